@@ -122,8 +122,8 @@ const sourcesIn = (folder) =>
   );
 
 /**
- * Replaces a file by renaming a complete draft over it. A daemon or a test that reads the file meanwhile sees
- * either the old content or the new.
+ * Replaces a file by renaming a complete draft over it. A daemon or a test that reads the file during that
+ * time sees either the old or the new content.
  */
 function replace(file, text) {
   mkdirSync(path.dirname(file), { recursive: true });

@@ -23,8 +23,8 @@ export function filesBelow(folder, isSkipped = () => false, below = '') {
 }
 
 /**
- * Files of `src/`, outside of the page, of which the page takes values: they import nothing, and page and
- * server would have to have each twice (decision 83).
+ * Files of `src/` outside the page from which the page imports values. They import nothing. Without them,
+ * page and server would each need a copy (decision 83).
  */
 export const SHARED_WITH_PAGE = ['change-text.ts', 'zone-offset.ts'];
 

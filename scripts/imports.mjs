@@ -4,7 +4,7 @@
  * that `new URL('file.js', import.meta.url)` names. Changing the table is a design decision: record it in
  * DECISIONS.md.
  *
- *   node scripts/imports.mjs [FOLDER]     of another `src` than ours
+ * node scripts/imports.mjs [FOLDER]     checks another folder than `src`
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -141,8 +141,8 @@ export const ROOMS = {
 };
 
 /**
- * Where the page is. It takes only types of other rooms: values would add their packages to its bundle. Files
- * that import nothing are its exception.
+ * The folder of the page. The page imports only types of other rooms, because values would add their packages
+ * to its bundle. The exception is files that import nothing.
  */
 const PAGE = 'web/';
 
@@ -215,7 +215,7 @@ export function importsOf(source) {
 }
 
 /**
- * Returns what a file imports by place, and not by the name of a package. `target` is undefined where `files`
+ * Returns what a file imports by path, and not by the name of a package. `target` is undefined if `files`
  * does not have it.
  */
 function edgesOf({ file, text, files }) {

@@ -65,7 +65,10 @@ function readSources() {
   );
 }
 
-/** Whether a folder holds what is built, installed or kept, following ESLint's configuration. */
+/**
+ * Whether a folder contains built, installed or stored files. ESLint's configuration ignores the same
+ * folders.
+ */
 function isNotOurs(folder) {
   return folder.startsWith('.') || ['dist', 'node_modules', 'coverage'].includes(folder);
 }

@@ -1,7 +1,7 @@
 import { WaltrailError } from './errors.js';
 import type { TrackingConfig } from './tracking/rules.js';
 
-/** What a running process cannot change, by the key of the YAML. */
+/** Settings that a running process cannot change, by their key in the YAML. */
 const FIXED: Readonly<Record<string, (config: TrackingConfig) => string>> = {
   'source.name': ({ source }) => source.name,
   'source.url': ({ source }) => source.url,
@@ -11,7 +11,7 @@ const FIXED: Readonly<Record<string, (config: TrackingConfig) => string>> = {
   'trail.urls': ({ trail }) => JSON.stringify(Object.entries(trail.urls ?? {}).sort()),
 };
 
-/** The configuration of this process. A reload replaces it, and whoever reads it reads the new one. */
+/** The configuration of this process. After a reload, `now` is the new configuration. */
 export class CurrentConfig {
   #now: TrackingConfig;
   readonly #read: () => TrackingConfig;
@@ -26,14 +26,17 @@ export class CurrentConfig {
   }
 
   /**
-   * Reads the file again; nothing is taken over. Throws TRACKING_FILE_UNREADABLE, TRACKING_FILE_INVALID, and
-   * TRACKING_NEEDS_RESTART for a file that differs in what a running process cannot change.
+   * Reads the file again without using it. Throws TRACKING_FILE_UNREADABLE, TRACKING_FILE_INVALID, and
+   * TRACKING_NEEDS_RESTART if the file changes a setting that a running process cannot change.
    */
   read(): TrackingConfig {
     const config = this.#read();
     const fixed = Object.entries(FIXED).flatMap(([key, of]) => (of(config) === of(this.#now) ? [] : [key]));
     if (fixed.length === 0) return config;
-    throw new WaltrailError('TRACKING_NEEDS_RESTART', `The file has another ${fixed.join(', ')}.`);
+    throw new WaltrailError(
+      'TRACKING_NEEDS_RESTART',
+      `The file changes ${fixed.join(', ')}, which needs a restart.`,
+    );
   }
 
   take(config: TrackingConfig): void {

@@ -1,9 +1,9 @@
 import { pino, type DestinationStream, type Logger } from 'pino';
 
 /**
- * Structured log: a fixed sentence plus fields (`lsn`, `xid`, `relation`, `code`), to standard error, so that
- * standard output stays for what a person or a script asked for. A row value or a credential is never a
- * field.
+ * Structured log: a fixed sentence plus fields (`lsn`, `xid`, `relation`, `code`). It goes to standard error,
+ * so that standard output contains only what a person or a script asked for. A field never contains a row
+ * value or a credential.
  */
 export type Log = Logger;
 
@@ -14,18 +14,21 @@ export function createLog(options: { level: string; destination?: DestinationStr
   );
 }
 
-/** For tests and scripts that do not care. */
+/** A log that prints nothing, for tests and scripts. */
 export const silentLog: Log = pino({ level: 'silent' });
 
-/** How often a problem that lasts is said again. */
+/** Milliseconds after which a lasting problem is reported again. */
 const REPEAT_MS = 600_000;
 /**
- * Codes of one outage that are said at once. What a server answers is its own affair, so their number is
- * bounded.
+ * Most codes of one outage that are reported at once. A server may answer with any code, so the number is
+ * limited.
  */
 const MAX_CODES = 8;
 
-/** What is said of a problem: which, how often it was met since it began, and for how long it has lasted. */
+/**
+ * Fields of a report about a problem: its code, how often it occurred since it began, and how long it has
+ * lasted.
+ */
 export interface ProblemFields {
   readonly code: string;
   readonly times: number;
@@ -33,8 +36,8 @@ export interface ProblemFields {
 }
 
 /**
- * A problem that may last: it is said when it begins, again every ten minutes, and when it is over. Another
- * code in the same outage is said at once.
+ * A problem that may last. It is reported when it begins, every ten minutes while it lasts, and when it has
+ * ended. A different code in the same outage is reported at once.
  */
 export class LastingProblem {
   readonly #say: (fields: ProblemFields) => void;
@@ -63,7 +66,7 @@ export class LastingProblem {
     this.#say({ code, ...this.#counts(now) });
   }
 
-  /** Does nothing where there was no problem. */
+  /** Reports the end of the problem. Does nothing if there was none. */
   over(): void {
     if (this.#times === 0) return;
     this.#sayOver(this.#counts(performance.now()));

@@ -29,26 +29,29 @@ import { readVersion } from './version.js';
 export interface DaemonOptions {
   readonly settings: Settings;
   readonly config: TrackingConfig;
-  /** Reads the file of `config` again, for a reload; throws what loading throws. Without it there is none. */
+  /**
+   * Reads the file of `config` again, for a reload. Throws what loading throws. Without it, a reload keeps
+   * `config`.
+   */
   readonly readConfig?: () => TrackingConfig;
-  /** What this process does; health and metrics are served whatever it is. */
+  /** The roles of this process. Health and metrics are always served. */
   readonly roles: readonly Role[];
   readonly log: Log;
 }
 
 export interface Daemon {
-  /** Where HTTP listens, as `http://127.0.0.1:8080`. */
+  /** The URL at which HTTP listens, for example `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** Where browsers open the page: `WALTRAIL_PUBLIC_URL`, else where HTTP listens. */
+  /** The URL at which browsers open the page: `WALTRAIL_PUBLIC_URL`, or `url`. */
   readonly pageUrl: string;
   /**
-   * Resolves when capture streams or stands by for the first time; at once in a process that does not
-   * capture.
+   * Resolves when capture first streams or waits as a standby. In a process that does not capture, it
+   * resolves at once.
    */
   readonly ready: Promise<void>;
   /**
-   * Reads the file again and works by it, without a restart. Resolves with what became of it. Never rejects:
-   * a file that is refused changes nothing.
+   * Reads the file again and uses it without a restart. Resolves with the outcome. Never rejects: a refused
+   * file changes nothing.
    */
   reload(asked: { readonly by: string | null }): Promise<ReloadAnswer>;
   /**
@@ -58,28 +61,29 @@ export interface Daemon {
   stop(): Promise<void>;
 }
 
-/** Those of plain reads, of the live view (three and its head), and of status and metrics. */
+/**
+ * Connections for plain reads, for the live view (three, and one for its head), and for status and metrics.
+ */
 const READ_CONNECTIONS = PLAIN_READS.atOnce + 6;
 const SEARCH_CONNECTIONS = SEARCHES.atOnce + CATCH_UP_READS.atOnce;
 const ACCESS_CONNECTIONS = 5;
 /**
- * Slices of long reads at the same time: one processor is left to everything else. Where PostgreSQL runs on
- * another machine it is a guess, and errs on the side of searches that take longer.
+ * Slices of long reads that run at the same time. One processor is left for everything else. If PostgreSQL
+ * runs on another machine, this is a guess, and searches may take longer than necessary.
  */
 const LONG_READS = { atOnce: Math.max(availableParallelism() - 1, 1) };
-/**
- * A page that takes longer is cut off by PostgreSQL, so that a few bad filters do not hold every connection.
- */
+/** PostgreSQL cancels a page that takes longer, so that a few slow filters do not occupy every connection. */
 const READ_TIMEOUT_MS = 30_000;
 /**
- * Live streams: three browsers with the six connections that each has for one host, and two to spare, for a
- * token; nobody but admins gets the last ones, so that they can look while others have taken the rest.
+ * Limits of live streams. A token may have 20: three browsers with six connections to one host each, and two
+ * more. The last `forAdmins` streams are reserved for admins, so that they can look while others use all the
+ * rest.
  */
 const STREAMS = { max: 200, forAdmins: 20, forToken: 20 };
 
 /**
- * Starts the daemon: migrates the trail, then does what its roles say. When a part fails to start, those
- * before it are stopped again. Throws PG_UNREACHABLE, PG_REFUSED, PG_MIGRATION_FAILED, HTTP_PORT_BUSY.
+ * Starts the daemon: migrates the trail, then starts the parts of its roles. If a part fails to start, the
+ * parts before it are stopped. Throws PG_UNREACHABLE, PG_REFUSED, PG_MIGRATION_FAILED, HTTP_PORT_BUSY.
  */
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const teardown = new Teardown(options.log);
@@ -94,9 +98,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 }
 
 /**
- * In the order of dependence, and so that the reverse is the right order to stop: no new requests, then no
- * new work, then no connections. HTTP comes before capture, so that a busy port is found before the slot is
- * taken.
+ * Starts the parts in the order of their dependencies. The reverse is the right order to stop: no new
+ * requests, then no new work, then no connections. HTTP starts before capture, so that a busy port is found
+ * before the slot is taken.
  */
 async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<Daemon, 'stop'>> {
   const { settings, roles, log } = options;
@@ -123,7 +127,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
   const exports = startExports(options, teardown);
 
   const streams = new OpenStreams(STREAMS);
-  // Without what may be a password.
+  // The URL without the parts that may contain a password.
   const instance = trail.url.replace(/^.*@|\?.*$/g, '');
   const site = new Site({ origin: settings.publicUrl, instance });
   const http = await listenHttp(
@@ -181,7 +185,7 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
       try {
         return current.read();
       } catch {
-        // Whoever asks for it is told; here it only is no other configuration.
+        // A refused file counts as no new configuration here. A reload reports the error.
         return undefined;
       }
     };
@@ -202,10 +206,10 @@ async function start(options: DaemonOptions, teardown: Teardown): Promise<Omit<D
 const OUTCOMES: Readonly<Record<Reloaded, string>> = {
   'in effect': 'The file is in effect.',
   'waits for apply':
-    'The file was read; what it says of tracking comes into effect where waltrail apply prepares the source for it. Run it.',
+    'The file was read. Its tracking rules take effect at the position where waltrail apply prepares the source for them. Run waltrail apply.',
   'waits for position':
-    'The file was read; what it says of tracking comes into effect where the stream comes to what was applied.',
-  'not open': 'The file was read; it is worked by when capture opens here.',
+    'The file was read. Its tracking rules take effect when the stream reaches the position of the last waltrail apply.',
+  'not open': 'The file was read. It takes effect when capture starts in this process.',
 };
 
 async function takeOver(options: {
@@ -232,8 +236,8 @@ async function takeOver(options: {
 }
 
 /**
- * Opens exports and starts their worker, as the roles say. The queue is optional: where it does not work,
- * exports wait and say why. Undefined in a process that has nothing to do with exports.
+ * Opens exports and starts their worker, depending on the roles. The queue may be unavailable: exports then
+ * wait and show the reason. Returns undefined in a process without a role for exports.
  */
 function startExports(options: DaemonOptions, teardown: Teardown): OpenExports | undefined {
   const { roles } = options;
@@ -242,15 +246,16 @@ function startExports(options: DaemonOptions, teardown: Teardown): OpenExports |
   teardown.add('exports', { limitMs: 15_000, stop: () => exports.close() });
   if (roles.includes('exports')) {
     const worker = exports.startWorker();
-    // The worker hands its exports back by itself; the limit is for a database that does not answer.
+    // The worker returns its exports to the queue when it stops. The limit is for a database that does not
+    // answer.
     teardown.add('export worker', { limitMs: 15_000, stop: () => worker.stop() });
   }
   return exports;
 }
 
 /**
- * Apart, so that slow reading never keeps anybody from being recognised and recorded, and what reads much
- * never takes the connections of plain pages.
+ * Opens separate pools. Slow reads then never delay authentication and the access record, and long reads
+ * never take the connections of plain pages.
  */
 function openPools(
   trail: TrailUrls,

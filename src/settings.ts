@@ -4,35 +4,38 @@ import path from 'node:path';
 import { z } from 'zod';
 import { WaltrailError } from './errors.js';
 
-/** What one process does. By default it does everything. */
+/** The roles of a process. By default it has all of them. */
 export const ROLES = ['capture', 'api', 'exports'] as const;
 export type Role = (typeof ROLES)[number];
 
 export interface Settings {
-  /** The tracked database. Undefined together with `trailUrl`: the embedded PostgreSQL is started. */
+  /** The tracked database. If it and `trailUrl` are undefined, the embedded PostgreSQL is started. */
   readonly sourceUrl: string | undefined;
   readonly trailUrl: string | undefined;
-  /** The queue's Redis; undefined: BullMQ runs on the trail's PostgreSQL. */
+  /** The Redis server of the queue. Undefined: BullMQ runs on the trail's PostgreSQL. */
   readonly redisUrl: string | undefined;
   readonly host: string;
   readonly port: number;
-  /** The origin at which browsers open the page, as `https://audit.example.com`; undefined: that of `host`. */
+  /**
+   * The origin at which browsers open the page, such as `https://audit.example.com`. Undefined: the origin of
+   * `host`.
+   */
   readonly publicUrl: string | undefined;
-  /** Addresses and networks of proxies whose X-Forwarded headers count. */
+  /** Addresses and networks of proxies. Only their X-Forwarded headers are used. */
   readonly trustedProxies: readonly string[];
-  /** A session of the page ends when nobody uses it for so long. */
+  /** Minutes without use after which a session of the page ends. */
   readonly sessionIdleMinutes: number;
-  /** Absolute path of the YAML; undefined: that of the sample, which is no one else's. */
+  /** Absolute path of the YAML. Undefined: the YAML of the sample, which only the sample uses. */
   readonly configFile: string | undefined;
-  /** Absolute path; embedded clusters, run.json and, unless said otherwise, exports live here. */
+  /** Absolute path of the folder for embedded clusters, run.json and, by default, exports. */
   readonly dataDir: string;
   readonly exportDir: string;
-  /** Absolute path; transactions in progress are spooled here. */
+  /** Absolute path of the folder where transactions in progress are spooled. */
   readonly spoolDir: string;
   readonly logLevel: string;
-  /** npm runs this process, by way of a shell. */
+  /** Whether npm runs this process, through a shell. */
   readonly isNpmScript: boolean;
-  /** For `${NAME}` in the YAML; nothing else may look into it. */
+  /** The environment, for `${NAME}` in the YAML. No other code may read it. */
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
@@ -81,7 +84,7 @@ const Environment = z.object({
       .transform((items) => items.filter((item) => item !== ''))
       .refine(
         (items) => items.every(isNetwork),
-        'must be addresses or networks with commas between them, such as 10.0.0.0/8,::1',
+        'must be addresses or networks, separated by commas, such as 10.0.0.0/8,::1',
       ),
   ),
   WALTRAIL_SESSION_IDLE_MINUTES: z.preprocess(
@@ -99,15 +102,15 @@ const Environment = z.object({
   npm_lifecycle_event: z.string().optional(),
 });
 
-/** How {@link readSettings} reads. */
+/** Options of {@link readSettings}. */
 export interface SettingsOptions {
-  /** The URL of the source may stand without that of the trail. */
+  /** Whether the URL of the source may be set without that of the trail. */
   readonly sourceAlone?: boolean;
 }
 
 /**
- * The settings of this process, from its environment. Throws SETTINGS_INVALID that names every wrong
- * variable, never its value: a URL holds a password.
+ * Reads the settings of this process from its environment. Throws SETTINGS_INVALID, which names every wrong
+ * variable but not its value, because a URL contains a password.
  */
 export function readSettings(
   environment: Readonly<Record<string, string | undefined>> = process.env,
@@ -121,9 +124,9 @@ export function readSettings(
   const env = parsed.data;
   if (!sourceAlone && (env.WALTRAIL_SOURCE_URL === undefined) !== (env.WALTRAIL_TRAIL_URL === undefined)) {
     const missing = env.WALTRAIL_SOURCE_URL === undefined ? 'WALTRAIL_SOURCE_URL' : 'WALTRAIL_TRAIL_URL';
-    throw new WaltrailError('SETTINGS_INVALID', `${missing} is not set, but its partner is.`, {
+    throw new WaltrailError('SETTINGS_INVALID', `${missing} is not set, but the other of the two URLs is.`, {
       remedy:
-        'Set both WALTRAIL_SOURCE_URL and WALTRAIL_TRAIL_URL, or neither to use the embedded PostgreSQL.',
+        'Set both WALTRAIL_SOURCE_URL and WALTRAIL_TRAIL_URL. To use the embedded PostgreSQL, set neither.',
     });
   }
   const dataDir = path.resolve(env.WALTRAIL_DATA_DIR);
@@ -143,7 +146,7 @@ export function readSettings(
         ? path.join(dataDir, 'exports')
         : path.resolve(env.WALTRAIL_EXPORT_DIR),
     spoolDir: path.resolve(env.WALTRAIL_SPOOL_DIR),
-    // On a terminal that shows the sample, only what a person must see: its server is not there to be tuned.
+    // The sample runs on a terminal, so its log shows only errors that a person must see.
     logLevel: env.WALTRAIL_LOG_LEVEL ?? (env.WALTRAIL_SOURCE_URL === undefined ? 'error' : 'info'),
     isNpmScript: env.npm_lifecycle_event !== undefined,
     environment,

@@ -8,9 +8,8 @@ interface Step {
 }
 
 /**
- * What has to be stopped, in the reverse order of its start. A step that takes too long or fails is logged
- * and passed over: one part that hangs must not keep the others from letting go of their connections and
- * locks.
+ * Stops parts in the reverse order of their start. A step that fails or takes too long is logged and skipped:
+ * one part that hangs must not keep the others from releasing their connections and locks.
  */
 export class Teardown {
   readonly #log: Log;
@@ -25,7 +24,7 @@ export class Teardown {
     this.#steps.push({ what, ...options });
   }
 
-  /** Never rejects. Everybody who calls gets the same run. */
+  /** Stops all parts. Never rejects. Every caller gets the same run. */
   run(): Promise<void> {
     this.#running ??= this.#run();
     return this.#running;

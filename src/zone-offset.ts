@@ -1,18 +1,20 @@
 /**
- * By how much the clock of an IANA time zone is ahead of UTC: the rule of files and page alike, so in a
- * file that imports nothing (decision 83).
+ * Most date formats that are kept. This file computes by how much the clock of an IANA time zone is ahead of
+ * UTC, for exported files and for the page (decision 83), so it imports nothing.
  */
 const MOST_FORMATS = 50;
 
-/** The offset of the form `longOffset`; UTC is `GMT` without one. */
+/** The offset in a text of the form `longOffset`. For UTC the text is `GMT` without an offset. */
 const OFFSET = /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/;
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** Returns by how many milliseconds the clock is ahead of UTC at an instant (milliseconds since 1970). */
+/**
+ * Returns how many milliseconds the clock of a zone is ahead of UTC at an instant (milliseconds since 1970).
+ */
 export function offsetAt(instantMs: number, zone: string): number {
-  // The offset and not the date is read, because years before 1000 and those before Christ are ambiguous
-  // there.
+  // The offset is read, and not the date, because printed dates are ambiguous for years before 1000 and
+  // before Christ.
   const [, sign, hours, minutes, seconds] = OFFSET.exec(formatOf(zone).format(instantMs)) ?? [];
   if (hours === undefined) return 0;
   const ms = (Number(hours) * 3_600 + Number(minutes) * 60 + Number(seconds ?? 0)) * 1_000;
@@ -31,7 +33,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   let format = formats.get(zone);
   if (format === undefined) {
     format = new Intl.DateTimeFormat('en-US', { timeZone: zone, timeZoneName: 'longOffset' });
-    // Names come from requests.
+    // Zone names come from requests, so their number must be limited.
     if (formats.size >= MOST_FORMATS) formats.clear();
     formats.set(zone, format);
   }

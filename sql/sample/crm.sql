@@ -1,6 +1,6 @@
--- The sample CRM: the database of a small customer-communication product, as its own developers would have made it.
--- It knows nothing of Waltrail. Publication and replica identity are set by `waltrail apply`, not here.
--- Rows are the same on every machine and in every run: made from series, with setseed where they look random.
+-- The sample CRM: the database of a small customer-communication product, as its developers would have built it. It contains
+-- nothing of Waltrail. `waltrail apply` sets publication and replica identity. Rows are the same on every machine and in every
+-- run. They are generated from series, with setseed for random values.
 
 -- ---------------------------------------------------------------- organisations, teams, agents
 
@@ -57,8 +57,8 @@ create table public.customers (
   vip             boolean not null default false,
   balance         numeric(12, 2) not null default 0,
   tags            text[] not null default '{}',
-  attributes      jsonb not null default '{}',     -- whatever the organisation keeps: language, source, order counts
-  api_token       text,                            -- of the customer's own integration
+  attributes      jsonb not null default '{}',     -- data of the organisation: language, source, order counts
+  api_token       text,                            -- for the customer's own integration
   created_at      timestamptz not null default now(),
   updated_at      timestamptz not null default now(),
   updated_by      int4 references public.agents (id) on delete set null
@@ -70,7 +70,7 @@ create table public.conversations (
   id              int8 generated always as identity primary key,
   organization_id int4 not null references public.organizations (id) on delete cascade,
   customer_id     int8 not null references public.customers (id) on delete cascade,
-  agent_id        int4 references public.agents (id) on delete set null,    -- assigned to; null: nobody yet
+  agent_id        int4 references public.agents (id) on delete set null,    -- assigned to; null: not assigned yet
   subject         text not null,
   channel         public.channel not null,
   state           text not null default 'open' check (state in ('open', 'waiting', 'closed')),
@@ -88,7 +88,7 @@ create table public.messages (
   organization_id int4 not null references public.organizations (id) on delete cascade,
   conversation_id int8 not null references public.conversations (id) on delete cascade,
   agent_id        int4 references public.agents (id) on delete set null,    -- null: written by the customer
-  body            text not null,                   -- may be long: a pasted mail thread
+  body            text not null,                   -- may be long, such as a pasted mail thread
   sent_at         timestamptz not null default now()
 );
 create index on public.messages (conversation_id);
@@ -108,7 +108,7 @@ create table public.settings (
   key             text not null,
   value           jsonb not null,
   updated_at      timestamptz not null default now(),
-  updated_by      int4 references public.agents (id) on delete set null,    -- null: nobody is said to have
+  updated_by      int4 references public.agents (id) on delete set null,    -- null: unknown
   primary key (organization_id, key)
 );
 
@@ -120,7 +120,7 @@ create table public.campaigns (
   state           text not null default 'draft' check (state in ('draft', 'scheduled', 'running', 'paused', 'done')),
   budget          numeric(12, 2),
   starts_at       timestamptz,
-  sent_count      int4 not null default 0,         -- a counter that the sender keeps; of no interest to an auditor
+  sent_count      int4 not null default 0,         -- a counter of the sender; of no interest to an auditor
   updated_at      timestamptz not null default now(),
   updated_by      int4 references public.agents (id) on delete set null
 );
@@ -150,7 +150,7 @@ insert into public.organizations (name, plan) values ('Northwind Telecom', 'ente
 insert into public.teams (organization_id, name) values
   (1, 'Support'), (1, 'Sales'), (1, 'Retention'), (2, 'Claims'), (2, 'Service desk');
 
--- The hash is no real one: nobody signs in to a sample.
+-- The hash is not a real one: no one signs in to the sample.
 insert into public.agents (organization_id, team_id, full_name, email, role, status, password_hash, updated_by)
 select organization_id, team_id, full_name, email, role, status, '$argon2id$v=19$sample$' || md5(email), null
   from (values

@@ -1,22 +1,22 @@
--- The event triggers that keep a source's tables writable while they are published, and that report commands of which no row
--- message tells. `waltrail apply` installs them where the YAML says source.event_trigger: true, with names made of the
--- publication's for the words after a colon.
+-- Event triggers that keep the tables of a source writable while they are published, and that report commands for which
+-- PostgreSQL sends no rows. `waltrail apply` installs them if the YAML has source.event_trigger: true. It replaces the words
+-- after a colon by names that begin with the name of the publication.
 --
--- Waltrail publishes tables, and PostgreSQL refuses updates and deletes of a published table that has no usable replica
--- identity. Migrations of the application make such tables: a new partition begins without replica identity full, a virtual
--- generated column forbids it, a dropped primary key takes the other identity away. The first trigger runs at the end of the
--- statement that did so, in its transaction, and puts it right before anybody can write.
+-- Waltrail publishes tables, and PostgreSQL refuses updates and deletes of a published table that has no usable replica identity.
+-- Migrations of the application create such tables: a new partition starts without replica identity full, a virtual generated
+-- column forbids it, and a dropped primary key removes the default identity. The first trigger runs at the end of such a
+-- statement, in its transaction, and corrects the identity before anyone can write.
 --
--- They run inside other people's statements, so they never raise an error (they warn), wait for no lock longer than a second,
--- resolve no name by a search path of others, and change nothing but tables of this publication. The first runs with the rights
--- of whoever migrates, who owns the table; only leaving the publication needs the rights of its owner. The reports run with
--- those of the owner of the function, see there.
+-- The triggers run inside statements of other users. Therefore they warn instead of raising an error, wait at most a second for a
+-- lock, resolve no name by a foreign search path, and change only tables of this publication. The first trigger runs with the
+-- rights of the user who migrates, who owns the table. Only taking a table out of the publication needs the rights of the
+-- publication's owner. The reports run with the rights of the function's owner; see below.
 
 drop event trigger if exists :rewrites;
 drop event trigger if exists :commands;
 drop event trigger if exists :drops;
 drop event trigger if exists :event_trigger;
--- Made by somebody else before, schema and functions would stay theirs, and so would what runs here.
+-- If another role had created the schema before, that role would still own it, and could replace the functions.
 create schema if not exists waltrail_source;
 alter schema waltrail_source owner to current_user;
 revoke create on schema waltrail_source from public;
@@ -26,8 +26,8 @@ drop function if exists waltrail_source.:leave(oid);
 drop function if exists waltrail_source.:identity(oid);
 drop function if exists waltrail_source.:report();
 
--- Whether PostgreSQL refuses updates or deletes of a table, and the best replica identity with which it would not: full,
--- default, or null where there is none. The same rule as src/tracking/refusal.ts.
+-- Tells whether PostgreSQL refuses updates or deletes of a table, and which replica identity is best to avoid that: full,
+-- default, or null if there is none. The rule is the same as in src/tracking/refusal.ts.
 create function waltrail_source.:identity(member oid, out refused boolean, out best text)
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -85,7 +85,7 @@ begin
        order by array_position(lineage, r.prrelid) desc limit 1);
     continue when holder is null and not in_schema and not publication.puballtables;
     if not publication.pubviaroot then holder := member; end if;
-    -- to_jsonb() makes one statement fit all versions: a column that a version does not have is null.
+    -- With to_jsonb(), one statement works for all versions: a column that a version does not have is null.
     entry := (
       select to_jsonb(r) from pg_publication_rel r where r.prpubid = publication.oid and r.prrelid = holder);
     listed := array(
@@ -108,8 +108,8 @@ begin
 end
 $waltrail$;
 
--- Takes a table whose writes are refused out of the publication, where that helps. Everybody may call it, because it runs in
--- everybody's migrations; of a table that can be written it does nothing.
+-- Takes a table whose writes are refused out of the publication, if that helps. Every role may call it, because it runs in
+-- migrations of any role. For a table that can be written it does nothing.
 create function waltrail_source.:leave(member oid) returns void
 language plpgsql
 security definer
@@ -132,7 +132,7 @@ begin
        where p.pubname = :publication
          and n.oid in (select c.relnamespace from pg_class c where c.oid = any (lineage))
     loop
-      -- The other tables of the schema stay published, one by one; those that are made later are not.
+      -- The other tables of the schema stay published, as single tables. Tables that are created later are not published.
       for sibling in
         select c.relname from pg_class c
          where c.relnamespace = entry.schema and c.relkind in ('r', 'p') and c.relpersistence = 'p' and not c.relispartition
@@ -147,7 +147,7 @@ begin
         end;
       end loop;
       execute format('alter publication %I drop tables in schema %I', entry.pubname, entry.nspname);
-      raise warning 'Waltrail: schema % left publication %, so new tables there are no longer followed: run waltrail plan.',
+      raise warning 'Waltrail: schema % left publication %, so new tables in it are no longer tracked: run waltrail plan.',
         quote_ident(entry.nspname), quote_ident(entry.pubname);
     end loop;
   end if;
@@ -164,7 +164,7 @@ begin
   if (waltrail_source.:identity(member)).refused then
     raise object_not_in_prerequisite_state using message = 'another publication refuses its writes too';
   end if;
-  raise warning 'Waltrail: the updates and deletes of % would be refused, so its table left publication %; its changes are no longer in the audit trail.',
+  raise warning 'Waltrail: updates and deletes of % would be refused, so its table left publication %. Its changes are no longer in the audit trail.',
     member::regclass, quote_ident(:publication);
 end
 $waltrail$;
@@ -187,7 +187,7 @@ declare
 begin
   begin
     ours := (select p.oid from pg_publication p where p.pubname = :publication);
-    -- What it does itself calls it again.
+    -- The statements of this function fire the trigger again.
     if ours is null or current_setting('waltrail.following', true) = :publication then return; end if;
     perform set_config('waltrail.following', :publication, true);
     if from_15 then
@@ -196,12 +196,12 @@ begin
     for member in
       with recursive touched (oid, fresh) as (
         (
-          -- A table that was made, or altered with those that inherit from it: a partition may have been attached.
+          -- A table that was created or altered, with the tables that inherit from it: a partition may have been attached.
           select d.objid, d.command_tag in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
             from pg_event_trigger_ddl_commands() d
            where by_table and d.classid = 'pg_class'::regclass
           union
-          -- A publication, or what was dropped, may concern every table.
+          -- A changed publication or a dropped object may affect every table.
           select r.prrelid, false from pg_publication_rel r where not by_table and r.prpubid = ours
           union
           select c.oid, false from pg_class c where not by_table and c.relnamespace = any (schemas)
@@ -219,8 +219,8 @@ begin
             where m.oid = any (c.oid || array(select a.relid::oid from pg_partition_ancestors(c.oid) a))
               and (m.relnamespace = any (schemas)
                    or exists (select from pg_publication_rel r where r.prpubid = ours and r.prrelid = m.oid))))
-         -- The rest can be written as it is: full identity without generated columns, or a key. What is new and
-         -- published gets the full one: a partition, or a table of a schema that is published whole.
+         -- Other tables can be written: they have identity full without generated columns, or a key. A new published table gets
+         -- identity full: a partition, or a table of a schema that is published as a whole.
          and (t.fresh and c.relreplident in ('d', 'n')
            or c.relreplident = 'n'
            or c.relreplident <> 'f' and not exists (
@@ -241,7 +241,7 @@ begin
           execute format('alter table only %I.%I replica identity %s', member.nspname, member.relname, state.best);
           done := true;
         exception when others then
-          -- A table that others hold, or somebody else's, which the statement reached by cascade.
+          -- The table is locked by others, or has another owner and was reached by cascade.
           cause := sqlstate;
         end;
       end if;
@@ -258,8 +258,8 @@ begin
           member.oid::regclass, cause;
       end if;
     end loop;
-    -- Where sessions say who they are, they do so from the first row of a new table on, and of a partition of one that has the
-    -- trigger (session-trigger.sql).
+    -- If sessions report who they are (session-trigger.sql), a new table gets the trigger before its first row. So does a
+    -- partition of a table that has the trigger.
     if by_table and says_session is not null then
       for member in
         with recursive touched (oid, fresh) as (
@@ -299,19 +299,20 @@ begin
 end
 $waltrail$;
 
--- Says in the WAL what was done to tables of the publication, and by whom, at the position at which it was done: commands that
--- give rows other values send no rows. No values and no text of statements are in a report.
+-- Reports in the WAL which command changed tables of the publication, by whom, and at which position. PostgreSQL sends no rows
+-- for commands that change values of rows. A report contains no values and no text of statements.
 --
--- Who uses logical messages for attribution is advised to take the right to emit them from everybody else (`waltrail plan`).
--- Whoever migrates may then lack it, and a function that emits for everybody would give it back; this one can only be called as
--- an event trigger, so it is the one that runs with the rights of its owner. It reads the catalog and executes nothing of others.
+-- If logical messages are used for attribution, `waltrail plan` advises to revoke the right to emit them from other roles. The
+-- role that migrates may then lack this right, and a function that emits for any role would give it back. This function can be
+-- called only as an event trigger, so it may run with the rights of its owner. It reads the catalog and runs no code of other
+-- roles.
 create function waltrail_source.:report() returns event_trigger
 language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 as $waltrail$
 declare
-  -- why a table is written anew: columns are filled with a default, or have another type
+  -- reasons to rewrite a table: a column was filled with a default, or has another type
   computed constant int := 2 | 4;
   longest_list constant int := 20;
   from_15 constant boolean := current_setting('server_version_num')::int >= 150000;
@@ -338,7 +339,7 @@ begin
           from pg_event_trigger_ddl_commands() d
          where d.classid = 'pg_class'::regclass and d.object_type in ('table', 'table column')
         union
-        -- A value of an enumeration, or an attribute, that is renamed: rows show another value.
+        -- A renamed value of an enumeration, or a renamed attribute: rows then show another value.
         select distinct jsonb_build_object('what', 'run', 'member', a.attrelid)
           from pg_event_trigger_ddl_commands() d
           join pg_type t on case d.classid when 'pg_type'::regclass then t.oid when 'pg_class'::regclass then t.typrelid end = d.objid
@@ -368,7 +369,7 @@ begin
     end if;
     foreach fact in array facts loop
       if fact ? 'member' then
-        -- A partition is published through its table.
+        -- A partition is published through its partitioned table.
         select c.oid, n.nspname, c.relname into holder
           from unnest((fact ->> 'member')::oid || array(select a.relid::oid from pg_partition_ancestors((fact ->> 'member')::oid) a))
                with ordinality as lineage (oid, level)
@@ -384,7 +385,7 @@ begin
         'command', tg_tag, 'session', session_user, 'role', nullif(current_setting('role'), 'none')))::text);
     end loop;
   exception when others then
-    raise warning 'Waltrail: a % was not reported (%); its place in the audit trail is only known by the next look.', tg_tag, sqlstate;
+    raise warning 'Waltrail: a % was not reported (%). The audit trail will show only the time range in which it ran.', tg_tag, sqlstate;
   end;
 end
 $waltrail$;
@@ -395,11 +396,11 @@ grant execute on function waltrail_source.:leave(oid), waltrail_source.:identity
 create event trigger :event_trigger on ddl_command_end
   when tag in (
     'ALTER PUBLICATION', 'ALTER TABLE', 'CREATE PUBLICATION', 'CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO',
-    -- with cascade these drop columns and keys
+    -- with cascade, these drop columns and keys
     'DROP COLLATION', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP FUNCTION', 'DROP INDEX', 'DROP OPERATOR CLASS',
     'DROP OPERATOR FAMILY', 'DROP OWNED', 'DROP ROUTINE', 'DROP SCHEMA', 'DROP TYPE')
   execute function waltrail_source.:follow();
--- Also where session_replication_role says that these writes come from elsewhere.
+-- The triggers also fire for sessions with session_replication_role = replica.
 alter event trigger :event_trigger enable always;
 
 create event trigger :rewrites on table_rewrite execute function waltrail_source.:report();

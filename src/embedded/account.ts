@@ -3,13 +3,16 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { WaltrailError } from '../errors.js';
 
-/** The account PostgreSQL runs as; undefined: the account of this process. */
+/** The account that runs PostgreSQL. Undefined: the account of this process. */
 export type Account = { readonly name: string; readonly uid: number; readonly gid: number } | undefined;
 
 /** In order of preference. The last one exists on nearly every system, and owns nothing. */
 const UNPRIVILEGED = ['postgres', 'node', 'nobody'];
 
-/** PostgreSQL refuses to run as root, so root runs it as the first unprivileged account of the system. */
+/**
+ * Returns the account to run PostgreSQL with. PostgreSQL refuses to run as root, so root uses the first of
+ * these accounts that exists.
+ */
 export async function postgresAccount(): Promise<Account> {
   if (process.getuid?.() !== 0) return undefined;
   const rows = (await readFile('/etc/passwd', 'utf8')).split('\n').map((line) => line.split(':'));
@@ -23,13 +26,13 @@ export async function postgresAccount(): Promise<Account> {
   );
 }
 
-/** For `spawn`: the ids to run under. */
+/** Returns the user and group ids for `spawn`. */
 export const spawnIds = (account: Account): { uid?: number; gid?: number } =>
   account === undefined ? {} : { uid: account.uid, gid: account.gid };
 
 /**
- * Whether the account may pass through every existing folder on the way to `target` (a clone under /root: it
- * may not).
+ * Whether the account may enter every existing folder on the path to `target`. It may not enter a clone below
+ * /root, for example.
  */
 export async function canReach(target: string, account: Account): Promise<boolean> {
   if (account === undefined) return true;
@@ -43,6 +46,6 @@ export async function canReach(target: string, account: Account): Promise<boolea
   }
 }
 
-/** The temporary folder, or the system's where TMPDIR names one that is closed to the account. */
+/** Returns the temporary folder, or /tmp if the account cannot enter the folder that TMPDIR names. */
 export const temporaryFolder = async (account: Account): Promise<string> =>
   (await canReach(tmpdir(), account)) ? tmpdir() : '/tmp';

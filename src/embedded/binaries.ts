@@ -11,22 +11,21 @@ export interface Binaries {
   readonly initdb: string;
   readonly postgres: string;
   readonly pgCtl: string;
-  /** What makes initdb sort by code point and know the letters of UTF-8. */
+  /** Options with which initdb sorts by code point and recognises the letters of UTF-8. */
   readonly localeOptions: readonly string[];
 }
 
-/**
- * C.UTF-8 of PostgreSQL itself, which sorts and lower-cases alike on every platform, whatever locales it has.
- */
+/** PostgreSQL's built-in C.UTF-8, which sorts and lower-cases in the same way on every platform. */
 const BUILTIN_LOCALE = ['--locale=C', '--locale-provider=builtin', '--builtin-locale=C.UTF-8'];
-/** The same of the operating system: the builtin one came with PostgreSQL 17. */
+/** C.UTF-8 of the operating system, for servers before PostgreSQL 17, which have no built-in one. */
 const SYSTEM_LOCALE = ['--locale=C.UTF-8'];
 
 const EXECUTABLE = process.platform === 'win32' ? '.exe' : '';
 
 /**
- * PostgreSQL's programs from the npm package of this platform, where `account` can run them. Throws
- * EMBEDDED_PLATFORM without such a package, EMBEDDED_STAGING when a copy for `account` cannot be trusted.
+ * Returns PostgreSQL's programs from the npm package of this platform, in a place where `account` can run
+ * them. Throws EMBEDDED_PLATFORM if the package is missing, and EMBEDDED_STAGING if a copy for `account`
+ * cannot be trusted.
  */
 export async function findBinaries(account: Account): Promise<Binaries> {
   const root = packageRoot();
@@ -59,7 +58,7 @@ function packageRoot(): string {
   }
 }
 
-/** The programs of an installation of the system, of any version, in the folder `bin`. */
+/** Returns the programs of an installed PostgreSQL of any version, in the folder `bin`. */
 export const installedBinaries = (bin: string): Binaries => binariesIn(bin, SYSTEM_LOCALE);
 
 const binariesIn = (bin: string, localeOptions: readonly string[]): Binaries => ({
@@ -70,8 +69,8 @@ const binariesIn = (bin: string, localeOptions: readonly string[]): Binaries => 
 });
 
 /**
- * An npm archive holds no symbolic links. The package's install script makes them, where install scripts may
- * run.
+ * Creates the symbolic links of the package. An npm archive contains none; the package's install script
+ * creates them, but only if install scripts are allowed.
  */
 async function restoreSymlinks(root: string): Promise<void> {
   const list = await readFile(path.join(root, 'native', 'pg-symlinks.json'), 'utf8').then(
@@ -89,8 +88,8 @@ async function restoreSymlinks(root: string): Promise<void> {
 
 /**
  * Copies the installation to the temporary folder, once for each installation. The path is predictable, so
- * another account could have put its own programs there: a folder that is not ours alone is refused, never
- * run. The copy appears under its name complete or not at all.
+ * another account could put its own programs there. Therefore a folder that another account owns or can write
+ * is refused. The copy is complete before it gets its name.
  */
 async function stage(native: string, account: Account): Promise<string> {
   const { mtimeMs } = await stat(path.join(native, 'bin'));
@@ -101,7 +100,7 @@ async function stage(native: string, account: Account): Promise<string> {
     await cp(native, draft, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
     await openToAll(draft);
     await rename(draft, staged).catch(async () => {
-      // Another start was faster; its copy is checked below like any other.
+      // Another start was faster. Its copy is checked below like any other.
       await rm(draft, { recursive: true, force: true });
     });
   }
@@ -116,14 +115,17 @@ async function stage(native: string, account: Account): Promise<string> {
       'EMBEDDED_STAGING',
       `${staged} belongs to another account or can be written by others.`,
       {
-        remedy: `Find out who made ${staged}, remove it and start again.`,
+        remedy: `Find out who created ${staged}, remove it and start again.`,
       },
     );
   }
   return staged;
 }
 
-/** Readable for every account, writable for ours only, whatever umask the packages were installed with. */
+/**
+ * Makes a folder readable for every account and writable only for this one, whatever umask the packages were
+ * installed with.
+ */
 async function openToAll(folder: string): Promise<void> {
   await chmod(folder, 0o755);
   for (const entry of await readdir(folder, { withFileTypes: true })) {

@@ -24,25 +24,25 @@ import { processExists } from './lock.js';
 
 export const SUPERUSER = 'waltrail';
 /**
- * Where root keeps clusters that cannot live in `home`. Only root can write /var/lib, so no other account can
- * be there first.
+ * The folder where root keeps clusters that cannot be in `home`. Only root can write /var/lib, so no other
+ * account can create it first.
  */
 const SYSTEM_STATE = '/var/lib/waltrail';
 /**
- * A guard that outlives its daemon needs up to 20 s for the two ways of stopping; more means the guard was
- * killed too.
+ * A guard that outlives its daemon needs up to 20 s for its two ways to stop the server. If it takes longer,
+ * the guard was killed too.
  */
 const LEFTOVER_TIMEOUT_MS = 25_000;
 
-/** What is remembered between runs, in `home`/cluster.json (mode 0600). */
+/** The data that is kept between runs, in `home`/cluster.json (mode 0600). */
 export interface ClusterRecord {
   readonly cluster: string;
   readonly password: string;
-  /** Of the last run; taken again while it is free, so that a saved psql command keeps working. */
+  /** The port of the last run. It is used again if it is free, so that a saved psql command keeps working. */
   readonly port: number;
 }
 
-/** Told what takes a while, in a short phrase. */
+/** Called with a short phrase for each step that takes a while. */
 export type Progress = ((phrase: string) => void) | undefined;
 
 interface OpenOptions {
@@ -53,7 +53,7 @@ interface OpenOptions {
   readonly onProgress: Progress;
 }
 
-/** The record of the cluster in `home`; makes the cluster on first use. */
+/** Returns the record of the cluster in `home`. Creates the cluster on first use. */
 export async function openCluster(options: OpenOptions): Promise<ClusterRecord> {
   const file = recordFile(options.home);
   const text = await readFile(file, 'utf8').catch(() => undefined);
@@ -67,7 +67,7 @@ export async function openCluster(options: OpenOptions): Promise<ClusterRecord> 
       'EMBEDDED_FAILED',
       `The cluster ${record.cluster} that ${file} names does not exist.`,
       {
-        remedy: `Bring ${record.cluster} back, or remove ${options.home} to begin with an empty trail.`,
+        remedy: `Restore ${record.cluster}, or remove ${options.home} to start with an empty trail.`,
       },
     );
   }
@@ -77,7 +77,7 @@ export async function openCluster(options: OpenOptions): Promise<ClusterRecord> 
     password: randomBytes(18).toString('base64url'),
     port: 0,
   };
-  // A run that died before the record was written left a cluster whose password nobody knows.
+  // A run that ended before the record was written may have left a cluster with an unknown password.
   await rm(record.cluster, { recursive: true, force: true });
   await initialise({ ...options, record });
   await saveRecord(options.home, record);
@@ -85,8 +85,8 @@ export async function openCluster(options: OpenOptions): Promise<ClusterRecord> 
 }
 
 /**
- * Started once as root and once not, PostgreSQL would run as different accounts, and it only opens what its
- * own account made.
+ * Refuses a cluster of another account. PostgreSQL opens only what its own account created, and root and
+ * other users start it with different accounts.
  */
 async function refuseForeign(cluster: string, { home, account }: OpenOptions): Promise<void> {
   const { uid } = await stat(cluster);
@@ -95,14 +95,14 @@ async function refuseForeign(cluster: string, { home, account }: OpenOptions): P
     'EMBEDDED_FOLDER',
     `The database cluster in ${home} belongs to another account (uid ${uid}).`,
     {
-      remedy: 'Start Waltrail as the account that made it, or name another folder in WALTRAIL_DATA_DIR.',
+      remedy: 'Start Waltrail with the account that created it, or name another folder in WALTRAIL_DATA_DIR.',
     },
   );
 }
 
 const recordFile = (home: string): string => path.join(home, 'cluster.json');
 
-/** Replaces the record as a whole. */
+/** Replaces the record in one step. */
 export async function saveRecord(home: string, record: ClusterRecord): Promise<void> {
   const draft = `${recordFile(home)}.${process.pid}`;
   await writeFile(draft, `${JSON.stringify(record)}\n`, { mode: 0o600 });
@@ -123,7 +123,8 @@ async function placeCluster(options: OpenOptions): Promise<string> {
 }
 
 /**
- * initdb in a folder beside, renamed when it is complete: a crash leaves no half cluster under the real name.
+ * Runs initdb in a neighbouring folder and renames it when it is complete. A crash leaves no incomplete
+ * cluster under the real name.
  */
 async function initialise(options: OpenOptions & { readonly record: ClusterRecord }): Promise<void> {
   const { cluster, password } = options.record;
@@ -155,15 +156,15 @@ async function initialise(options: OpenOptions & { readonly record: ClusterRecor
 }
 
 /**
- * The tests connect to ephemeral clusters tens of thousands of times, and SCRAM takes more than a third of
- * the time of a connection (measured: 6.8 ms of processor time with it, 4.3 with md5). The password is
- * random, and gone with the cluster.
+ * Returns the authentication method. The tests connect to ephemeral clusters tens of thousands of times, and
+ * SCRAM takes more than a third of the time of a connection (measured: 6.8 ms of CPU time, instead of 4.3 ms
+ * with md5). The password is random and is deleted together with the cluster.
  */
 const authentication = ({ ephemeral }: OpenOptions): string => (ephemeral ? 'md5' : 'scram-sha-256');
 
 /**
- * Waits for the server of a killed run to end, ends it itself if its guard is gone too, and clears a dead
- * lock file.
+ * Waits until the server of a killed run has ended. If its guard was killed too, stops the server. Removes a
+ * stale lock file.
  */
 export async function endLeftover(options: {
   binaries: Binaries;
@@ -191,16 +192,16 @@ export async function endLeftover(options: {
 }
 
 /**
- * The postmaster that runs on a cluster. A postmaster.pid whose process is dead or, where /proc can tell, is
- * another program (ids are soon used again in a container) is removed: PostgreSQL would take any living
- * process of its account for a server.
+ * Returns the process id of the postmaster that runs on a cluster. Removes a postmaster.pid whose process has
+ * ended. It also removes one whose process is another program, if /proc shows that: a container reuses
+ * process ids soon, and PostgreSQL would take any living process of its account for a server.
  */
 async function findPostmaster(cluster: string): Promise<number | undefined> {
   const file = path.join(cluster, 'postmaster.pid');
   const pid = Number.parseInt(await readFile(file, 'utf8').catch(() => ''), 10);
   if (!(pid > 0)) return undefined;
   if (processExists(pid)) {
-    // A postmaster's working directory is its cluster.
+    // The working directory of a postmaster is its cluster.
     const folder = await readlink(`/proc/${pid}/cwd`).catch(() => cluster);
     if (folder === (await realpath(cluster)) || folder === cluster) return pid;
   }
@@ -208,11 +209,11 @@ async function findPostmaster(cluster: string): Promise<number | undefined> {
   return undefined;
 }
 
-/** Runs a program to its end; throws with what it printed when it fails. */
+/** Runs a program until it exits. If it fails, throws an error with its last line of output. */
 async function run(program: string, programArguments: readonly string[], account: Account): Promise<void> {
   const child = spawn(program, programArguments, {
     ...spawnIds(account),
-    // Any folder that PostgreSQL's account may enter.
+    // A folder that PostgreSQL's account may enter.
     cwd: '/',
     env: { LC_ALL: 'C' },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -224,8 +225,7 @@ async function run(program: string, programArguments: readonly string[], account
   try {
     [code] = (await once(child, 'close')) as [number | null];
   } catch (cause) {
-    // The file is there but the system cannot run it: another C library or processor than the package was
-    // built for.
+    // The file exists but the system cannot run it: the package was built for another C library or processor.
     throw new WaltrailError(
       'EMBEDDED_PLATFORM',
       `The embedded PostgreSQL does not run on this system (${path.basename(program)}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,

@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { openSync, rmSync } from 'node:fs';
 
-/** What {@link startPostgres} tells the guard, as JSON in its only argument. */
+/** The instructions of {@link startPostgres} to the guard, as JSON in its only argument. */
 export interface GuardOrder {
   readonly postgres: string;
   readonly pgCtl: string;
@@ -9,18 +9,18 @@ export interface GuardOrder {
   readonly arguments: readonly string[];
   readonly ids: { readonly uid?: number; readonly gid?: number };
   readonly logFile: string;
-  /** Removed once PostgreSQL has stopped; null: nothing is. */
+  /** The folder to remove after PostgreSQL has stopped. Null: none. */
   readonly remove: string | null;
 }
 
-/** For each way of stopping. */
+/** The time limit for each way to stop the server. */
 const STOP_MS = 10_000;
 
 /**
- * A process of its own between the daemon and PostgreSQL. It has its own session, so Ctrl-C does not reach
- * PostgreSQL before the daemon has finished, and it stops PostgreSQL when its standard input ends: whatever
- * kills the daemon, SIGKILL too, ends that pipe. It imports nothing of Waltrail, so that it starts fast and
- * stays small.
+ * A separate process between the daemon and PostgreSQL. It has its own session, so Ctrl-C does not reach
+ * PostgreSQL before the daemon has finished. It stops PostgreSQL when its standard input ends. Anything that
+ * kills the daemon, including SIGKILL, ends that pipe. It imports nothing of Waltrail, so that it starts fast
+ * and stays small.
  */
 function guard(order: GuardOrder): void {
   const log = openSync(order.logFile, 'a', 0o600);
@@ -48,15 +48,15 @@ function guard(order: GuardOrder): void {
     if (order.remove !== null) rmSync(order.remove, { recursive: true, force: true });
     process.exit(code ?? 1);
   });
-  // The daemon may be gone already.
+  // The daemon may have ended already.
   process.stdout.on('error', () => undefined);
   if (postgres.pid !== undefined) process.stdout.write(`started ${postgres.pid}\n`);
 }
 
 /**
- * Fast first: it rolls back and checkpoints. A client that does not let go makes it immediate; recovery mends
- * that. pg_ctl only sends (-W): waiting it would outlive PostgreSQL, and with it this process, by a tenth of
- * a second.
+ * Stops PostgreSQL, first in fast mode, which rolls back and writes a checkpoint. If a client blocks that,
+ * immediate mode follows; the next start then recovers. pg_ctl only sends the signal (-W). If it waited, it
+ * would run a tenth of a second longer than PostgreSQL and this process.
  */
 function stop(order: GuardOrder, postgres: ChildProcess): void {
   if (postgres.pid === undefined) return;

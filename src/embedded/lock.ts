@@ -1,18 +1,18 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { WaltrailError } from '../errors.js';
 
-/** Releases a lock made by {@link lockFolder}; does nothing when somebody else holds it by now. */
+/** Releases a lock of {@link lockFolder}. Does nothing if another process holds it by now. */
 export type Unlock = () => Promise<void>;
 
 const ATTEMPTS = 5;
 
 /**
- * Takes `file` as the lock of the folder it stands in, for the life of this process. A lock whose holder is
- * dead, or whose process id belongs to a younger process, is taken over. Throws EMBEDDED_IN_USE that names
+ * Takes `file` as the lock of the folder that contains it, until this process ends. A lock is taken over if
+ * its holder has ended, or if its process id belongs to a newer process. Throws EMBEDDED_IN_USE, which names
  * the holder.
  *
- * Two processes that find the same dead lock may both pass. That is rare and harmless: the lock is there for
- * a quick and clear answer, and PostgreSQL's own lock on the cluster stops the second one.
+ * Two processes that find the same stale lock may both take it. That is rare and harmless. The lock is for a
+ * quick and clear answer; PostgreSQL's own lock on the cluster stops the second process.
  */
 export async function lockFolder(options: {
   readonly file: string;
@@ -48,7 +48,7 @@ async function isAlive(pid: number, started: string): Promise<boolean> {
   return started === '' || now === '' || now === started;
 }
 
-/** Whether a process of that id exists, of whichever account. */
+/** Whether a process with this id exists, whatever its account. */
 export function processExists(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -59,9 +59,9 @@ export function processExists(pid: number): boolean {
 }
 
 /**
- * When a process started, in clock ticks since boot: tells it from a later process with the same id, as after
- * a restart of a container. Empty where /proc does not exist. Field 22 of proc_pid_stat(5), counted after the
- * command's name.
+ * Returns the start time of a process, in clock ticks since boot. It distinguishes the process from a later
+ * one with the same id, for example after a restart of a container. Empty if /proc does not exist. It is
+ * field 22 of proc_pid_stat(5), counted after the command's name.
  */
 async function startOfProcess(pid: number): Promise<string> {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');

@@ -16,38 +16,37 @@ import { lockFolder, type Unlock } from './lock.js';
 
 export interface PostgresOptions {
   /**
-   * Folder that keeps the cluster between runs, made on first use. Null: an ephemeral cluster in the
-   * temporary folder, without fsync, gone when it stops or when this process dies.
+   * Folder that keeps the cluster between runs, created on first use. Null: an ephemeral cluster in the
+   * temporary folder, without fsync. It is removed when it stops or when this process ends.
    */
   readonly home: string | null;
-  /** Added to the defaults below; the later wins. https://www.postgresql.org/docs/18/runtime-config.html */
+  /**
+   * Added to the defaults below, which they override. https://www.postgresql.org/docs/18/runtime-config.html
+   */
   readonly settings?: Readonly<Record<string, string>>;
   /**
-   * Folder of the programs of an installed PostgreSQL, for tests on other versions. Without it: those of the
-   * npm package.
+   * Folder with the programs of an installed PostgreSQL, for tests on other versions. By default, the
+   * programs of the npm package are used.
    */
   readonly bin?: string;
-  /** Told what takes a while, in a short phrase. */
+  /** Called with a short phrase for each step that takes a while. */
   readonly onProgress?: (phrase: string) => void;
 }
 
 /** A running PostgreSQL on the loopback interface. */
 export interface EmbeddedPostgres {
   readonly port: number;
-  /** Of the postmaster. */
+  /** Process id of the postmaster. */
   readonly pid: number;
-  /** The data directory: not below `home` where PostgreSQL's account cannot reach that. */
+  /** The data directory. It is not below `home` if PostgreSQL's account cannot reach `home`. */
   readonly cluster: string;
-  /** URL of a database for the superuser, with its password. */
+  /** Returns the URL of a database for the superuser, with its password. */
   url(database: string): string;
-  /** Makes a database unless it exists; says whether it did. */
+  /** Creates a database unless it exists. Returns whether it was created. */
   createDatabase(name: string): Promise<boolean>;
-  /** Resolves when the server has ended, whether it was asked to or not. */
+  /** Resolves when the server has ended for whatever reason. */
   readonly ended: Promise<void>;
-  /**
-   * Resolves when the server, its guard and, of an ephemeral cluster, the files are gone. May be called
-   * again.
-   */
+  /** Stops the server and its guard, and removes the files of an ephemeral cluster. May be called again. */
   stop(): Promise<void>;
 }
 
@@ -56,7 +55,8 @@ const MAX_LOG_BYTES = 10 * 1024 * 1024;
 
 const DEFAULTS = {
   listen_addresses: '127.0.0.1',
-  // Paths of sockets have a length limit that a deep folder exceeds; loopback TCP works everywhere.
+  // A deep folder would exceed the length limit of socket paths. TCP on the loopback interface works
+  // everywhere.
   unix_socket_directories: '',
   wal_level: 'logical',
   max_replication_slots: '10',
@@ -65,7 +65,7 @@ const DEFAULTS = {
   timezone: 'UTC',
   log_timezone: 'UTC',
   lc_messages: 'C',
-  // The log must hold no row value: neither the statement nor the DETAIL of an error.
+  // The log must not contain row values, so it has neither the statement nor the DETAIL of an error.
   log_min_error_statement: 'panic',
   log_error_verbosity: 'terse',
   log_checkpoints: 'off',
@@ -74,9 +74,9 @@ const DEFAULTS = {
 const EPHEMERAL = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' } as const;
 
 /**
- * Starts PostgreSQL, that of the npm package if no other is named, also as root, also over what a crash left.
- * A guard process stops it when this process dies. Throws EMBEDDED_PLATFORM, EMBEDDED_NO_ACCOUNT,
- * EMBEDDED_STAGING, EMBEDDED_IN_USE, EMBEDDED_FOLDER, EMBEDDED_FAILED.
+ * Starts PostgreSQL, by default from the npm package. Works as root too, and after a crash. A guard process
+ * stops PostgreSQL when this process ends. Throws EMBEDDED_PLATFORM, EMBEDDED_NO_ACCOUNT, EMBEDDED_STAGING,
+ * EMBEDDED_IN_USE, EMBEDDED_FOLDER, EMBEDDED_FAILED.
  */
 export async function startPostgres(options: PostgresOptions): Promise<EmbeddedPostgres> {
   const account = await postgresAccount();
@@ -107,7 +107,8 @@ export async function startPostgres(options: PostgresOptions): Promise<EmbeddedP
 }
 
 /**
- * The folder of one cluster. An ephemeral one belongs to PostgreSQL's account, which must pass through it.
+ * Creates the folder of one cluster. An ephemeral one belongs to PostgreSQL's account, which must be able to
+ * enter it.
  */
 async function makeHome(home: string | null, account: Account): Promise<string> {
   if (home === null) {
@@ -124,7 +125,7 @@ async function makeHome(home: string | null, account: Account): Promise<string> 
   } catch (cause) {
     throw new WaltrailError(
       'EMBEDDED_FOLDER',
-      `${folder} cannot be written (${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
+      `${folder} is not writable (${(cause as NodeJS.ErrnoException).code ?? 'unknown reason'}).`,
       { cause },
     );
   }
@@ -173,7 +174,7 @@ async function launch(launching: LaunchOptions): Promise<EmbeddedPostgres> {
     guard.process.ref();
     guard.process.stdin!.end();
     await guard.ended;
-    // Somebody may have killed the guard alone.
+    // The guard may have been killed without the server.
     await endLeftover({ binaries, account, cluster, onProgress: undefined });
     await launching.unlock();
     if (options.home === null) await rm(home, { recursive: true, force: true });
@@ -184,8 +185,8 @@ async function launch(launching: LaunchOptions): Promise<EmbeddedPostgres> {
   try {
     const pid = await guard.started;
     await untilReady(url('postgres'), guard);
-    // The daemon's own work keeps it alive, not this child. Its stdin ends with the daemon, which is the
-    // guard's signal.
+    // This child must not keep the daemon alive. The end of its stdin tells the guard that the daemon has
+    // ended.
     for (const handle of [guard.process, guard.process.stdin, guard.process.stdout])
       (handle as { unref?(): void }).unref?.();
     if (options.home !== null && port !== record.port) await saveRecord(home, { ...record, port });
@@ -220,7 +221,8 @@ function startGuard(order: GuardOrder): Guard {
     {
       detached: true,
       stdio: ['pipe', 'pipe', 'ignore'],
-      // Nothing of this process's environment: PGDATA, PGOPTIONS or NODE_OPTIONS would change what runs.
+      // The guard gets nothing of this process's environment: PGDATA, PGOPTIONS or NODE_OPTIONS would change
+      // what it runs.
       env: { LC_ALL: 'C' },
       windowsHide: true,
     },
@@ -257,7 +259,8 @@ async function untilReady(url: string, guard: Guard): Promise<void> {
 }
 
 /**
- * PostgreSQL's last FATAL line says more than a refused connection; a cluster in use is a case of its own.
+ * Returns the error of a failed start. PostgreSQL's last FATAL line says more than a refused connection. A
+ * cluster in use has its own code.
  */
 function startFailure(error: unknown, log: string, home: string): Error {
   const fatal = log
@@ -289,7 +292,7 @@ const createDatabase = (url: string, name: string): Promise<boolean> =>
     return true;
   });
 
-/** `wanted` while nobody listens there, else any free port of the loopback interface. */
+/** Returns `wanted` if no process listens on it, otherwise any free port of the loopback interface. */
 async function freePort(wanted: number): Promise<number> {
   const server = createServer();
   server.listen(wanted, '127.0.0.1');

@@ -1,4 +1,4 @@
-/** Numbers that look random and are the same for the same seed. */
+/** Pseudo-random numbers, which are the same for the same seed. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,9 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** In [0, 1). Mulberry32: 32 bits of state are plenty for a simulation. */
+  /**
+   * Returns a number in [0, 1). The algorithm is Mulberry32: 32 bits of state are enough for a simulation.
+   */
   next(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -15,7 +17,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number from `low` to `high`, both included. */
+  /** Returns an integer from `low` to `high`, both included. */
   between(low: number, high: number): number {
     return low + Math.floor(this.next() * (high - low + 1));
   }
@@ -24,7 +26,7 @@ export class Random {
     return items[Math.floor(this.next() * items.length)]!;
   }
 
-  /** One of the items, each as likely as its weight. */
+  /** Returns one of the items, with a probability in proportion to its weight. */
   weighted<T extends { readonly weight: number }>(items: readonly T[]): T {
     let left = this.next() * items.reduce((sum, item) => sum + item.weight, 0);
     return items.find((item) => (left -= item.weight) < 0) ?? items.at(-1)!;

@@ -2,8 +2,8 @@ import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 /**
- * What a running `waltrail start` tells scripts and other commands, in <dataDir>/run.json: its addresses and
- * an admin token.
+ * The content of <dataDir>/run.json, with which a running `waltrail start` informs scripts and other
+ * commands: its addresses and an admin token.
  */
 export interface RunFile {
   readonly url: string;
@@ -15,7 +15,7 @@ export interface RunFile {
 
 const fileIn = (dataDir: string): string => path.join(dataDir, 'run.json');
 
-/** Appears whole or not at all, readable by its owner only: it holds a token and passwords. */
+/** Writes the file in one step, readable only by its owner, because it contains a token and passwords. */
 export async function writeRunFile(dataDir: string, run: RunFile): Promise<void> {
   await mkdir(dataDir, { recursive: true });
   const draft = `${fileIn(dataDir)}.${process.pid}`;
@@ -25,8 +25,8 @@ export async function writeRunFile(dataDir: string, run: RunFile): Promise<void>
 }
 
 /**
- * Removes the file unless another process wrote it; `pid` null: whoever did, as a start does that owns the
- * folder.
+ * Removes the file unless another process wrote it. With `pid` null, removes it in any case; a start that
+ * owns the folder does so.
  */
 export async function removeRunFile(dataDir: string, pid: number | null): Promise<void> {
   const text = await readFile(fileIn(dataDir), 'utf8').catch(() => undefined);

@@ -10,11 +10,11 @@ export interface Sample {
   readonly postgres: EmbeddedPostgres;
 }
 
-/** From dist/embedded and from src/embedded alike. */
+/** The same path from dist/embedded and from src/embedded. */
 const SAMPLE_CRM = path.resolve(import.meta.dirname, '../../sql/sample/crm.sql');
 
 /**
- * Starts the cluster in `home` and makes what is missing of the two databases. Throws what {@link
+ * Starts the cluster in `home` and creates what is missing of the two databases. Throws what {@link
  * startPostgres} throws.
  */
 export async function startSample(options: {
@@ -34,7 +34,10 @@ export async function startSample(options: {
   }
 }
 
-/** In one transaction, so that an interrupted start leaves a database that the next one still finds empty. */
+/**
+ * Loads the sample in one transaction. If a start is interrupted, the next one still finds the database
+ * empty.
+ */
 async function loadOnce(url: string, onProgress: (phrase: string) => void): Promise<void> {
   await withClient({ url, purpose: 'sample crm' }, async (client) => {
     const { rowCount } = await client.query(

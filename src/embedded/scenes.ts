@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { Random } from './random.js';
 
 /**
- * What may happen in the sample CRM: one small transaction each. `weight` says how often, in relation to the
+ * A kind of event in the sample CRM, as one small transaction. `weight` is its frequency relative to the
  * others.
  */
 export interface Scene {
@@ -22,7 +22,7 @@ interface Person {
   readonly organization_id: number;
 }
 
-/** Tables that scenes add to are kept below this; older rows are deleted as a retention job would. */
+/** Most rows in tables that scenes add to. Older rows are deleted, as a retention job would do. */
 const MAX_ROWS = 1500;
 const PRUNED_AT_ONCE = 25;
 
@@ -119,7 +119,7 @@ async function assignConversation(stage: Stage): Promise<void> {
   await changeConversation(stage, { where: `agent_id is distinct from $1`, set: `agent_id = $1` });
 }
 
-/** `where` and `set` are of this file; `$1` in them is the agent who acts. */
+/** Changes a conversation. `where` and `set` come from this file; `$1` in them is the agent who acts. */
 async function changeConversation(stage: Stage, change: { where: string; set: string }): Promise<void> {
   const agent = await somebody(stage);
   const conversation = await one<{ id: string }>(stage, {
@@ -155,7 +155,10 @@ async function sendMessage(stage: Stage): Promise<void> {
   );
 }
 
-/** At most one agent of the two organisations is blocked at a time, and never the one who could undo it. */
+/**
+ * Blocks an agent, or unblocks the blocked one. At most one agent of the two organisations is blocked at a
+ * time, and never an admin or a supervisor, who could undo it.
+ */
 async function blockOrActivate(stage: Stage): Promise<void> {
   const agent = await one<Person & { blocked: boolean }>(stage, {
     sql: /* sql */ `select id, organization_id, blocked from public.agents as candidate
@@ -174,8 +177,9 @@ async function blockOrActivate(stage: Stage): Promise<void> {
 }
 
 /**
- * The bot says who it is by a logical message in its transaction, which counts, with what it was thinking;
- * and by the column, as this application does with each update.
+ * Adds or removes a tag as the bot. The bot states who it is in a logical message of its transaction, which
+ * takes precedence, with its rule and confidence as context. It also sets the modifier column, as this
+ * application does in each update.
  */
 async function tagCustomer(stage: Stage): Promise<void> {
   const { client, random } = stage;
@@ -199,7 +203,7 @@ async function tagCustomer(stage: Stage): Promise<void> {
       },
     }),
   ]);
-  // The tag comes and goes, so that tags do not grow.
+  // The tag is added and removed in turn, so that the list of tags does not grow.
   await client.query(
     /* sql */ `update public.customers
                   set tags = case when $1 = any (tags) then array_remove(tags, $1) else tags || $1::text end, updated_at = now(), updated_by = $3
@@ -208,7 +212,7 @@ async function tagCustomer(stage: Stage): Promise<void> {
   );
 }
 
-/** No modifier at all: the change is unattributed. */
+/** Changes a setting without any modifier, so that the change is unattributed. */
 async function changeSetting(stage: Stage): Promise<void> {
   const { client, random } = stage;
   const setting = random.pick([
@@ -257,7 +261,7 @@ async function changeList(stage: Stage): Promise<void> {
     values: [list?.organization_id],
   });
   if (list === undefined || agent === undefined || customer === undefined) return;
-  // A row does not say who deletes it, so this part of the application does.
+  // A deleted row cannot say who deletes it, so this part of the application sends a message.
   await stage.client.query(/* sql */ `select pg_logical_emit_message(true, 'waltrail', $1)`, [
     JSON.stringify({ modifier: String(agent.id) }),
   ]);
@@ -280,7 +284,7 @@ async function switchModule(stage: Stage): Promise<void> {
   );
 }
 
-/** What a retention job does: it names itself, and takes the oldest rows of what grows. */
+/** Acts as a retention job: names itself as the modifier and deletes the oldest rows of growing tables. */
 async function prune({ client }: Stage): Promise<void> {
   for (const table of ['messages', 'login_events']) {
     const { rows } = await client.query<{ extra: number }>(
@@ -304,7 +308,7 @@ async function prune({ client }: Stage): Promise<void> {
   }
 }
 
-/** An agent (a person) who may work, of one organisation or of any. */
+/** Returns an agent who is a person and is not blocked, of one organisation or of any. */
 async function somebody(stage: Stage, organization?: number): Promise<Person | undefined> {
   return await one<Person>(stage, {
     sql: /* sql */ `select id, organization_id from public.agents where role <> 'bot' and not blocked and $1 in (0, organization_id)`,
@@ -330,8 +334,8 @@ async function recordLogin(
 }
 
 /**
- * One row of a query that yields `id`, chosen by the stage's randomness and not by the server's, so that a
- * seed repeats a run.
+ * Returns one row of a query that yields `id`. It is chosen by the stage's random numbers and not by the
+ * server's, so that a seed repeats a run.
  */
 async function one<T extends object>(
   { client, random }: Stage,

@@ -7,31 +7,31 @@ import { Random } from './random.js';
 import { SCENES } from './scenes.js';
 
 export interface TrafficOptions {
-  /** Of the sample CRM. */
+  /** URL of the sample CRM. */
   readonly url: string;
   readonly log: Log;
-  /** Same seed and same rows: same traffic. */
+  /** The same seed and the same rows give the same traffic. */
   readonly seed?: number;
   /** Shortest and longest pause between two transactions. */
   readonly pauseMs?: readonly [number, number];
 }
 
-/** A running simulation. `stop` ends it after the transaction in hand. */
+/** A running simulation. `stop` ends it after the present transaction. */
 export interface Traffic {
-  /** Committed so far. */
+  /** Number of transactions that were committed so far. */
   transactions(): number;
   stop(): Promise<void>;
 }
 
 const DEFAULT_PAUSE_MS = [500, 2000] as const;
 const RECONNECT_MS = 2000;
-/** Somebody at psql may hold a row; then the scene is given up, not waited for. */
+/** A user of psql may hold a lock on a row. The scene is then given up. */
 const STATEMENT_TIMEOUT_MS = 3000;
 
 /**
- * Simulates the people of the sample CRM: now and then one small transaction, each a scene of scenes.ts. A
- * scene that fails (a row is locked, somebody dropped a table) is rolled back and the next one tried; a
- * broken connection is made anew.
+ * Simulates the people of the sample CRM with one small transaction from time to time. Each is a scene of
+ * scenes.ts. If a scene fails (a row is locked, a table was dropped), it is rolled back and the next one is
+ * tried. A broken connection is replaced.
  */
 export function startTraffic(options: TrafficOptions): Traffic {
   const stopping = new AbortController();
@@ -72,7 +72,10 @@ async function play(options: Play): Promise<void> {
   await client?.end().catch(() => undefined);
 }
 
-/** Whether the scene committed; false: it was rolled back, and the connection is good for another. */
+/**
+ * Plays one scene. Returns true if it committed, and false if it was rolled back and the connection can still
+ * be used.
+ */
 async function playScene(client: pg.Client, random: Random): Promise<boolean> {
   const scene = random.weighted(SCENES);
   await client.query('begin');
@@ -81,13 +84,13 @@ async function playScene(client: pg.Client, random: Random): Promise<boolean> {
     await client.query('commit');
     return true;
   } catch {
-    // Of a broken connection this fails as well, and the caller makes a new one.
+    // If the connection is broken, this fails too, and the caller opens a new one.
     await client.query('rollback');
     return false;
   }
 }
 
-/** Ends early, without an error, when told to stop. */
+/** Waits. Ends early, without an error, if `signal` fires. */
 async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await delay(ms, undefined, { signal }).catch(() => undefined);
 }

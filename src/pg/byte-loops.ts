@@ -1,15 +1,15 @@
 /*
- * Loops over bytes that read four at once, through a DataView because places in a message are not aligned. V8
- * compiles these calls to plain loads, in the order of bytes that processors have (little-endian) without
- * turning them around; for the values of a usual row they take half the time of a loop over
- * bytes, and a native call costs more to begin than such a value is long.
+ * Loops that read four bytes at once. They use a DataView, because values in a message are not aligned. V8
+ * compiles its calls to plain loads; little-endian reads need no byte swap on usual processors. For the
+ * values of a usual row, these loops take half the time of a loop over single bytes. A native call would cost
+ * more than the loop, because such values are short.
  */
 
 const WORD = 4;
 
 /**
- * The view of the buffer that was asked for last: a view per row would cost what it saves, and rows that
- * follow each other mostly lie in one buffer.
+ * Keeps the view of the buffer that was requested last. A new view for each row would cost as much as it
+ * saves, and consecutive rows mostly lie in one buffer.
  */
 export class LastView {
   #bytes: Buffer | undefined;
@@ -27,7 +27,7 @@ export class LastView {
 export const viewOf = (bytes: Buffer): DataView =>
   new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-/** Whether the `length` bytes at two places of one buffer are the same. */
+/** Whether two ranges of `length` bytes in one buffer are equal. */
 export function sameBytes(view: DataView, left: number, right: number, length: number): boolean {
   if (length < WORD) {
     for (let index = 0; index < length; index++)
@@ -43,7 +43,7 @@ export function sameBytes(view: DataView, left: number, right: number, length: n
     if ((first | second) !== 0) return false;
   }
   if (at < last && view.getInt32(at, true) !== view.getInt32(at + apart, true)) return false;
-  // The last word may compare bytes a second time, which is cheaper than comparing byte by byte.
+  // The last word may overlap the one before it. That is cheaper than a loop over single bytes.
   return view.getInt32(last, true) === view.getInt32(last + apart, true);
 }
 
@@ -61,6 +61,6 @@ export function copyBytes(from: DataView, start: number, length: number, to: Dat
     to.setInt32(source + WORD + apart, from.getInt32(source + WORD, true), true);
   }
   if (source < last) to.setInt32(source + apart, from.getInt32(source, true), true);
-  // The last word may copy bytes a second time, as above.
+  // The last word may overlap the one before it, as above.
   to.setInt32(last + apart, from.getInt32(last, true), true);
 }

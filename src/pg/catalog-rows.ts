@@ -4,19 +4,19 @@ import { readDecoder, type Decoder } from './encoding.js';
 import { bytesText, readableText } from './text.js';
 
 /*
- * Names in the source's catalog are whatever bytes its users gave them. The server refuses to send to a UTF-8
- * client what it cannot convert (22P05), so that one table with such a name, or one column, would keep every
- * other one from being read. Rows are read as JSON by COPY, which sends the bytes as they are, and names
- * become the text that the stream has for them too.
+ * Names in the source's catalog may consist of any bytes. The server refuses to send a UTF-8 client what it
+ * cannot convert (22P05). One table or column with such a name would make the whole catalog unreadable.
+ * Therefore rows are read as JSON by COPY, which sends the bytes unchanged. Names become the same text as in
+ * the stream.
  */
 
 const NOT_ASCII = /[\x80-\xff]/;
 const COPIED_BACKSLASH = /\\\\/g;
 
 /**
- * The rows of a query on the source's catalog as JSON has them: numbers of 8 bytes lose digits, so cast
- * these. Takes no parameters. A name that is no text in the source's encoding reads `\x{c3}`: see isBytesText
- * of text.ts.
+ * Returns the rows of a query on the source's catalog, read as JSON. Cast 8-byte integers to text, because
+ * JSON numbers lose digits. The query takes no parameters. A name whose bytes are invalid in the source's
+ * encoding reads `\x{c3}` (see isBytesText in text.ts).
  */
 export async function catalogRows<Row>(client: pg.Client, sql: string): Promise<Row[]> {
   const decoder = await readDecoder(client);
@@ -24,8 +24,8 @@ export async function catalogRows<Row>(client: pg.Client, sql: string): Promise<
   const copy = `copy (select pg_catalog.to_json(found) from (${sql}) as found) to stdout (encoding 'SQL_ASCII')`;
   for await (const lines of copyOut(client, copy)) {
     for (const line of lines) {
-      // Bytes as characters: those of JSON itself are ASCII. Of what COPY escapes, JSON leaves the backslash
-      // alone.
+      // Each byte becomes one character; the syntax of JSON is ASCII. COPY doubles the backslash, the only
+      // character it escapes that occurs in JSON output.
       const text = line.toString('latin1').replace(COPIED_BACKSLASH, '\\');
       const row = JSON.parse(text) as Row;
       rows.push(NOT_ASCII.test(text) ? (decoded(row, decoder) as Row) : row);

@@ -13,7 +13,7 @@ import {
   sqlStateOf,
 } from './sql-state.js';
 
-/** Which database of Waltrail's a connection leads to. */
+/** Which of Waltrail's two databases a connection leads to. */
 export type Side = 'source' | 'trail';
 
 /** A database as errors name it. */
@@ -22,7 +22,7 @@ export interface Address {
   readonly side?: Side | undefined;
 }
 
-/** `host:port/database` of a URL: what an error or a log line may say of it. */
+/** Returns `host:port/database` of a URL: the part that errors and log lines may show. */
 export function describeUrl(url: string): string {
   try {
     const { hostname, port, pathname } = new URL(url);
@@ -32,11 +32,16 @@ export function describeUrl(url: string): string {
   }
 }
 
-/** `The source, db:5432/crm,` as the beginning of a sentence, or `db:5432/crm` where no side is known. */
+/**
+ * Returns the beginning of a sentence: `The source (db:5432/crm)`, or `db:5432/crm` if the side is unknown.
+ */
 export const describeAddress = ({ url, side }: Address): string =>
   side === undefined ? describeUrl(url) : `The ${side} (${describeUrl(url)})`;
 
-/** Translates a failed attempt to connect: what refused it, and what would help. Names no credential. */
+/**
+ * Translates a failed attempt to connect into an error that says what refused it and what to do. The error
+ * names no credential.
+ */
 export function connectError(address: Address, error: unknown): WaltrailError {
   const { code, says, remedy } = failureOf(address, error);
   return new WaltrailError(code, `${describeAddress(address)} ${says}.`, {
@@ -46,8 +51,8 @@ export function connectError(address: Address, error: unknown): WaltrailError {
 }
 
 /**
- * Translates the error of a statement: the connection is gone, or the server refused. The message of the
- * server is quoted where it can hold no value of a row.
+ * Translates the error of a statement: either the connection was lost, or the server refused the statement.
+ * The message of the server is quoted only if it cannot contain a row value.
  */
 export function queryError(address: Address, error: unknown): WaltrailError {
   const sqlState = sqlStateOf(error);
@@ -68,15 +73,18 @@ const CONNECT_CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'PG_UNREACHABLE',
 ]);
 
-/** Whether an error says why there is no connection, as {@link connectError} and pinning (pin.ts) do. */
+/**
+ * Whether an error explains a missing connection. {@link connectError} and pinning (pin.ts) throw such
+ * errors.
+ */
 export const isConnectError = (error: unknown): boolean =>
   isWaltrailError(error) && CONNECT_CODES.has(error.code);
 
 interface Failure {
   readonly code: ErrorCode;
-  /** Completes a sentence that begins with the database. */
+  /** The rest of a sentence that begins with the name of the database. */
   readonly says: string;
-  /** In place of that of the code. */
+  /** Replaces the remedy of the code. */
   readonly remedy?: string;
 }
 
@@ -91,13 +99,13 @@ function failureOf(address: Address, error: unknown): Failure {
   if (typeof message === 'string' && message.startsWith('SASL'))
     return {
       code: 'PG_REFUSED',
-      says: 'asks for a password that the URL does not have, or does not prove that it knows it',
+      says: 'asks for a password that the URL does not have, or failed to prove that it knows the password',
       remedy: 'Put the password into the URL, with % codes for characters such as @ and /.',
     };
   return { code: 'PG_UNREACHABLE', says: `cannot be reached (${code ?? 'no answer'})` };
 }
 
-/** What a server, or whoever answers in its place, says before there is a session. */
+/** Translates a refusal by a server, or by a pooler in front of it, before a session exists. */
 function refusal(
   { url }: Address,
   { sqlState, says }: { readonly sqlState: string; readonly says: string },
@@ -109,13 +117,13 @@ function refusal(
       code: 'PG_UNREACHABLE',
       says: `has no room for another connection (${says})`,
       remedy:
-        'Nothing, if it passes: Waltrail tries again. Else raise max_connections, or the connection limit of the role or the database.',
+        'Wait: Waltrail tries again. If the error persists, raise max_connections, or the connection limit of the role or the database.',
     };
   if (isServerGone(sqlState) || isConnectionException(sqlState))
     return {
       code: 'PG_UNREACHABLE',
       says: `does not accept connections at the moment (${says})`,
-      remedy: 'Nothing, if it passes: Waltrail tries again. Else look into the log of the server.',
+      remedy: 'Wait: Waltrail tries again. If the error persists, read the log of the server.',
     };
   const refused = { code: 'PG_REFUSED', says: `refused the connection (${says})` } as const;
   switch (sqlState) {
@@ -125,7 +133,7 @@ function refusal(
       return {
         ...refused,
         remedy:
-          'The message of the server says what it lacks: a line of its pg_hba.conf for this address, user, database and encryption (sslmode in the URL), a client certificate (sslcert and sslkey in the URL), or a role that may log in.',
+          'The message of the server names what is missing: a line in its pg_hba.conf for this address, user, database and encryption (sslmode in the URL), a client certificate (sslcert and sslkey in the URL), or a role that may log in.',
       };
     case INVALID_CATALOG_NAME:
       return { ...refused, remedy: 'Create the database, or correct its name in the URL.' };
@@ -141,20 +149,20 @@ function grantRemedy(url: string): string {
   const role = quoteIdentifier(decodeURIComponent(username));
   const database = quoteIdentifier(decodeURIComponent(pathname.slice(1)));
   return (
-    `Run what the message of the server asks for: grant connect on database ${database} to ${role}; as the owner of the database, ` +
-    `or: alter role ${role} replication; as a superuser.`
+    `Run the statement that the message of the server asks for. As the owner of the database: grant connect on database ${database} to ${role}; ` +
+    `As a superuser: alter role ${role} replication;`
   );
 }
 
-/** The text of pg for a server that declines TLS; it has no code. */
+/** The message of the error that pg throws if a server declines TLS. That error has no code. */
 const NO_TLS = 'The server does not support SSL connections';
 const NO_TLS_FAILURE: Failure = {
   code: 'PG_TLS',
-  says: 'does not encrypt connections, and the URL asks for it',
-  remedy: 'Switch TLS on there (ssl = on), or leave sslmode out of the URL where the network is trusted.',
+  says: 'does not encrypt connections, but the URL requires encryption',
+  remedy: 'Enable TLS on the server (ssl = on), or remove sslmode from the URL if the network is trusted.',
 };
 
-/** Codes of Node for TLS and for the certificates that it checks. */
+/** Node's error codes for TLS and for certificate checks. */
 const TLS_CODE =
   /^(?:ERR_SSL_|ERR_TLS_|ERR_OSSL_|CERT_|CRL_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_|HOSTNAME_MISMATCH$|EPROTO$)/;
 const UNKNOWN_ISSUER = /^(?:UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_|CERT_UNTRUSTED$|INVALID_CA$)/;
@@ -168,23 +176,23 @@ const tls = (says: string, remedy?: string): Failure => ({
 function tlsFailure(code: string): Failure {
   if (UNKNOWN_ISSUER.test(code))
     return tls(
-      `has a certificate of an issuer whom Waltrail does not know (${code})`,
-      'Name the certificate of its issuer in the URL: sslrootcert=/path/to/ca.crt.',
+      `has a certificate from an issuer that Waltrail does not know (${code})`,
+      'Name the certificate of the issuer in the URL: sslrootcert=/path/to/ca.crt.',
     );
   switch (code) {
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
     case 'HOSTNAME_MISMATCH':
       return tls(
-        `has a certificate for another host name than that of the URL (${code})`,
-        'Use a host name of the certificate in the URL, or have a certificate issued for this one; with sslmode=verify-ca and uselibpqcompat=true only the issuer is checked.',
+        `has a certificate for a different host name than the one in the URL (${code})`,
+        'Use a host name of the certificate in the URL, or have a certificate issued for the host name in the URL. With sslmode=verify-ca and uselibpqcompat=true, only the issuer is checked.',
       );
     case 'CERT_HAS_EXPIRED':
     case 'CERT_NOT_YET_VALID':
       return tls(
         `has a certificate that is not valid today (${code})`,
-        'Renew the certificate of the server, or set the clocks right.',
+        'Renew the certificate of the server, or correct the clocks.',
       );
     default:
-      return tls(`and Waltrail could not agree on TLS (${code})`);
+      return tls(`and Waltrail could not establish TLS (${code})`);
   }
 }

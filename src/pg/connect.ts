@@ -10,9 +10,9 @@ export interface ConnectOptions {
   readonly url: string;
   /** Shown in pg_stat_activity, prefixed with `waltrail `. */
   readonly purpose: string;
-  /** For errors; absent where it is neither. */
+  /** Which database it is, for errors. Absent if it is neither the source nor the trail. */
   readonly side?: Side | undefined;
-  /** Limit for each statement; without it there is none. */
+  /** Time limit for each statement. By default there is none. */
   readonly statementTimeoutMs?: number;
   /** Destroys the connection when it fires, whatever it is waiting for. */
   readonly signal?: AbortSignal | undefined;
@@ -22,14 +22,14 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const END_TIMEOUT_MS = 1_000;
 
 /**
- * A connected client whose search_path and limits are pinned (pin.ts); the caller ends it. Throws
- * PG_UNREACHABLE, PG_REFUSED, PG_TLS, PG_POOLER and PG_UNPINNED, which name no credential.
+ * Returns a connected client with pinned search_path and limits (pin.ts). The caller ends it. Throws
+ * PG_UNREACHABLE, PG_REFUSED, PG_TLS, PG_POOLER and PG_UNPINNED. These errors name no credential.
  */
 export async function connect(options: ConnectOptions): Promise<pg.Client> {
   return openPinned(clientConfig(options), options);
 }
 
-/** {@link connect} with a configuration of one's own, as replication needs. */
+/** Connects as {@link connect} does, with a given configuration. Replication needs one. */
 export async function openPinned(
   config: pg.ClientConfig,
   options: Address & {
@@ -40,10 +40,10 @@ export async function openPinned(
   const { url, signal } = options;
   let client: pg.Client | undefined;
   try {
-    // Reads the certificates that the URL names.
+    // The constructor reads the certificates that the URL names, so it can throw.
     client = new Client(config);
-    // Without a listener an idle connection that breaks would end the process; the next query reports it
-    // anyway.
+    // Without a listener, an idle connection that breaks would end the process. The next query reports the
+    // failure anyway.
     client.on('error', () => undefined);
     destroyOnAbort(client, signal);
     await client.connect();
@@ -56,7 +56,7 @@ export async function openPinned(
   }
 }
 
-/** Makes `signal` destroy the client's connection; throws when it has fired already. */
+/** Makes `signal` destroy the client's connection. Throws if the signal has already fired. */
 function destroyOnAbort(client: pg.Client, signal: AbortSignal | undefined): void {
   if (signal === undefined) return;
   signal.throwIfAborted();
@@ -65,19 +65,22 @@ function destroyOnAbort(client: pg.Client, signal: AbortSignal | undefined): voi
   client.once('end', () => signal.removeEventListener('abort', abandon));
 }
 
-/** Drops the connection at once: the server rolls back, and what waits on the client fails. */
+/** Closes the connection at once. The server rolls back, and everything that waits for the client fails. */
 export function destroy(client: pg.Client): void {
   (client as unknown as { connection: { stream: Socket } }).connection.stream.destroy();
 }
 
-/** Ends a connection politely, or at once when the server takes no part in that. Never rejects. */
+/**
+ * Ends a connection with a Terminate message, or closes it if the server does not react within a second.
+ * Never rejects.
+ */
 export async function close(client: pg.Client): Promise<void> {
   const limit = setTimeout(() => destroy(client), END_TIMEOUT_MS);
   await client.end().catch(() => undefined);
   clearTimeout(limit);
 }
 
-/** Connects for as long as `work` lasts. Throws what {@link connect} and `work` throw. */
+/** Connects, runs `work` and closes the connection. Throws what {@link connect} and `work` throw. */
 export async function withClient<T>(
   options: ConnectOptions,
   work: (client: pg.Client) => Promise<T>,
@@ -92,14 +95,15 @@ export async function withClient<T>(
 
 export interface PoolOptions extends ConnectOptions {
   readonly max: number;
-  /** Another path than the usual one; see {@link pinSearchPath}. */
+  /** A search_path that replaces the default one. See {@link pinSearchPath}. */
   readonly searchPath?: string;
   /** Prepares every new connection before its first use, after its search_path is pinned. */
   readonly onConnect?: (client: pg.ClientBase) => Promise<unknown>;
 }
 
 /**
- * A pool whose connections are made as by {@link connect}, whose errors it throws; the caller ends it.
+ * Creates a pool of connections that are set up as by {@link connect}. It throws the same errors. The caller
+ * ends it.
  */
 export function createPool(options: PoolOptions): pg.Pool {
   const { max, searchPath, onConnect } = options;
@@ -112,10 +116,11 @@ export function createPool(options: PoolOptions): pg.Pool {
     Client,
     max,
     idleTimeoutMillis: 30_000,
-    // pg-pool waits for it; its type does not say so.
+    // pg-pool waits for this promise, although its type does not declare it.
     // eslint-disable-next-line @typescript-eslint/no-misused-promises
     onConnect: async (client) => {
-      // The pool listens to idle ones; one that breaks while somebody holds it would end the process.
+      // The pool listens only to idle connections. Without this listener, one that breaks while in use would
+      // end the process.
       client.on('error', () => undefined);
       await pinSearchPath(client, pin);
       await pinLimits(client, options);

@@ -2,7 +2,8 @@ import type { Writable } from 'node:stream';
 import type pg from 'pg';
 
 /**
- * The part of pg's connection that is needed here; stable since pg 8, though not in its type declarations.
+ * The part of pg's connection that is needed here. It has been stable since pg 8 but is not in the type
+ * declarations.
  */
 interface Connection {
   readonly stream: Writable;
@@ -16,20 +17,20 @@ interface Answer {
 }
 
 /**
- * An error where no transaction was begun, also in the implicit one of several statements (PostgreSQL,
- * `RequireTransactionBlock` and `DefineSavepoint`). Without effect otherwise.
+ * Raises an error if no transaction block is open, also within the implicit transaction of several statements
+ * (`RequireTransactionBlock` and `DefineSavepoint` in PostgreSQL). Has no effect otherwise.
  */
 const ONLY_IN_TRANSACTION = 'savepoint within; release savepoint within';
 
 /**
- * Statements to a server without waiting for its answers, which come in the same order. After an error
- * nothing more is answered: everything outstanding fails with it, and the client can only be closed. What was
- * sent behind a statement that fails is still executed by the server: what belongs together is said {@link
- * within} a transaction.
+ * Sends statements to a server without waiting for the answers, which arrive in the same order. After an
+ * error, all outstanding statements fail with that error, and the client can only be closed. The server still
+ * executes statements that were sent after the failed one. Statements that belong together are therefore sent
+ * {@link within} a transaction.
  *
- * The client belongs to the conversation from its first statement on. Each whole answer takes it out of pg's
- * hands, so as long as others are due it enters itself again as the query under way (pg's own pipeline mode
- * knows no COPY).
+ * From its first statement on, the conversation owns the client. pg drops the active query after each
+ * complete answer. While more answers are due, the conversation registers itself as the active query again
+ * (pg's own pipeline mode does not support COPY).
  *
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
  */
@@ -38,12 +39,12 @@ export class Conversation {
   readonly #connection: Connection;
   readonly #failed: (error: unknown) => void;
   readonly #due: Answer[] = [];
-  /** A `begin` was sent, and no `commit` behind it. */
+  /** A `begin` was sent, and no `commit` after it. */
   #begun = false;
 
   /**
-   * @param failed called with the first error at once: what pg says of those behind it may come before
-   * promises settle
+   * @param failed called immediately with the first error, because errors that pg reports for later
+   *   statements may arrive before the promises settle
    */
   constructor(client: pg.Client, failed: (error: unknown) => void = () => undefined) {
     this.#client = client;
@@ -52,9 +53,9 @@ export class Conversation {
   }
 
   /**
-   * One or several statements; after an error the rest of them is not executed. Where the last is `copy …
-   * from stdin`, its data may follow at once (if it comes to no COPY, the server drops it), and the answer
-   * comes when all of it was taken.
+   * Sends one or several statements. After an error, the rest of them is not executed. If the last is `copy …
+   * from stdin`, its data may follow at once: if the COPY does not start, the server discards the data. The
+   * answer arrives when all data was accepted.
    */
   say(sql: string): Promise<void> {
     this.#connection.query(sql);
@@ -62,9 +63,9 @@ export class Conversation {
   }
 
   /**
-   * Says it in a transaction: the one that was begun, or a new one. A `begin` can fail as well, most simply
-   * when it is cancelled; what was sent behind it would then be executed, and committed, by itself. So
-   * everything behind it is an error without it.
+   * Sends statements in the open transaction, or in a new one. A `begin` can fail too, for example when it is
+   * cancelled. Statements sent after it would then run and commit on their own. Therefore each later
+   * statement raises an error if no transaction is open.
    */
   within(sql: string): Promise<void> {
     const begin = this.#begun ? ONLY_IN_TRANSACTION : 'begin';
@@ -72,14 +73,14 @@ export class Conversation {
     return this.say(`${begin}; ${sql}`);
   }
 
-  /** Says `statements` {@link within} the transaction and commits it. */
+  /** Sends `statements` {@link within} the transaction and commits it. */
   commit(statements: readonly string[] = []): Promise<void> {
     const answer = this.within([...statements, 'commit'].join('; '));
     this.#begun = false;
     return answer;
   }
 
-  /** A whole CopyData frame, written as it is. `sent` is called when the bytes are out of our hands. */
+  /** Writes a complete CopyData frame unchanged. `sent` is called when the socket has taken the bytes. */
   copyData(frame: Buffer, sent?: () => void): void {
     this.#connection.stream.write(frame, sent);
   }
@@ -100,7 +101,7 @@ export class Conversation {
     this.#client.query(this as unknown as pg.Submittable);
   }
 
-  // What pg.Client calls on the query under way.
+  // pg.Client calls these methods on its active query.
   submit(): null {
     return null;
   }

@@ -7,27 +7,30 @@ interface Connection {
   query(text: string): void;
 }
 
-/** Signature, flags, and the length of the extension, which is read from the message. */
+/** The header: signature, flags and the length of the extension. That length is read from the message. */
 const SIGNATURE_BYTES = 11;
 const EXTENSION_LENGTH_AT = SIGNATURE_BYTES + 4;
 const HEADER_BYTES = EXTENSION_LENGTH_AT + 4;
-/** Stands where the number of fields of a row would stand. */
+/** Marks the end of the data, in place of the number of fields of a row. */
 const TRAILER = -1;
 const INT4_BYTES = 4;
-/** Stands where the length of a field would stand. */
+/** Marks a null, in place of the length of a field. */
 const NULL_LENGTH = -1;
-/** Of an array's binary form: dimensions, flags, element type, and of its one dimension length and bound. */
+/**
+ * The binary form of an array begins with dimensions, flags and element type. Then follow length and lower
+ * bound of its one dimension.
+ */
 const EMPTY_ARRAY_BYTES = 12;
 const ARRAY_LENGTH_AT = 12;
 const ARRAY_HEAD_BYTES = 20;
 
 /**
- * Runs a `copy … to stdout (format binary)` and calls `row` with each row while it is in the driver's memory:
- * the message that holds it, and where its number of fields stands. Nothing is copied and nothing waits, so
+ * Runs a `copy … to stdout (format binary)` and calls `row` for each row. It passes the message that holds
+ * the row and the place of its number of fields. The row lies in the driver's memory and is not copied, so
  * `row` must not keep the message.
  *
- * Rejects with the server's error, that of the connection, or what `row` has thrown; the statement is then
- * read to its end.
+ * Rejects with an error of the server, of the connection, or of `row`. In the last case the statement is
+ * still read to its end.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
@@ -61,7 +64,7 @@ class CopyBinary {
     this.#end = to.end;
   }
 
-  // What pg.Client calls on the query under way.
+  // pg.Client calls these methods on its active query.
   submit(connection: Connection): null {
     connection.query(this.#sql);
     return null;
@@ -149,7 +152,7 @@ export class RowFields {
     return values;
   }
 
-  /** Goes on to the next field, and returns where this one begins. */
+  /** Moves to the next field and returns where this one begins. */
   #skip(): number {
     const length = this.#message.readInt32BE(this.#at);
     const start = this.#at + 4;

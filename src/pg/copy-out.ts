@@ -2,24 +2,25 @@ import type { Socket } from 'node:net';
 import type pg from 'pg';
 
 /**
- * The part of pg's connection that is needed here; stable since pg 8, though not in its type declarations.
+ * The part of pg's connection that is needed here. It has been stable since pg 8 but is not in the type
+ * declarations.
  */
 interface Connection {
   readonly stream: Socket;
   query(text: string): void;
 }
 
-/** A batch is handed over when it has so many rows, or so many bytes. */
+/** A batch is returned when it has this many rows or this many bytes. */
 const BATCH_ROWS = 2_000;
 const BATCH_BYTES = 1 << 20;
 
 /**
  * Runs a `copy … to stdout` in text format and yields its rows in batches, each row as the bytes of its line,
- * newline included. The server sends each row as one CopyData message. The socket is left alone while a batch
- * waits.
+ * newline included. The server sends each row as one CopyData message. While a batch waits for the caller,
+ * the socket is paused.
  *
- * A caller that stops early leaves a client that can only be closed. Throws the server's error, or that of
- * the connection.
+ * If the caller stops early, the client can only be closed. Throws the error of the server or of the
+ * connection.
  *
  * @see https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY
  */
@@ -51,7 +52,7 @@ class CopyOut {
     this.#sql = sql;
   }
 
-  /** The next batch; empty at the end. */
+  /** Returns the next batch. An empty batch is the end. */
   async next(): Promise<readonly Buffer[]> {
     while (!this.#over && !this.#full) {
       this.#stream?.resume();
@@ -62,7 +63,7 @@ class CopyOut {
     return this.#rows.splice(0);
   }
 
-  /** What still comes is of no interest. */
+  /** Discards the rows that still arrive. */
   drop(): void {
     this.#dropped = true;
     this.#rows = [];
@@ -79,7 +80,7 @@ class CopyOut {
     this.#wake?.();
   }
 
-  // What pg.Client calls on the query under way.
+  // pg.Client calls these methods on its active query.
   submit(connection: Connection): null {
     this.#stream = connection.stream;
     connection.query(this.#sql);

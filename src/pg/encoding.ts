@@ -2,25 +2,27 @@ import type pg from 'pg';
 import { INSUFFICIENT_PRIVILEGE } from './sql-state.js';
 
 /**
- * Bytes of the source's encoding to UTF-8. Null where the source speaks UTF-8, or says nothing of its
- * encoding (SQL_ASCII): then bytes are looked at as they are.
+ * Converts bytes of the source's encoding to UTF-8. Null if the source uses UTF-8 or declares no encoding
+ * (SQL_ASCII). Bytes are then used unchanged.
  */
 export type Decoder = TableDecoder | null;
 
 /**
- * EUC encodings of which each character has up to three bytes; those of EUC_TW have four, and are 140,000.
+ * EUC encodings with at most three bytes per character. EUC_TW is not among them: it has characters of four
+ * bytes, 140,000 in all.
  */
 const EUC = new Set(['EUC_JP', 'EUC_JIS_2004', 'EUC_KR', 'EUC_CN']);
 const SINGLE_SHIFT_2 = 0x8e;
 const SINGLE_SHIFT_3 = 0x8f;
 
 /**
- * The decoder for the source's encoding: for encodings of one byte and for EUC by a table of what PostgreSQL
- * itself makes of each character, read once (128 characters in 5 ms, 18,000 of EUC_JP in about 0.2 s); for
- * others (EUC_TW), and where PL/pgSQL may not be used, of ASCII alone.
+ * Returns the decoder for the source's encoding. For single-byte encodings and EUC, it uses a table with
+ * PostgreSQL's own conversion of each character. The table is read once (measured: 128 characters in 5 ms,
+ * 18,000 characters of EUC_JP in about 0.2 s). For other encodings (EUC_TW), or without the right to use
+ * PL/pgSQL, the decoder knows only ASCII.
  *
- * The server could convert by itself, but ends the stream at the first byte that its encoding does not define
- * (22P05), again after each restart. So the stream is asked for the bytes as they are, and what is no text
+ * The server could convert. But it would end the stream at the first byte that its encoding does not define
+ * (22P05), and again after each restart. Therefore the stream delivers the bytes unchanged, and invalid text
  * stays bytes (DECISIONS 38).
  */
 export function readDecoder(client: pg.Client): Promise<Decoder> {
@@ -33,7 +35,7 @@ export function readDecoder(client: pg.Client): Promise<Decoder> {
 }
 
 /**
- * Of connections, and of encodings what they were found to hold: it is the same on every connection of every
+ * Caches decoders by connection, and tables by encoding. The table of an encoding is the same on every
  * server.
  */
 const decoders = new WeakMap<pg.Client, Promise<Decoder>>();
@@ -60,8 +62,10 @@ export class TableDecoder {
   readonly #lengthOf: (first: number) => number;
 
   /**
-   * @param options.table UTF-8 by the bytes of a character, read as a number; without ASCII
-   * @param options.lengthOf of a character, by its first byte, which is not ASCII
+   * @param options.table the UTF-8 of each character. The key is the bytes of the character, read as a
+   *   number. ASCII is not in it.
+   * @param options.lengthOf returns the length of a character in bytes from its first byte, which is not
+   *   ASCII
    */
   constructor(options: {
     readonly table: ReadonlyMap<number, Buffer>;
@@ -71,12 +75,12 @@ export class TableDecoder {
     this.#lengthOf = options.lengthOf;
   }
 
-  /** The bytes as UTF-8; null where some are no character of the encoding. */
+  /** Converts bytes to UTF-8. Returns null if some of them are no character of the encoding. */
   decode(bytes: Buffer, start: number, end: number): Buffer | null {
     return this.#convert({ bytes, start, end, otherwise: null });
   }
 
-  /** The same with U+FFFD for each byte that is none. */
+  /** Converts bytes to UTF-8, with U+FFFD for each byte that belongs to no character. */
   decodeAnyhow(bytes: Buffer, start: number, end: number): Buffer {
     return this.#convert({ bytes, start, end, otherwise: REPLACEMENT })!;
   }
@@ -116,8 +120,8 @@ const REPLACEMENT = Buffer.from('\ufffd');
 const one = (): number => 1;
 
 /**
- * Half-width kana follow the first shift, characters of a second plane the other; Korean and Chinese use
- * neither.
+ * Half-width kana follow single shift 2, and characters of a second plane follow single shift 3. Korean and
+ * Chinese use neither.
  */
 const eucLength = (first: number): number =>
   first === SINGLE_SHIFT_2 || first >= 0xa1 ? 2 : first === SINGLE_SHIFT_3 ? 3 : 1;
@@ -133,8 +137,8 @@ const EUC_CODES = /* sql */ `
 const RESULT = 'waltrail.encoding';
 
 /**
- * Each code with its UTF-8, through a setting: a statement cannot pass over what it cannot convert, and a
- * block returns nothing.
+ * Reads each code with its UTF-8. A plain statement cannot skip characters that it cannot convert. A DO block
+ * can, but returns nothing, so it passes the result through a setting.
  */
 async function readTable(client: pg.Client, codes: string): Promise<ReadonlyMap<number, Buffer>> {
   const table = new Map<number, Buffer>();

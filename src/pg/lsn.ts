@@ -1,12 +1,12 @@
 /**
- * A log sequence number: a byte position in the WAL, 64 bits. A bigint in memory, `16/B374D848` as text.
+ * A log sequence number: a 64-bit byte position in the WAL. A bigint in memory, and `16/B374D848` as text.
  * https://www.postgresql.org/docs/current/datatype-pg-lsn.html
  */
 export type Lsn = bigint;
 
 export const LSN_ZERO: Lsn = 0n;
 
-/** Throws RangeError on anything but `hex/hex` of at most 8 digits each. */
+/** Parses `hex/hex`, with at most 8 digits each. Throws RangeError for any other text. */
 export function parseLsn(text: string): Lsn {
   const match = /^([0-9A-Fa-f]{1,8})\/([0-9A-Fa-f]{1,8})$/.exec(text);
   if (!match) throw new RangeError(`not an LSN: ${text}`);

@@ -10,14 +10,14 @@ import { serverSays } from './server-message.js';
 import { INSUFFICIENT_PRIVILEGE, sqlStateOf } from './sql-state.js';
 
 export interface MigrateOptions {
-  /** Connected, with nothing under way; stays open. */
+  /** A connected client without a running statement. It stays open. */
   readonly client: pg.Client;
   /** `host:port/database`, for error messages. */
   readonly database: string;
   /** Absolute path of the numbered .sql files. */
   readonly folder: string;
   /**
-   * The schema that the files fill. It is made when missing and holds the list of applied files,
+   * The schema that the files fill. It is created if missing. It holds the list of applied files,
    * `<schema>.migration`.
    */
   readonly schema: string;
@@ -26,12 +26,12 @@ export interface MigrateOptions {
 
 /**
  * Applies the files of a folder that a database does not have yet, in the order of their numbers and in one
- * transaction. Forward only: a released file is never edited. Several processes may call it at once; one
- * works, the others wait. Throws PG_MIGRATION_FAILED (nothing was changed), PG_MIGRATION_NEWER (the database
- * knows files that are not in the folder) and PG_SCHEMA_FOREIGN.
+ * transaction. Migrations go forward only: a released file is never edited. Several processes may call this
+ * function at once: one works, and the others wait. Throws PG_MIGRATION_FAILED (nothing was changed),
+ * PG_MIGRATION_NEWER (the database knows files that are not in the folder) and PG_SCHEMA_FOREIGN.
  */
 export async function migrate(options: MigrateOptions): Promise<void> {
-  // The usual start: nothing to do, and nothing that would need more than the right to read.
+  // At a usual start there is nothing to apply. Finding that out needs only the right to read.
   if ((await pendingMigrations(options)).length === 0) return;
 
   let current = 'the list of migrations';
@@ -90,7 +90,10 @@ export async function pendingMigrations(options: Omit<MigrateOptions, 'log'>): P
   return names.filter((name) => !applied.includes(name));
 }
 
-/** Names the migration, what the server says of it, and the statement that grants a lacking right. */
+/**
+ * Returns an error that names the migration, the message of the server, and the statement that grants a
+ * missing right.
+ */
 function migrationError(
   { client, database, schema }: Omit<MigrateOptions, 'log'>,
   { current, error }: { readonly current: string; readonly error: unknown },
@@ -102,7 +105,7 @@ function migrationError(
     const role = quoteIdentifier(user ?? '');
     return (
       `Run as the owner of the database: grant create on database ${quoteIdentifier(name ?? '')} to ${role}; ` +
-      `or, where schema ${schema} is there already: alter schema ${quoteIdentifier(schema)} owner to ${role}; Nothing was changed.`
+      `or, if schema ${schema} already exists: alter schema ${quoteIdentifier(schema)} owner to ${role}; Nothing was changed.`
     );
   };
   return new WaltrailError(
@@ -128,6 +131,9 @@ async function appliedMigrations(options: Omit<MigrateOptions, 'log'>): Promise<
   }
 }
 
-/** The library prints whole files on an error; ours names the file and carries the cause. */
+/**
+ * Silences the library, which prints whole files on an error. The error of {@link migrationError} names the
+ * file and has the cause.
+ */
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 function ignore(): void {}

@@ -2,11 +2,12 @@ import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 
 /**
- * Refuses a schema that somebody else made before Waltrail did: what its owner puts there, or exchanges
- * later, would run with the rights of every login that uses it. Trusted owners are superusers, the owner of
- * the database and the roles that the login is a member of (a superuser counts as a member of every role,
- * which says nothing, so of its own roles only itself). A login that may not create a schema has to trust
- * whoever made this one. Throws PG_SCHEMA_FOREIGN.
+ * Refuses a schema that an unknown role created before Waltrail did. Objects that its owner puts or replaces
+ * there would run with the rights of every login that uses the schema.
+ *
+ * Trusted owners are superusers, the owner of the database, and roles that the login is a member of. A
+ * superuser is formally a member of every role, so for a superuser membership does not count. A login that
+ * may not create schemas has to trust the owner. Throws PG_SCHEMA_FOREIGN.
  */
 export async function refuseForeignSchema(
   client: pg.ClientBase,
@@ -28,6 +29,6 @@ export async function refuseForeignSchema(
   if (foreign !== undefined)
     throw new WaltrailError(
       'PG_SCHEMA_FOREIGN',
-      `Schema ${schema} of ${database} was made by ${foreign.owner}, whom Waltrail does not know.`,
+      `Schema ${schema} of ${database} belongs to role ${foreign.owner}, which Waltrail does not trust.`,
     );
 }

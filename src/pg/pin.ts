@@ -2,24 +2,24 @@ import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 
 /**
- * Nothing but PostgreSQL's own functions, operators and types; temporary tables last, for they are searched
- * first unless named.
+ * A search_path with only PostgreSQL's own functions, operators and types. pg_temp is named last, because
+ * otherwise PostgreSQL searches it first.
  */
 export const SEARCH_PATH = 'pg_catalog, pg_temp';
 
 /**
- * Makes names without a schema mean PostgreSQL's own for the rest of the session. Whoever may create objects
- * in a schema of the path can otherwise plant an operator that fits better than the built-in one (`text ||
- * xid`), and whoever runs a statement with it executes the planter's code with rights of their own
+ * Makes names without a schema mean PostgreSQL's own objects for the rest of the session. Otherwise, a user
+ * who may create objects in a schema of the path could create an operator that fits better than the built-in
+ * one (`text || xid`). A statement that uses it would run that user's code with the rights of Waltrail
  * (CVE-2018-1058).
  *
- * Must be the first statements of a connection: both are utility statements, which resolve no function and no
- * operator, so they are safe under any path. The path is read back because a pooler may run the next
+ * These must be the first statements of a connection. Both are utility statements, which resolve no function
+ * and no operator, so they are safe under any path. The path is read back because a pooler may run the next
  * statement in another session. Throws PG_UNPINNED.
  *
  * @param options.database `host:port/database`, for the error
- * @param options.path simple names; another path than {@link SEARCH_PATH}; every schema in it must be one
- *   that nobody else creates objects in
+ * @param options.path replaces {@link SEARCH_PATH}. It consists of simple names. Only trusted roles may have
+ *   the right to create objects in its schemas.
  * @see https://wiki.postgresql.org/wiki/A_Guide_to_CVE-2018-1058:_Protect_Your_Search_Path
  */
 export async function pinSearchPath(
@@ -34,14 +34,14 @@ export async function pinSearchPath(
   if (![path, quoted].includes(rows[0]?.search_path ?? ''))
     throw new WaltrailError(
       'PG_UNPINNED',
-      `${database} answered with another search_path than the one that was just set.`,
+      `${database} reported a different search_path than the one that was just set.`,
     );
 }
 
 /**
- * Settings that a DBA gives a role or a database for the application's statements, and what they are for
- * Waltrail, which reads everything, stores a transaction however long it lasts, and waits for it in idle
- * sessions. Nobody needs a right to set them.
+ * Settings that a DBA may set for a role or a database to limit the application, with the values that
+ * Waltrail needs. Waltrail reads everything, stores transactions of any length, and waits in idle sessions.
+ * Any role may set them.
  */
 const LIMITS = [
   'lock_timeout = 0',
@@ -52,15 +52,17 @@ const LIMITS = [
   `default_transaction_isolation = 'read committed'`,
 ];
 
-/** From PostgreSQL 17 on. */
+/** The setting exists from PostgreSQL 17 on. */
 const TRANSACTION_LIMIT = /* sql */ `
   select pg_catalog.set_config(name, '0', false) from pg_catalog.pg_settings where name = 'transaction_timeout'`;
 
 /**
- * Makes the limits of a session Waltrail's own, whatever the role, the database or the URL says. Not in the
- * options of the connection: a pooler refuses what it does not know there, and so does a server that is older
- * than the setting. That of the statement first: a millisecond may be too little for anything else. Only
- * after {@link pinSearchPath}.
+ * Sets the limits of a session to Waltrail's own values, whatever the role, the database or the URL sets.
+ * Call it after {@link pinSearchPath}.
+ *
+ * The limits are not in the options of the connection, because a pooler or an older server refuses unknown
+ * settings there. The time limit of statements is set first: the present one may be too short for any other
+ * statement.
  */
 export async function pinLimits(
   client: Pick<pg.ClientBase, 'query'>,

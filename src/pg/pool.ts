@@ -4,12 +4,14 @@ import { connectError, type Address } from './connect-error.js';
 
 type Callback = Parameters<pg.Pool['connect']>[0];
 
-/** What pg-pool says where every connection of its own is at work, or it was ended: no server is at fault. */
+/**
+ * Messages of pg-pool when all its connections are in use, or when it was ended. No server is at fault then.
+ */
 const OF_THE_POOL = /^(?:timeout exceeded when trying to connect$|Cannot use a pool after calling end)/;
 
 /**
- * A pool that knows where it leads: what keeps it from a new connection is told as by every other connection
- * (connect-error.ts), also to who only asks it to run a statement.
+ * A pool that knows its database. If it cannot open a connection, it throws the same errors as a single
+ * connection does (connect-error.ts), also to a caller that only runs a statement.
  */
 export class AddressedPool extends pg.Pool {
   readonly #address: Address;

@@ -3,8 +3,8 @@ import { WaltrailError } from '../errors.js';
 import { close } from './connect.js';
 
 /**
- * Tells whether a connection leads through a pooler: the number of the server process that was announced when
- * it was made is then not that of the process which answers.
+ * Tells whether a connection leads through a pooler. The process id that was announced at connection then
+ * differs from the id of the server process that answers.
  */
 export async function isPooled(client: pg.ClientBase): Promise<boolean> {
   const { processID } = client as unknown as { readonly processID: number | null };
@@ -12,13 +12,12 @@ export async function isPooled(client: pg.ClientBase): Promise<boolean> {
 }
 
 /**
- * Refuses a pooler that hands the session of one client to another between transactions: the role, the
- * search_path and the lock by which a daemon is elected belong to the session. It shows only where a second
- * client is at work, which therefore begins a transaction. Asks nothing where there is no pooler. Throws
- * PG_UNPINNED.
+ * Refuses a pooler that shares one session among several clients. The role, the search_path and the advisory
+ * lock that elects a daemon belong to the session. Sharing shows only while a second client is busy, so a
+ * second client opens a transaction. Without a pooler, no second connection is opened. Throws PG_UNPINNED.
  *
- * @param options.client in no transaction
- * @param options.open connects once more, with the same URL
+ * @param options.client not in a transaction
+ * @param options.open opens a second connection with the same URL
  * @param options.database for the error
  */
 export async function refuseSharedSessions(options: {
@@ -32,14 +31,15 @@ export async function refuseSharedSessions(options: {
   const other = await open();
   try {
     await other.query('begin');
-    // With one session for both, asking the first client again would wait for the other's transaction.
+    // If both clients shared one session, this query of the first client would wait for the other's
+    // transaction.
     if ((await backendOf(other)) !== own && (await backendOf(client)) === own) return;
   } finally {
     await close(other);
   }
   throw new WaltrailError(
     'PG_UNPINNED',
-    `${database} is behind a connection pooler that lends one session to several clients.`,
+    `${database} is behind a connection pooler that shares one session among several clients.`,
   );
 }
 

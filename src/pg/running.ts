@@ -5,10 +5,10 @@ import { catalogRows } from './catalog-rows.js';
 const POLL_MS = 100;
 
 /**
- * Transactions of this database that have written something and have not ended. From the locks on their
- * numbers, which are given back only after everybody can see the transaction. Which database a backend is
- * connected to every role may read; a prepared transaction has no backend, and counts whatever its database
- * is.
+ * Returns the transactions of this database that have written something and have not ended. They are found by
+ * the locks on their ids, which PostgreSQL releases only after the end of the transaction is visible to
+ * everyone. Every role may read the database of a backend. A prepared transaction has no backend, so it is
+ * returned whatever its database is.
  */
 export async function runningTransactions(client: pg.Client): Promise<string[]> {
   const { rows } = await client.query<{
@@ -24,9 +24,11 @@ export async function runningTransactions(client: pg.Client): Promise<string[]> 
 /** A transaction that has written something and has not ended, as a DBA finds it. */
 export interface RunningTransaction {
   readonly xid: string;
-  /** Null: it is prepared, and no process has it. */
+  /** Null: the transaction is prepared and belongs to no process. */
   readonly pid: number | null;
-  /** By which a prepared transaction is committed or rolled back; null: it is none. */
+  /**
+   * The identifier with which a prepared transaction is committed or rolled back. Null: it is not prepared.
+   */
   readonly gid: string | null;
   /** RFC 3339; null where the role may not see it (pg_read_all_stats). */
   readonly since: string | null;
@@ -36,15 +38,15 @@ export interface RunningTransaction {
 }
 
 /**
- * Describes the transactions of {@link runningTransactions}, the oldest first; never by their statements.
+ * Describes the transactions of {@link runningTransactions}, oldest first, without their statements.
  *
- * @param options.everywhere those of every database of the cluster
+ * @param options.everywhere includes every database of the cluster
  */
 export async function describeRunning(
   client: pg.Client,
   options: { readonly everywhere: boolean },
 ): Promise<RunningTransaction[]> {
-  // Names and gids may be bytes that are no text anywhere.
+  // The bytes of names and gids may be invalid in every encoding.
   return catalogRows<RunningTransaction>(
     client,
     /* sql */ `select l.transactionid::text as xid, a.pid, p.gid::text as gid,
@@ -62,10 +64,10 @@ export async function describeRunning(
 }
 
 /**
- * Transactions that hold a lock with which rows of a table, or of its partitions, are written, by table. A
- * transaction that has written one holds such a lock until everybody can see its end.
+ * Returns, by table, the transactions that hold a lock for writing rows of the table or of its partitions. A
+ * transaction that has written such rows holds the lock until its end is visible to everyone.
  *
- * @param tables oids; of one that is gone there are none
+ * @param tables oids; a table that no longer exists is not in the result
  */
 export async function writersOf(
   client: pg.Client,
@@ -91,7 +93,7 @@ export async function writersOf(
   return new Map(rows.map(({ oid, writers }) => [oid, writers]));
 }
 
-/** Waits until none of these runs. False when they still do after `limitMs`. */
+/** Waits until all of these transactions have ended. Returns false if some still run after `limitMs`. */
 export async function untilEnded(
   client: pg.Client,
   options: {

@@ -2,14 +2,14 @@ import { randomBytes } from 'node:crypto';
 import type pg from 'pg';
 
 /**
- * Tells whether two connections lead to one database of one server, whatever host names, ports and poolers
- * are between: a lock that one of them takes is seen by the other. Needs no right, and is not misled by a
- * copy of a server, which has the same system identifier and the same oids. The key of the lock is random, so
- * it is nobody else's. Both connections must be in no transaction.
+ * Tells whether two connections lead to the same database of the same server, whatever host names, ports and
+ * poolers they use. One of them takes a lock, and the other looks for it. This needs no right. A copy of a
+ * server has the same system identifier and oids, but does not see the lock. The key of the lock is random,
+ * so no one else uses it. Neither connection may be in a transaction.
  */
 export async function isSameDatabase(one: pg.ClientBase, other: pg.ClientBase): Promise<boolean> {
   const key = randomBytes(8).readBigInt64BE();
-  // For the transaction only: a lock of the session could be left behind in a pooler.
+  // The lock lasts for the transaction only. A lock of the session could stay in a session of a pooler.
   await one.query('begin');
   try {
     await one.query(/* sql */ `select pg_catalog.pg_advisory_xact_lock($1::int8)`, [String(key)]);

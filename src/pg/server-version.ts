@@ -3,8 +3,8 @@ import type pg from 'pg';
 const known = new WeakMap<pg.ClientBase, Promise<number>>();
 
 /**
- * As `server_version_num`: 180004 is 18.4. Asked once a connection, for a statement that reads what only some
- * versions have.
+ * Returns `server_version_num`: 180004 is version 18.4. It is queried once for each connection, and selects
+ * statements that only some versions support.
  */
 export function serverVersion(client: pg.ClientBase): Promise<number> {
   let version = known.get(client);

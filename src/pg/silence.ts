@@ -1,17 +1,17 @@
-/** Milliseconds between two ticks, each a check of a connection for a sign of life. */
+/** Milliseconds between two ticks. At each tick, a connection is checked for a sign of life. */
 export const TICK_MS = 5_000;
 /** Ticks without a sign of life after which the other side is asked for one. */
 const ASK_TICKS = 4;
 /**
- * Ticks without a sign of life after which a connection is given up: a minute, as in PostgreSQL's own
- * receivers.
+ * Ticks without a sign of life after which a connection is given up. They make one minute, as in PostgreSQL's
+ * own receivers.
  */
 export const GIVE_UP_TICKS = 12;
 
 /**
- * Tells a quiet connection from a dead one. It counts ticks and does not measure time: a process that was
- * stopped and continues (SIGSTOP, a suspended machine) counts a single tick, and reads what has arrived
- * before it judges.
+ * Distinguishes a quiet connection from a dead one. It counts ticks and does not measure time. A process that
+ * was suspended and continues (SIGSTOP, a suspended machine) therefore counts a single tick, and reads what
+ * has arrived before it gives up.
  */
 export class Silence {
   #ticks = 0;

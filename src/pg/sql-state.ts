@@ -26,15 +26,15 @@ export const QUERY_CANCELED = '57014';
 export const INTERNAL_ERROR = 'XX000';
 
 /**
- * The SQLSTATE of an error that a server reported; undefined for any other error. Error numbers of the system
- * may look like one (`EPIPE`), but no class of SQLSTATEs begins with an E.
+ * Returns the SQLSTATE of an error that a server reported, and undefined for any other error. Error codes of
+ * the operating system may look like one (`EPIPE`), but no SQLSTATE class begins with an E.
  */
 export function sqlStateOf(error: unknown): string | undefined {
   const code = codeOf(error);
   return code !== undefined && /^(?!E)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
-/** Class 22, data exception: the message quotes the value. */
+/** Class 22, data exception: the message may quote the value. */
 export const isDataException = (sqlState: string): boolean => sqlState.startsWith('22');
 
 /**
@@ -43,7 +43,7 @@ export const isDataException = (sqlState: string): boolean => sqlState.startsWit
  */
 export const isServerGone = (sqlState: string): boolean => /^(08|57P)/.test(sqlState);
 
-/** Class 08: the connection is not made, or is broken. */
+/** Class 08, connection exception: the connection was refused or is broken. */
 export const isConnectionException = (sqlState: string): boolean => sqlState.startsWith('08');
 
 /** Class 53, insufficient resources: no connection, memory or disk space is left for the moment. */

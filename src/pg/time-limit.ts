@@ -1,7 +1,7 @@
 /**
- * Runs work with a signal that fires with another one, or after a time. Not made by AbortSignal.any() of an
- * AbortSignal.timeout(): Node 20 collects that timeout as garbage while somebody listens, and then it never
- * fires.
+ * Runs `work` with a signal that fires together with another signal, or after a time limit. AbortSignal.any()
+ * with AbortSignal.timeout() is not used: Node 20 may collect that timeout as garbage while a listener waits,
+ * so that it never fires.
  */
 export async function withTimeLimit<T>(
   { signal, limitMs }: { readonly signal: AbortSignal; readonly limitMs: number },

@@ -4,7 +4,10 @@ const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(pg.types.builtins).map(([name, oid]) => [oid, name.toLowerCase()]),
 );
 
-/** PostgreSQL's own name of a built-in type (`int8`, `timestamptz`); `type 16385` for any other. */
+/**
+ * Returns PostgreSQL's own name of a built-in type (`int8`, `timestamptz`), or `type 16385` for any other
+ * type.
+ */
 export const typeName = (oid: number): string => NAMES.get(oid) ?? `type ${oid}`;
 
 /** Bytes that PostgreSQL adds to the length in a type modifier. */
@@ -12,9 +15,8 @@ const HEADER = 4;
 const SCALE_BITS = 11;
 
 /**
- * The same with what the type modifier says, where PostgreSQL's own types have one: `varchar(20)`,
- * `numeric(10,2)`, `timestamptz(3)`. Of another type with a modifier, `type 16385(7)` stands for whatever its
- * type makes of the number.
+ * Returns the name of a type with its modifier: `varchar(20)`, `numeric(10,2)`, `timestamptz(3)`. For types
+ * that are not built in, the modifier is shown as a plain number, as in `type 16385(7)`.
  */
 export function modifiedTypeName(oid: number, modifier: number): string {
   const name = typeName(oid);

@@ -29,15 +29,18 @@ export const TAG_STREAM_PREPARE = 0x70; // 'p'
 export const TAG_COMMIT_PREPARED = 0x4b; // 'K'
 export const TAG_ROLLBACK_PREPARED = 0x72; // 'r'
 
-// Before a row of a change: what the row is.
+// Before a row of a change: the kind of row.
 export const NEW_ROW = 0x4e; // 'N'
 export const OLD_ROW = 0x4f; // 'O'
 /** The key columns of the old row. */
 export const OLD_KEY = 0x4b; // 'K'
 
-// Before a value of a row: what the value is.
+// Before a value of a row: the kind of value.
 export const VALUE_NULL = 0x6e; // 'n'
 export const VALUE_UNCHANGED = 0x75; // 'u'
 export const VALUE_TEXT = 0x74; // 't'
-/** PostgreSQL sends no value as binary unless it is asked to; source/recode.ts marks so what is no text. */
+/**
+ * A binary value. PostgreSQL sends none unless it is asked to. source/recode.ts uses this kind to mark values
+ * that are invalid text.
+ */
 export const VALUE_BINARY = 0x62; // 'b'

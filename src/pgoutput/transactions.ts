@@ -13,9 +13,8 @@ import {
 } from './tags.js';
 
 /**
- * What protocols 2 to 4 say about a transaction beside its changes: that a part of it is sent before it ends,
- * and the steps of a two-phase commit. Times are microseconds since 2000-01-01; `xid` is that of the whole
- * transaction.
+ * A message of protocols 2 to 4 about a transaction: parts that are sent before its end, and the steps of a
+ * two-phase commit. Times are microseconds since 2000-01-01. `xid` is the id of the whole transaction.
  */
 export type TransactionMessage =
   | { readonly kind: 'stream start'; readonly xid: number; readonly first: boolean }
@@ -24,9 +23,9 @@ export type TransactionMessage =
   | {
       readonly kind: 'stream abort';
       readonly xid: number;
-      /** The subtransaction that was rolled back; `xid` again when the whole transaction was. */
+      /** The subtransaction that was rolled back. Equal to `xid` if the whole transaction was rolled back. */
       readonly subXid: number;
-      /** Protocol 4 with `streaming 'parallel'` only. */
+      /** Sent only by protocol 4 with `streaming 'parallel'`. */
       readonly aborted: { readonly lsn: Lsn; readonly at: bigint } | null;
     }
   | ({ readonly kind: 'begin prepare' | 'prepare' | 'stream prepare' } & Prepared)
@@ -57,8 +56,8 @@ interface Prepared {
 }
 
 /**
- * Reads one whole message; undefined when it is none of these. Throws RangeError where it is shorter or
- * longer.
+ * Reads one complete message. Returns undefined for any other kind of message. Throws RangeError if the
+ * message is shorter or longer than documented.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
@@ -128,7 +127,7 @@ function readPrepared(message: Buffer, at: number): Prepared {
   };
 }
 
-/** The last field of its message. */
+/** Reads a text that is the last field of its message. */
 function readText(message: Buffer, at: number): string {
   const end = message.indexOf(0, at);
   mustBe(end === message.length - 1);

@@ -17,37 +17,37 @@ import {
 
 const BLOCK_ENTRIES = BLOCK_CHUNKS * CHUNK_ENTRIES;
 /**
- * Modifiers and tenants have a summary of their own only with so many entries of a block
+ * Fewest entries of a block with which a value has a summary of its own, in the order of {@link COUNTED}
  * (`trail.summarize_block`).
  */
 const FEWEST_OF_VALUE: readonly number[] = [64, 1, 1, 64];
 const TENANTS = COUNTED.indexOf('tenants');
-/** Bits of a number in a block: a block has 65,536 entries, so it has at most as many keys. */
+/** Bits of the number of a key. A block has 65,536 entries, so it has at most 65,536 keys. */
 const NUMBER_BITS = 16;
 
 /**
- * Checks the summaries of blocks against the entries: the counts of a block, and for each of its values the
- * counts of the entries that have the value.
+ * Checks the summaries of blocks against the entries: the counts of a block, and the counts for each of its
+ * values.
  */
 export class BlockChecks {
   readonly #findings: Findings;
   readonly #stretch: Stretch;
   readonly #tenants = new TenantCounts(BLOCK_ENTRIES);
-  /** Keys of each dimension, in the order of {@link COUNTED}; of tenants those of now. */
+  /** Keys of each dimension, in the order of {@link COUNTED}. For tenants, only the present tenants. */
   readonly #numbers = COUNTED.map((dimension) =>
     dimension === 'tenants' ? this.#tenants.now : new KeyNumbers(BLOCK_ENTRIES),
   );
   readonly #counts = this.#numbers.map((numbers, index) => (index === TENANTS ? this.#tenants : numbers));
-  /** For each entry of the block the number of its key. */
+  /** By dimension and entry of the block: the number of the entry's key. */
   readonly #numberOf = COUNTED.map(() => new Uint16Array(BLOCK_ENTRIES));
-  /** Pairs of keys, for each two dimensions the first of which stands before the second. */
+  /** Pairs of keys, for each pair of dimensions in the order of {@link COUNTED}. */
   readonly #pairs = COUNTED.map((_, one) =>
     COUNTED.map((_, other) => (one < other ? new KeyNumbers(BLOCK_ENTRIES) : undefined)),
   );
 
-  /** Likewise, for each dimension before the tenants: its keys with the tenants before of what moved. */
+  /** Pairs of a key and a previous tenant, of entries that moved, for each dimension before the tenants. */
   readonly #movedPairs = COUNTED.slice(0, TENANTS).map(() => new KeyNumbers(BLOCK_ENTRIES));
-  /** Entries that moved, by the number of their key in each of these dimensions. */
+  /** Number of entries that moved, by the number of their key in each of these dimensions. */
   readonly #moved = COUNTED.slice(0, TENANTS).map(() => new Uint32Array(BLOCK_ENTRIES));
 
   constructor(findings: Findings, stretch: Stretch) {
@@ -56,8 +56,8 @@ export class BlockChecks {
   }
 
   /**
-   * Checks a block of the stretch, whose first chunk is numbered within the stretch. Returns the number of
-   * rows that `trail.block_value` has to have of it.
+   * Checks a block of the stretch. `firstChunk` is its first chunk, numbered within the stretch. Returns the
+   * number of rows that `trail.block_value` must have for the block.
    */
   async check(
     client: pg.Client,
@@ -175,7 +175,7 @@ export class BlockChecks {
     return lists.every((list, other) => {
       if (other === dimension)
         return isCountOf(list, { sum: own, countOf: (key) => (key === value ? own : 0) });
-      // An entry that moved counts for two tenants.
+      // An entry that moved counts for both of its tenants.
       const moved =
         other === TENANTS ? this.#moved[dimension]![this.#numbers[dimension]!.numberOf(value)]! : 0;
       return isCountOf(list, {
@@ -188,7 +188,7 @@ export class BlockChecks {
     });
   }
 
-  /** Entries with two keys, of dimensions the first of which stands before the second. */
+  /** Returns the number of entries that have both keys. Dimension `one` comes before dimension `other`. */
   #pairCount(one: number, keyOfOne: number, other: number, keyOfOther: number): number {
     const number = this.#numbers[one]!.numberOf(keyOfOne);
     if (number < 0) return 0;

@@ -6,21 +6,21 @@ import type { References } from './references.js';
 import type { Stretch } from './stretch.js';
 import { COUNTED, differences, type Counted, type Summary } from './summaries.js';
 
-/** What checks of chunks need of the part that they are in. */
+/** What the checks of chunks need to know about their part. */
 export interface ChunksOfPart {
   readonly summaries: ReadonlyMap<number, Summary>;
   readonly lists: ListChecks;
-  /** The first chunk behind the last one that has a summary. */
+  /** The first chunk after the last one that has a summary. */
   readonly openFrom: number;
 }
 
 /**
- * Checks each chunk of a stretch: that its summary and lists agree with its entries, that they are there when
- * they have to be, and that the dictionaries have what its entries refer to.
+ * Checks each chunk of a stretch. Its summary and lists must agree with its entries and must exist when they
+ * are due. The dictionaries must have the rows that its entries refer to.
  *
- * The writer stores a chunk's summary and lists with the last entry of the chunk, or of the day, before any
- * later entry of the source. Entries of Waltrail's own may also be stored by functions of the trail, which
- * leave the lists to the next writer; so only an entry of the source proves that lists are missing.
+ * The writer stores a chunk's summary and lists with the last entry of the chunk or of the day, before any
+ * later entry of the source. Functions of the trail may also store entries of Waltrail's own; they leave the
+ * lists to the next writer. Therefore only a later entry of the source proves that lists are missing.
  */
 export class ChunkChecks {
   readonly #findings: Findings;
@@ -33,7 +33,7 @@ export class ChunkChecks {
     actions: new KeyNumbers(CHUNK_ENTRIES),
     tenants: new TenantCounts(CHUNK_ENTRIES),
   };
-  /** Chunks without a summary that need none unless an entry of the source follows. */
+  /** Chunks without a summary. They need one only if an entry of the source follows. */
   #waiting: number[] = [];
   #checked = 0;
 
@@ -110,7 +110,7 @@ export class ChunkChecks {
     this.#countKeys(index, { dimension: 'tenants', ...before });
   }
 
-  /** Counts the keys of the slots of a chunk that have a mark, and looks for them in their dictionary. */
+  /** Counts the keys of the slots of a chunk that have a mark, and checks that the dictionary has them. */
   #countKeys(
     index: number,
     options: {

@@ -10,20 +10,20 @@ import {
 } from '../trail/entry-id.js';
 import { STRETCH_CHUNKS, type StretchBounds } from './stretch.js';
 
-/** What the trail says of itself, in one state of it. */
+/** Counters of the trail, read in one snapshot. */
 export interface Counters {
-  /** Null: the trail has not begun. */
+  /** Null: the trail is still empty. */
   readonly checkpoint: {
     readonly nextId: bigint;
     readonly endLsn: Lsn;
     /** Entries stored since the trail began. */
     readonly entries: bigint;
   } | null;
-  /** Days that have entries, ascending, with their number; the running one included. */
+  /** Days that have entries, ascending, with the number of their entries. The present day is included. */
   readonly days: readonly { readonly day: number; readonly entries: number }[];
-  /** Entries that the retention has dropped. */
+  /** Number of entries that the retention has dropped. */
   readonly dropped: bigint;
-  /** The first chunk behind the last one that has a summary. */
+  /** The first chunk after the last one that has a summary. */
   readonly openFrom: number;
   /** The last block that has a summary; -1: none. */
   readonly lastBlock: number;
@@ -65,19 +65,19 @@ export async function readCounters(client: pg.Client): Promise<Counters> {
 }
 
 /**
- * A part of all ids: those of a stretch of chunks, and those around it that no entry may have. Parts lie side
- * by side, so that together they are everything that can be stored.
+ * A range of ids: those of a stretch of chunks, and those around it that no entry may have. Parts are
+ * adjacent, so that together they cover every id that can be stored.
  */
 export interface Part {
-  /** The chunks, and the entries that have to be there. */
+  /** The chunks, and the entries that must exist. */
   readonly bounds: StretchBounds;
-  /** Null: from the least id. */
+  /** Null: from the smallest id. */
   readonly fromId: bigint | null;
-  /** Null: to the greatest id. */
+  /** Null: to the largest id. */
   readonly endId: bigint | null;
   /**
-   * The same in chunks. Rows of days that were dropped are left out: housekeeping removes them a moment
-   * later.
+   * The same range in chunks. Rows of dropped days are left out, because housekeeping removes them shortly
+   * afterwards.
    */
   readonly firstChunk: number;
   readonly endChunk: number | null;
@@ -86,8 +86,8 @@ export interface Part {
 const NO_ENTRIES: StretchBounds = { day: 0, firstChunk: 0, chunks: 0, firstNumber: 0, entries: 0 };
 
 /**
- * Returns the part that begins at an id (null: at the least); it ends behind its stretch, or before the next
- * day.
+ * Returns the part that begins at an id (null: at the smallest). It ends after its stretch, or before the
+ * next day.
  */
 export function partAt(counters: Counters, fromId: bigint | null): Part {
   const { days } = counters;
@@ -122,7 +122,10 @@ function stretchAt(
   };
 }
 
-/** Conditions on the ids of a part, as literals, so that the planner opens its partitions alone. */
+/**
+ * Returns conditions on the ids of a part. They are literals, so that the planner opens only the partitions
+ * of the part.
+ */
 export const inPart = ({ fromId, endId }: Part): string =>
   [
     `true`,

@@ -12,7 +12,7 @@ import {
   idOf,
 } from './stretch.js';
 
-/** The last entry of the source, with which the next one is compared. */
+/** The last entry of the source. The next one is compared with it. */
 interface LastEntry {
   id: bigint;
   lsnHigh: number;
@@ -23,16 +23,18 @@ interface LastEntry {
 }
 
 /**
- * Checks each entry against the one before it, in the order of ids. Commit LSN and seq grow, so no two
- * entries are the same change. They may begin anew only behind an entry that says that capture resumed after
- * a gap (`gap_closed`): the source may then be another one, or an older state. Entries of one transaction
- * have one commit time.
+ * Checks each entry against the one before it, in the order of ids. Commit LSN and seq must grow, so that no
+ * two entries are the same change. They may start again only after an entry that records that capture resumed
+ * after a gap (`gap_closed`), because the source may then be another one, or in an older state. Entries of
+ * one transaction must have the same commit time.
  */
 export class EntryChecks {
   readonly #findings: Findings;
   readonly #references: References;
   readonly #last: LastEntry = { id: -1n, lsnHigh: 0, lsnLow: 0, seq: 0, timeHigh: 0, timeLow: 0 };
-  /** No entry of the source has been seen since the beginning, or since capture resumed after a gap. */
+  /**
+   * Whether no entry of the source has been seen since the beginning, or since capture resumed after a gap.
+   */
   #begins = true;
 
   constructor(findings: Findings, references: References) {
@@ -48,13 +50,15 @@ export class EntryChecks {
     else if (rung !== RUNG_BASELINE) this.#checkOrder(row, at);
   }
 
-  /** Checks that the last entry of the source lies before the checkpoint, which says that it is stored. */
+  /**
+   * Checks that the last entry of the source lies before the checkpoint. Otherwise it would be stored again.
+   */
   checkEnd(endLsn: bigint): void {
     const { id, lsnHigh, lsnLow } = this.#last;
     if (this.#begins || ((BigInt(lsnHigh) << 32n) | BigInt(lsnLow)) < endLsn) return;
     this.#findings.add(
       'order',
-      `The checkpoint (end_lsn) lies before ${entryText(id)}: capture would store what follows it again.`,
+      `The checkpoint (end_lsn) lies before ${entryText(id)}: capture would store the changes after the checkpoint again.`,
     );
   }
 
@@ -66,7 +70,7 @@ export class EntryChecks {
     if (this.#references.hasGap(gap)) return;
     this.#findings.add(
       'gap',
-      `${capital(entryText(idOf(row, at)))} tells of a gap that trail.gap does not have.`,
+      `${capital(entryText(idOf(row, at)))} records a gap that trail.gap does not have.`,
     );
   }
 
@@ -97,14 +101,14 @@ export class EntryChecks {
   #outOfOrder(row: Buffer, at: number): void {
     this.#findings.add(
       'order',
-      `${capital(entryText(idOf(row, at)))} does not lie behind the one before it (${this.#last.id}) in the source's WAL (commit_lsn, seq), and no gap stands between them.`,
+      `${capital(entryText(idOf(row, at)))} does not come after the previous entry (${this.#last.id}) in the source's WAL (commit_lsn, seq), and there is no gap between them.`,
     );
   }
 
   #otherTime(row: Buffer, at: number): void {
     this.#findings.add(
       'commit_time',
-      `${capital(entryText(idOf(row, at)))} has another commit time than the one before it (${this.#last.id}), which is of the same transaction.`,
+      `${capital(entryText(idOf(row, at)))} has a different commit time than the previous entry (${this.#last.id}), which belongs to the same transaction.`,
     );
   }
 }

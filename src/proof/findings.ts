@@ -1,6 +1,6 @@
 import { dateOfDay, dayOfId } from '../trail/entry-id.js';
 
-/** What does not agree; docs/operations.md says what each means. */
+/** Kinds of findings. docs/operations.md explains each. */
 export type FindingKind =
   | 'missing_entry'
   | 'unknown_entry'
@@ -21,10 +21,10 @@ export interface Finding {
   readonly text: string;
 }
 
-/** Findings that are kept; of the others only the number is. */
+/** Most findings that are kept. Further ones are only counted. */
 const MOST_LISTED = 100;
 
-/** Collects what does not agree, in as much memory as there is room for on a page. */
+/** Collects findings in a limited amount of memory. */
 export class Findings {
   readonly #listed: Finding[] = [];
   readonly #byKind = new Map<FindingKind, number>();
@@ -50,7 +50,7 @@ export class Findings {
   }
 }
 
-/** Names an entry by its id and the day on which it was stored. */
+/** Names an entry by its id and the day when it was stored. */
 export const entryText = (id: bigint): string => `entry ${id} of ${dateOfDay(dayOfId(id))}`;
 
 /** `1 entry`, `3 entries`. */

@@ -1,4 +1,4 @@
-/** How often each key of a dimension occurs among some entries. */
+/** Counts of the keys of a dimension among some entries. */
 export interface KeyCounts {
   /** Number of keys that were counted. */
   readonly total: number;
@@ -6,12 +6,12 @@ export interface KeyCounts {
 }
 
 /**
- * Numbers the keys of a dimension from 0 in the order in which they come, and counts each. An open hash table
- * whose arrays are used again: with a Map, counting would take most of a check.
+ * Numbers the keys of a dimension from 0 in the order in which they arrive, and counts each. It is an open
+ * hash table whose arrays are reused. With a Map, counting would take most of the time of a check.
  */
 export class KeyNumbers implements KeyCounts {
   readonly #mask: number;
-  /** Number of the key in a place of the table, plus one; 0: the place is free. */
+  /** The number of the key in each place of the table, plus one; 0: the place is free. */
   readonly #table: Int32Array;
   readonly #keys: Int32Array;
   readonly #counts: Int32Array;
@@ -19,7 +19,7 @@ export class KeyNumbers implements KeyCounts {
   #length = 0;
   #total = 0;
 
-  /** @param most number of different keys at most, a power of two */
+  /** @param most the largest number of different keys, a power of two */
   constructor(most: number) {
     this.#mask = 2 * most - 1;
     this.#table = new Int32Array(2 * most);
@@ -44,7 +44,7 @@ export class KeyNumbers implements KeyCounts {
     this.#total = 0;
   }
 
-  /** Counts a key, and returns its number. */
+  /** Counts a key and returns its number. */
   add(key: number): number {
     this.#total++;
     const place = this.#placeOf(key);
@@ -75,7 +75,7 @@ export class KeyNumbers implements KeyCounts {
     return [...this.#keys.subarray(0, this.#length)];
   }
 
-  /** How often a key was counted. */
+  /** Returns how often a key was counted. */
   countOf(key: number): number {
     const number = this.numberOf(key);
     return number < 0 ? 0 : this.#counts[number]!;
@@ -89,12 +89,14 @@ export class KeyNumbers implements KeyCounts {
   }
 }
 
-/** The tenants of some entries: those of now, and the ones before of the entries that moved. */
+/**
+ * Counts the tenants of some entries: their present tenants, and the previous tenants of entries that moved.
+ */
 export class TenantCounts implements KeyCounts {
   readonly now: KeyNumbers;
   readonly before: KeyNumbers;
 
-  /** @param most number of entries at most, a power of two */
+  /** @param most the largest number of entries, a power of two */
   constructor(most: number) {
     this.now = new KeyNumbers(most);
     this.before = new KeyNumbers(most);

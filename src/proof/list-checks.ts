@@ -14,7 +14,7 @@ import { STRETCH_CHUNKS, type Stretch } from './stretch.js';
 
 const DIMENSIONS = Object.keys(POSTING_DIMENSIONS) as PostingDimension[];
 const LETTERS: readonly string[] = Object.values(POSTING_DIMENSIONS);
-/** What the lists of a dimension find. */
+/** Names of the dimensions in findings. */
 const WORDS: Readonly<Record<PostingDimension, string>> = {
   modifiers: 'modifier',
   entityTypes: 'entity type',
@@ -25,18 +25,20 @@ const WORDS: Readonly<Record<PostingDimension, string>> = {
 };
 
 /**
- * Checks the posting lists of a stretch against its entries, both ways, without making lists: a place that a
- * list names has to be of an entry with the list's key, and to be named once; and as many places have to be
- * named as the entries have keys. Both together mean that every entry is in exactly its lists.
+ * Checks the posting lists of a stretch against its entries, in both directions, without building lists. Each
+ * place in a list must belong to an entry with the key of the list, and may occur only once. The number of
+ * such places must equal the number of keys of the entries. Together, these conditions mean that every entry
+ * is in exactly its lists.
  */
 export class ListChecks {
   readonly #findings: Findings;
   readonly #stretch: Stretch;
   /**
-   * Two bits for each dimension: the entry was named in the list of its key, and in that of the one before.
+   * By slot, two bits for each dimension: the entry was found in the list of its key, and in the list of its
+   * previous key.
    */
   readonly #named = new Uint16Array(STRETCH_CHUNKS * CHUNK_ENTRIES);
-  /** By chunk and dimension: entries named rightly, and whatever is wrong. */
+  /** By chunk and dimension: number of correct places, and number of wrong ones. */
   readonly #right = new Int32Array(STRETCH_CHUNKS * DIMENSIONS.length);
   readonly #wrong = new Int32Array(STRETCH_CHUNKS * DIMENSIONS.length);
   readonly #rowsOfChunk = new Int32Array(STRETCH_CHUNKS);
@@ -71,7 +73,7 @@ export class ListChecks {
     this.#rowsOfChunk.fill(0);
   }
 
-  /** Statement that reads the lists of chunks from the first to before `end`; null: to the last. */
+  /** Returns the statement that reads the lists of chunks from `first` to before `end`; null: to the last. */
   static sql({ first, end }: { readonly first: number; readonly end: number | null }): string {
     return `copy (select dimension, bucket, chunk, lists from trail.posting
       where dimension = any ('{${LETTERS.join(',')}}'::"char"[])
@@ -79,7 +81,7 @@ export class ListChecks {
         and chunk >= ${first} ${end === null ? '' : `and chunk < ${end}`}) to stdout (format binary)`;
   }
 
-  /** Takes a row. Of chunks that are none of the stretch, `RowCounts` says that there are rows. */
+  /** Takes a row. Rows of chunks outside the stretch are ignored here; `RowCounts` reports them. */
   add(row: Buffer, at: number): void {
     const fields = new RowFields(row, at);
     const letter = fields.char();
@@ -101,12 +103,12 @@ export class ListChecks {
     this.#wrong[chunk * DIMENSIONS.length + dimension]! += checked.wrong;
   }
 
-  /** Number of rows that a chunk has, numbered within the stretch. */
+  /** Returns the number of rows of a chunk, which is numbered within the stretch. */
   rowsOf(chunk: number): number {
     return this.#rowsOfChunk[chunk]!;
   }
 
-  /** Says what does not agree in the lists of a chunk, once all rows were taken. */
+  /** Reports differences in the lists of a chunk. Call it after all rows were taken. */
   report(chunk: number): void {
     for (const [index, dimension] of DIMENSIONS.entries()) {
       const of = chunk * DIMENSIONS.length + index;
@@ -124,7 +126,7 @@ export class ListChecks {
     }
   }
 
-  /** Number of keys that the entries of a chunk have in a dimension. */
+  /** Returns the number of keys that the entries of a chunk have in a dimension. */
   #keysOf(chunk: number, dimension: PostingDimension): number {
     const { entries } = this.#stretch.bounds;
     const { hasNow, hasBefore } = this.#keys[dimension];
@@ -140,7 +142,7 @@ export class ListChecks {
     return count;
   }
 
-  /** Most lists have one place, so nothing is allocated for a list. */
+  /** Checks the lists of a row. Most lists have one place, so nothing is allocated for a list. */
   #checkRow(lists: Buffer, row: CheckedRow): void {
     for (let at = 0; at < lists.length;) {
       const start = at + LIST_HEAD_BYTES;
@@ -169,7 +171,7 @@ export class ListChecks {
     }
   }
 
-  /** Whether an entry has a key and was not named for it before. */
+  /** Whether an entry has a key and was not found in its list before. */
   #isNamedRightly(slot: number, key: number, { keys, bit }: CheckedRow): boolean {
     const named = this.#named;
     if (keys.hasNow[slot] !== 0 && keys.now[slot] === key && (named[slot]! & bit) === 0) {
@@ -202,23 +204,24 @@ export class ListChecks {
 }
 
 /**
- * The keys of a dimension by slot: one that every entry has, or some have, and one more of those that moved.
+ * The keys of a dimension by slot: the present key of an entry, if it has one, and the previous key if it
+ * moved.
  */
 interface ListedKeys {
   readonly now: Int32Array;
-  /** Not zero: the entry of the slot is there and has the key. */
+  /** Not zero: the entry of the slot exists and has the key. */
   readonly hasNow: Uint8Array;
   readonly before: Int32Array;
   readonly hasBefore: Uint8Array;
 }
 
-/** A row of `trail.posting`: what its lists are compared with, and how many places agree. */
+/** A row of `trail.posting` during its check: what its lists are compared with, and how many places agree. */
 interface CheckedRow {
   readonly bucket: number;
   readonly keys: ListedKeys;
   /** Slot of the chunk's first place. */
   readonly base: number;
-  /** The first of the dimension's two bits in what was named. */
+  /** The first of the dimension's two bits in `#named`. */
   readonly bit: number;
   right: number;
   wrong: number;

@@ -4,18 +4,18 @@ import type { Counters } from './counters.js';
 import { capital, counted, ENTRIES, entryText, type Findings } from './findings.js';
 import { idOf, type Stretch } from './stretch.js';
 
-/** Most gaps whose entry is missing that are named one by one. */
+/** Most gaps without an entry that are named one by one. */
 const MOST_GAPS = 100;
 
-/** Entries of one kind that should not be there: the first, and how many. */
+/** Entries of one kind that should not exist: the first one, and their number. */
 interface Surplus {
   first: bigint;
   entries: number;
 }
 
 /**
- * Checks that there is exactly one entry for each id that the trail's counters name, and no other. What
- * follows each other is one finding.
+ * Checks that there is exactly one entry for each id that the trail's counters name, and no other entry.
+ * Consecutive ids are one finding.
  */
 export class PresenceChecks {
   readonly #findings: Findings;
@@ -29,7 +29,7 @@ export class PresenceChecks {
     this.#stretch = stretch;
   }
 
-  /** Takes a row into the stretch; returns false for an entry that should not be there. */
+  /** Takes a row into the stretch. Returns false for an entry that should not exist. */
   take(row: Buffer, at: number): boolean {
     const taken = this.#stretch.add(row, at);
     if (taken === 'taken') return true;
@@ -38,7 +38,7 @@ export class PresenceChecks {
     return false;
   }
 
-  /** Says what is missing of the stretch, and what is too much, once all rows were taken. */
+  /** Reports missing and surplus entries of the stretch. Call it after all rows were taken. */
   async report(client: pg.Client): Promise<void> {
     for (const { first, last, entries } of this.#stretch.holes()) {
       const isWhole = entries === this.#stretch.bounds.entries;
@@ -51,7 +51,7 @@ export class PresenceChecks {
     }
     this.#reportSurplus(this.#unknown, {
       kind: 'unknown_entry',
-      text: 'by the counters of the trail (trail.day, trail.checkpoint) there is no such entry',
+      text: 'according to the counters of the trail (trail.day, trail.checkpoint) there is no such entry',
     });
     this.#reportSurplus(this.#repeated, { kind: 'repeated_entry', text: 'the id was stored more than once' });
   }
@@ -66,7 +66,7 @@ export class PresenceChecks {
     if (checkpoint.entries === there + dropped) return;
     this.#findings.add(
       'counter',
-      `By the checkpoint ${checkpoint.entries} entries were stored since the trail began. By its days ${there} are there and ${dropped} were dropped by the retention, which is ${there + dropped}.`,
+      `According to the checkpoint, ${checkpoint.entries} entries were stored since the trail began. According to the days, ${there} exist and the retention dropped ${dropped}: ${there + dropped} in total.`,
     );
   }
 
@@ -82,7 +82,7 @@ export class PresenceChecks {
   }
 }
 
-/** Says what became of the partition of a day of which no entry was found. */
+/** Returns the state of the partition of a day, if it explains why no entry was found. */
 async function partitionText(client: pg.Client, day: number): Promise<string> {
   const name = `entry_${dateOfDay(day).replaceAll('-', '_')}`;
   const { rows } = await client.query<{ made: boolean; attached: boolean }>(
@@ -97,7 +97,7 @@ async function partitionText(client: pg.Client, day: number): Promise<string> {
   return `: their partition trail.${name} ${made ? 'is detached from trail.entry' : 'does not exist'}`;
 }
 
-/** Checks that each gap has the entry that tells of it. */
+/** Checks that each gap has the entry that records it. */
 export async function checkGaps(
   client: pg.Client,
   { firstDay, findings }: { readonly firstDay: number; readonly findings: Findings },
@@ -110,5 +110,5 @@ export async function checkGaps(
     [firstIdOfDay(firstDay).toString()],
   );
   for (const { id, entry_id } of rows)
-    findings.add('gap', `Gap ${id} names ${entryText(BigInt(entry_id))}, which does not tell of it.`);
+    findings.add('gap', `Gap ${id} names ${entryText(BigInt(entry_id))}, which does not record this gap.`);
 }

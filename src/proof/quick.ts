@@ -15,16 +15,16 @@ import { RowCounts } from './row-counts.js';
 import { CHECKED_COLUMNS, Stretch } from './stretch.js';
 import { readSummaries, type Summary } from './summaries.js';
 
-/** What was compared, and what does not agree. */
+/** The result of a check: what was compared, and what does not agree. */
 export interface QuickReport {
   readonly checked: {
     readonly entries: number;
     readonly days: number;
-    /** With their posting lists and summary. */
+    /** Chunks whose posting lists and summary were checked. */
     readonly chunks: number;
     /** Rows of `trail.posting`. */
     readonly postingRows: number;
-    /** Their summaries, and those of their values. */
+    /** Blocks whose summaries, also by value, were checked. */
     readonly blocks: number;
     /** Complete blocks that housekeeping has not summarized yet. */
     readonly blocksWaiting: number;
@@ -38,20 +38,20 @@ export interface QuickReport {
 }
 
 export interface QuickOptions {
-  /** Of a reader of the trail, with nothing under way. */
+  /** A connected client of a reader of the trail, without a running statement. */
   readonly client: pg.Client;
-  /** Called now and then with the number of entries that were checked. */
+  /** Called after each part with the number of entries that were checked so far. */
   readonly progress: (entries: number) => void;
 }
 
 /**
- * Compares what the trail says of its entries with the entries themselves: counters, dense ids, order,
+ * Compares the trail's data about its entries with the entries themselves: counters, gapless ids, order,
  * references, posting lists and summaries. No value of an entry is read.
  *
- * It reads at most 131,072 entries at a time, each time in a transaction of its own: stored entries do not
- * change, so no snapshot is held for minutes, and capture, housekeeping and retention go on beside it. It
- * ends with the last entry that is stored when it gets there. Throws TRAIL_READ_FAILED, and what the driver
- * throws when the connection is lost.
+ * It reads at most 131,072 entries at a time, each time in a separate transaction. Stored entries do not
+ * change, so no snapshot has to be held for minutes, and capture, housekeeping and retention continue. It
+ * ends with the last entry that is stored by then. Throws TRAIL_READ_FAILED, and what the driver throws when
+ * the connection is lost.
  */
 export async function verifyQuick(options: QuickOptions): Promise<QuickReport> {
   const run = new QuickRun(options);
@@ -72,9 +72,9 @@ function readError(error: unknown): unknown {
 }
 
 /**
- * The lock is taken before the snapshot, so that the days of the snapshot have their partitions until the end
- * of the transaction. Retention waits for it 2 s, longer than a part takes. Entries are found by their id, as
- * readers find them.
+ * Begins the transaction of a part. The lock is taken before the snapshot, so that the days of the snapshot
+ * keep their partitions until the end of the transaction. Retention waits up to 2 s for the lock, longer than
+ * a part takes. Entries are found by their id, as readers find them.
  */
 const BEGIN = `begin isolation level repeatable read, read only;
   set local statement_timeout = 0; set local jit = off; set local max_parallel_workers_per_gather = 0;
@@ -106,7 +106,10 @@ class QuickRun {
     this.#options = options;
   }
 
-  /** Checks the part that begins at an id; returns where the next begins, undefined behind the last. */
+  /**
+   * Checks the part that begins at an id. Returns where the next part begins, or undefined after the last
+   * one.
+   */
   async part(fromId: bigint | null): Promise<bigint | undefined> {
     const { client, progress } = this.#options;
     await client.query(BEGIN);
@@ -186,7 +189,7 @@ class QuickRun {
         checked++;
       } else if (block < counters.lastBlock) {
         // Housekeeping summarizes blocks in their order.
-        this.#findings.add('block_summary', `Block ${block} has no summary, and later blocks have one.`);
+        this.#findings.add('block_summary', `Block ${block} has no summary, but later blocks have one.`);
       } else if (firstChunk + index + BLOCK_CHUNKS <= counters.openFrom) this.#blocksWaiting++;
     }
     this.#checkedBlocks += checked;
@@ -199,7 +202,7 @@ class QuickRun {
           );
   }
 
-  /** What is known only when the last entry was read. */
+  /** Makes the checks that are possible only after the last entry was read. */
   async #checkWhole(counters: Counters): Promise<void> {
     const { client } = this.#options;
     this.#presence.checkCounters(counters);

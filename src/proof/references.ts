@@ -21,12 +21,12 @@ export interface ContextsOfDay {
   readonly contexts: ReadonlyMap<bigint, bigint>;
 }
 
-/** Numbers that are looked for in a list before they are asked for: dictionaries only grow. */
+/** The list of a dictionary before it is first read. Dictionaries only grow, so later reads add to it. */
 const NO_IDS = new Int32Array(0);
 
 /**
- * The numbers of the rows that entries refer to: of the dictionaries, and of `trail.gap`. They take 4 bytes
- * each, so a million modifiers are 4 MB.
+ * The ids of the rows that entries refer to, in the dictionaries and in `trail.gap`. Each takes 4 bytes, so a
+ * million modifiers take 4 MB.
  */
 export class References {
   readonly #findings: Findings;
@@ -48,12 +48,12 @@ export class References {
     this.#findings = findings;
   }
 
-  /** Number of the action `gap_closed`; -1 if there is none. */
+  /** Id of the action `gap_closed`; -1 if it does not exist. */
   get gapClosed(): number {
     return this.#gapClosed;
   }
 
-  /** Reads the numbers that have come since the last call. */
+  /** Reads the ids that were added since the last call. */
   async refresh(client: pg.Client): Promise<void> {
     for (const [name, { table }] of Object.entries(DICTIONARIES))
       await this.#extend(client, { name: name as Referred, table });
@@ -76,14 +76,12 @@ export class References {
     return isIn(this.#ids.gaps, gap);
   }
 
-  /** Whether a dictionary has a number. */
+  /** Whether a dictionary has an id. */
   has(dictionary: Referred, id: number): boolean {
     return (dictionary === 'tenants' && id === 0) || isIn(this.#ids[dictionary], id);
   }
 
-  /**
-   * Checks that the contexts are there to which entries of a day refer, given with the first such entry.
-   */
+  /** Checks that the contexts exist to which entries of a day refer. */
   async checkContexts(client: pg.Client, { day, contexts }: ContextsOfDay): Promise<void> {
     if (contexts.size === 0) return;
     const { rows } = await client.query<{ id: string }>(
@@ -129,7 +127,7 @@ export class References {
     else this.report('relations', { id: relation, entries: entryText(idOf(row, at)) });
   }
 
-  /** Adds the finding for a number that is in no dictionary. */
+  /** Adds the finding for an id that is missing in its dictionary. */
   report(dictionary: Referred, missing: { readonly id: number; readonly entries: string }): void {
     const { table, column } = DICTIONARIES[dictionary];
     this.#findings.add(

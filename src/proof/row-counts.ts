@@ -9,8 +9,8 @@ const TABLES = {
 export type CountedTable = keyof typeof TABLES;
 
 /**
- * Counts how many rows two tables have to have for each day. Rows that no chunk, block or value leads to are
- * never read by the other checks; that there are none is what the number says.
+ * Counts how many rows two tables must have for each day. The other checks read only rows that belong to a
+ * chunk, block or value. A larger number of rows shows that there are others.
  */
 export class RowCounts {
   readonly #expected: Readonly<Record<CountedTable, Map<number, number>>> = {
@@ -23,7 +23,10 @@ export class RowCounts {
     expected.set(day, (expected.get(day) ?? 0) + rows);
   }
 
-  /** Compares with the rows of a table from a day on, whose chunks or blocks lie before `end`. */
+  /**
+   * Compares the expected numbers with the rows of a table, from a day on and up to the chunk or block before
+   * `end`.
+   */
   async check(
     client: pg.Client,
     of: {
@@ -44,7 +47,7 @@ export class RowCounts {
       if (surplus > 0)
         of.findings.add(
           of.table === 'posting' ? 'posting_lists' : 'value_summary',
-          `trail.${of.table} has ${counted(surplus, ['row', 'rows'])} of ${dateOfDay(found.day)} that no chunk or value leads to.`,
+          `trail.${of.table} has ${counted(surplus, ['row', 'rows'])} of ${dateOfDay(found.day)} that no chunk or value refers to.`,
         );
     }
   }

@@ -3,13 +3,13 @@ import { RUNG_BASELINE, RUNG_OWN } from '../pipeline/ports.js';
 import { CHUNK_ENTRIES, entryId } from '../trail/entry-id.js';
 import { entityHash } from '../trail/posting-lists.js';
 
-/** Most chunks that are checked together: two blocks, whose keys take 5 MB. */
+/** Most chunks that are checked together: two blocks. Their keys take 5 MB. */
 export const STRETCH_CHUNKS = 8;
 const SLOTS = STRETCH_CHUNKS * CHUNK_ENTRIES;
 
 /**
- * What is checked of a row of `trail.entry`, in the order of the places below: no value, and of `extra` only
- * the id of a context, which the writer puts first.
+ * The checked columns of `trail.entry`, in the order of the places below. They include no value. Of `extra`,
+ * only the id of a context is read, which the writer puts first.
  */
 export const CHECKED_COLUMNS =
   'id, committed_at, commit_lsn, seq, modifier_id, relation_id, tenant_id, entity_type_id, action_id, rung, entity_id, ' +
@@ -27,7 +27,7 @@ const AT_TENANT = 66;
 const AT_ENTITY_TYPE = 74;
 export const AT_ACTION = 80;
 export const AT_RUNG = 86;
-/** A length, then the text. Behind it come the fields that are null in most entries. */
+/** A length, then the text. After it come the fields that are null in most entries. */
 export const AT_ENTITY_ID = 87;
 
 /** Returns the id in a row. */
@@ -37,23 +37,23 @@ export const idOf = (row: Buffer, at: number): bigint =>
 /** Whether the entry is no change of the source. */
 const isOfWaltrail = (rung: number): boolean => rung === RUNG_OWN || rung === RUNG_BASELINE;
 
-/** What a slot holds. */
+/** Contents of a slot. */
 const ABSENT = 0;
 const OF_SOURCE = 1;
 const OWN_ENTRY = 2;
 
-/** Chunks of one day that follow each other, and which entries they have to have. */
+/** Consecutive chunks of one day, and the entries that they must have. */
 export interface StretchBounds {
   readonly day: number;
   readonly firstChunk: number;
   readonly chunks: number;
-  /** Number in its day of the entry at slot 0. */
+  /** The number within its day of the entry at slot 0. */
   readonly firstNumber: number;
-  /** Entries that the trail's counters say there are. */
+  /** Number of entries according to the trail's counters. */
   readonly entries: number;
 }
 
-/** Entries that follow each other and are absent. */
+/** Consecutive missing entries. */
 export interface Hole {
   readonly first: bigint;
   readonly last: bigint;
@@ -62,7 +62,7 @@ export interface Hole {
 
 /**
  * The keys of the entries of a stretch, by their place in it (slot). Chunks begin at multiples of 16,384
- * slots. The arrays are used again for each stretch.
+ * slots. The arrays are reused for each stretch.
  */
 export class Stretch {
   bounds: StretchBounds = { day: 0, firstChunk: 0, chunks: 0, firstNumber: 0, entries: 0 };
@@ -73,9 +73,9 @@ export class Stretch {
     tenants: new Int32Array(SLOTS),
     entity: new Int32Array(SLOTS),
   };
-  /** 1: the entry of the slot is there and has an entity id. */
+  /** 1: the entry of the slot exists and has an entity id. */
   readonly hasEntity = new Uint8Array(SLOTS);
-  /** Tenant and entity before, of an entry that moved; each counts where its mark is 1. */
+  /** Previous tenant and entity of an entry that moved. Each is valid only if its mark is 1. */
   readonly previous = {
     tenants: new Int32Array(SLOTS),
     hasTenant: new Uint8Array(SLOTS),
@@ -84,9 +84,9 @@ export class Stretch {
   };
   /** Contexts that entries refer to, by their ids, each with the first such entry. */
   readonly contexts = new Map<bigint, bigint>();
-  /** Whether the entry of a slot is there, and whether it is the source's or Waltrail's own. */
+  /** The content of each slot: no entry, an entry of the source, or one of Waltrail's own. */
   readonly kinds = new Uint8Array(SLOTS);
-  /** Least and greatest commit time by chunk, in halves: a bigint for each entry would be garbage. */
+  /** Earliest and latest commit time by chunk, in two halves: a bigint for each entry would be garbage. */
   readonly #firstCommits = new Halves();
   readonly #lastCommits = new Halves();
   readonly #entriesOfChunk = new Int32Array(STRETCH_CHUNKS);
@@ -102,7 +102,8 @@ export class Stretch {
   }
 
   /**
-   * Takes a row, unless the stretch does not have to have its id (`unknown`), or has it (`repeated`).
+   * Takes a row. Ignores it if its id does not belong to the stretch (`unknown`) or was taken before
+   * (`repeated`).
    */
   add(row: Buffer, at: number): 'taken' | 'unknown' | 'repeated' {
     const slot = row.readUInt32BE(at + AT_NUMBER) - this.bounds.firstNumber;
@@ -128,7 +129,10 @@ export class Stretch {
     return 'taken';
   }
 
-  /** Takes the fields of before, which begin at `at`. Returns the id of the context behind them. */
+  /**
+   * Takes the fields with the previous tenant and entity, which begin at `at`. Returns the id of the context
+   * after them.
+   */
   #addPrevious(slot: number, row: Buffer, at: number): bigint | null {
     let field = at;
     const { previous } = this;
@@ -142,7 +146,7 @@ export class Stretch {
     if (length >= 0) {
       const hash = entityHash(viewOf(row), field + 4, length);
       previous.entity[slot] = hash;
-      // Lists have an entry once under a key, also where both ids have the same hash.
+      // A list has an entry only once under a key, even if both ids have the same hash.
       previous.hasEntity[slot] = this.hasEntity[slot] === 1 && this.keys.entity[slot] === hash ? 0 : 1;
     }
     field += 4 + Math.max(0, length);
@@ -154,7 +158,7 @@ export class Stretch {
     return this.kinds[slot] !== ABSENT;
   }
 
-  /** Whether a slot has an entry of the source: not an absent one, nor one of Waltrail's own. */
+  /** Whether a slot has an entry of the source. False if it is missing or is one of Waltrail's own. */
   isOfSource(slot: number): boolean {
     return this.kinds[slot] === OF_SOURCE;
   }
@@ -167,7 +171,8 @@ export class Stretch {
   }
 
   /**
-   * Number of entries of a chunk, and its least and greatest commit time, in microseconds since 2000-01-01.
+   * Returns the number of entries of a chunk, and its earliest and latest commit time in microseconds since
+   * 2000-01-01.
    */
   summaryOf(chunk: number): {
     readonly entries: number;
@@ -181,7 +186,7 @@ export class Stretch {
     };
   }
 
-  /** Entries that the stretch has to have and has not, ascending. */
+  /** Yields the missing entries of the stretch, ascending. */
   *holes(): Generator<Hole, void, undefined> {
     const { day, firstNumber, entries } = this.bounds;
     for (let slot = this.#absentFrom(0); slot < entries;) {
@@ -202,7 +207,7 @@ export class Stretch {
   }
 }
 
-/** Numbers of 64 bits, one for each chunk of a stretch. */
+/** 64-bit numbers, one for each chunk of a stretch. */
 class Halves {
   readonly #high = new Int32Array(STRETCH_CHUNKS);
   readonly #low = new Uint32Array(STRETCH_CHUNKS);
@@ -217,7 +222,8 @@ class Halves {
   }
 
   /**
-   * Below, equal to or above zero, as the number of the chunk is less than, equal to or greater than this.
+   * Returns a value below, equal to or above zero if the number of the chunk is less than, equal to or
+   * greater than the given one.
    */
   compare(chunk: number, high: number, low: number): number {
     return this.#high[chunk] === high ? this.#low[chunk]! - low : this.#high[chunk]! - high;

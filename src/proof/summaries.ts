@@ -6,14 +6,14 @@ import type { KeyCounts } from './key-numbers.js';
 /** Dimensions with counts, in the order of the columns of a summary. */
 export const COUNTED = ['modifiers', 'entityTypes', 'actions', 'tenants'] as const;
 export type Counted = (typeof COUNTED)[number];
-/** Their letters in `trail.block_value`. */
+/** Letters of these dimensions in `trail.block_value`. */
 export const COUNTED_LETTERS: readonly string[] = COUNTED.map((dimension) => POSTING_DIMENSIONS[dimension]);
 
 /** The columns with the counts of all dimensions, in `trail.chunk`, `trail.block` and `trail.block_value`. */
 export const COUNT_COLUMNS =
   'modifiers, modifier_counts, entity_types, entity_type_counts, actions, action_counts, tenants, tenant_counts';
 
-/** The counts of one dimension: keys, ascending, and beside each how many entries have it. */
+/** The counts of one dimension: keys, ascending, each with the number of entries that have it. */
 export interface CountList {
   readonly keys: Int32Array;
   readonly counts: Int32Array;
@@ -29,7 +29,7 @@ export interface Summary {
   readonly lists: readonly CountList[];
 }
 
-/** What the entries themselves say. */
+/** The same numbers, counted from the entries themselves. */
 export interface Counting {
   readonly entries: number;
   readonly firstCommit: bigint;
@@ -39,8 +39,7 @@ export interface Counting {
 }
 
 /**
- * Reads the summaries of chunks or blocks, by their number, from the first to before `end`; null: to the
- * last.
+ * Reads the summaries of chunks or blocks, by their number, from `first` to before `end`; null: to the last.
  */
 export async function readSummaries(
   client: pg.Client,
@@ -75,7 +74,7 @@ const WORDS: Readonly<Record<Counted, string>> = {
   tenants: 'tenants',
 };
 
-/** Compares a summary with its entries, and returns what differs, in words. */
+/** Compares a summary with its entries. Returns the differences in words. */
 export function differences(summary: Summary, counting: Counting): string[] {
   return [
     ...(summary.entries === counting.entries ? [] : ['the number of entries']),
@@ -90,8 +89,8 @@ export function differences(summary: Summary, counting: Counting): string[] {
 }
 
 /**
- * Whether a list has every key once with its count. Keys have to ascend, so none is there twice; as every
- * count is right and none is zero, a sum that is right says that no key is left out.
+ * Whether a list has every key once with its count. Keys must ascend, so none occurs twice. If every count is
+ * right, none is zero and the sum is right, no key is missing.
  */
 export function isCountOf(
   { keys, counts }: CountList,

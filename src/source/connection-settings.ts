@@ -3,9 +3,9 @@ import type pg from 'pg';
 import { SEARCH_PATH } from '../pg/pin.js';
 
 /**
- * Settings that change how PostgreSQL prints values, or what it tells us. A database or role may set them,
- * and then the stream would carry `0.3` for 0.30000000000000004 or German dates. They are pinned on our
- * connection, so that values are always printed in the same way.
+ * Settings that change how PostgreSQL prints values, or which notices it sends. A database or role may set
+ * them, and the stream would then carry `0.3` for 0.30000000000000004, or German dates. They are pinned for
+ * the replication connection, so that values are always printed in the same way.
  */
 const PRINTING = [
   'datestyle=ISO',
@@ -31,19 +31,18 @@ export const PRINT_AS_STREAM = PRINTING.map((setting) => setting.split('='))
   .join('; ');
 
 /**
- * Makes the server send the bytes that it has, whatever its encoding. Otherwise it would refuse to send what
- * it cannot convert, again and again (pg/encoding.ts). Statements that follow are taken to be in the server's
- * encoding, so they have to be ASCII.
+ * Makes the server send its bytes unchanged, whatever its encoding. Otherwise it would refuse to send what it
+ * cannot convert, also after each restart (pg/encoding.ts). The server reads later statements in its own
+ * encoding, so they must be ASCII.
  */
 export const SEND_BYTES = /* sql */ `set client_encoding = 'SQL_ASCII'`;
 
 /**
- * Returns the client configuration of a replication connection (`replication=database`) to the source. What
- * the URL has under `options` stays, in front of ours: of two values for one setting, PostgreSQL takes the
- * last.
+ * Returns the client configuration of a replication connection (`replication=database`) to the source. The
+ * `options` of the URL are kept and come first. If a setting has two values, PostgreSQL takes the last one.
  *
- * @param options.socket makes the socket; `own` is false where the URL asks for TLS, which reads from it by
- *   itself
+ * @param options.socket creates the socket. `own` is false if the URL asks for TLS, which reads from the
+ *   socket itself.
  */
 export function replicationClientConfig(
   url: string,
@@ -63,7 +62,10 @@ export function replicationClientConfig(
   };
 }
 
-/** Takes `options` out of the URL, because pg prefers what stands there to what it is given beside it. */
+/**
+ * Removes `options` from the URL, because pg prefers them to the option of the same name in its
+ * configuration.
+ */
 function withoutOptions(url: string): {
   readonly connectionString: string;
   readonly given: readonly string[];

@@ -1,23 +1,26 @@
 import { IN_PLACE, NOT_YET, type MessageOrder } from './message-order.js';
 
 /**
- * Called for each whole protocol frame: `tag` is its type, `bytes[start, end)` its body. Valid during the
- * call only.
+ * Called for each complete protocol frame: `tag` is its type, `bytes[start, end)` its body. The bytes are
+ * valid only during the call.
  */
 export type FrameHandler = (tag: number, bytes: Buffer, start: number, end: number) => void;
 
 const INITIAL_BYTES = 512 * 1024;
 const MIN_SPACE_BYTES = 64 * 1024;
-/** A buffer that grew for one giant row is let go once what is left fits into a small one. */
+/**
+ * A buffer that is larger than this, because it grew for one huge row, is replaced by a small one once it is
+ * empty.
+ */
 const KEEP_BYTES = 4 * 1024 * 1024;
-/** Type of a frame that was handed over ahead of its place. No frame of the protocol has it. */
+/** Marks a frame that was delivered ahead of its place. No frame of the protocol has this type. */
 const HANDED_OVER = 0;
 
 /**
  * Cuts the byte stream of a connection into frames (one type byte, a length that includes itself, the body)
- * in one reused buffer. With a {@link MessageOrder} a change is handed over when the beginning of what
- * follows it has come, which PostgreSQL sends with it: a change is never the last of its transaction or
- * stream block.
+ * in one reused buffer. With a {@link MessageOrder}, a change is delivered once the beginning of the next
+ * frame has arrived. That frame always follows, because a change is never the last message of its transaction
+ * or stream block.
  *
  * @see https://www.postgresql.org/docs/current/protocol-overview.html#PROTOCOL-MESSAGE-CONCEPTS
  */
@@ -30,35 +33,40 @@ export class FrameReader {
   #tail = 0;
   #held = false;
 
-  /** @param order which frames come before others that were sent first; null: none do */
+  /** @param order decides which frames are delivered before frames that were sent earlier; null: none */
   constructor(handler: FrameHandler, order: MessageOrder | null = null) {
     this.#handler = handler;
     this.#order = order;
   }
 
-  /** Where the next bytes may be read into: at least 64 KiB. Say with {@link filled} how many came. */
+  /**
+   * Returns the space for the next bytes: at least 64 KiB. Report with {@link filled} how many bytes arrived.
+   */
   space(): Buffer {
     this.#reserve(MIN_SPACE_BYTES);
     return this.#buffer.subarray(this.#tail);
   }
 
-  /** Nothing is handed over, also of what has arrived. */
+  /** Whether delivery is stopped, also of frames that have arrived. */
   get held(): boolean {
     return this.#held;
   }
 
-  /** Hands over nothing more after the present frame. Reading should stop too, for what comes is kept. */
+  /**
+   * Stops delivery after the present frame. Reading should stop too, because bytes that arrive stay in
+   * memory.
+   */
   hold(): void {
     this.#held = true;
   }
 
-  /** Goes on after {@link hold}. Not from within a frame's handler. */
+  /** Resumes delivery after {@link hold}. A frame handler must not call it. */
   release(): void {
     this.#held = false;
     this.filled(0);
   }
 
-  /** `bytes` were read into {@link space}: hands over every frame that is whole. */
+  /** Delivers every complete frame after `bytes` bytes were read into {@link space}. */
   filled(bytes: number): void {
     this.#tail += bytes;
     const buffer = this.#buffer;
@@ -76,14 +84,14 @@ export class FrameReader {
         this.#handler(tag, buffer, ahead + 5, ahead + 1 + buffer.readUInt32BE(ahead + 1));
         continue;
       }
-      // Move on before the handler runs: one that throws must not meet the same frame again.
+      // Move on before the handler runs: if it throws, it must not receive the same frame again.
       this.#head = end;
       if (buffer[at] !== HANDED_OVER) this.#handler(buffer[at]!, buffer, at + 5, end);
       at = end;
     }
   }
 
-  /** Bytes that were read elsewhere (a TLS socket reads into buffers of its own). */
+  /** Takes bytes that were read elsewhere. A TLS socket reads into buffers of its own. */
   push(chunk: Buffer): void {
     this.#reserve(chunk.length);
     this.filled(chunk.copy(this.#buffer, this.#tail));

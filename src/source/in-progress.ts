@@ -17,7 +17,7 @@ import { readTransactionMessage, type TransactionMessage } from '../pgoutput/tra
 import { FrameReader } from './frames.js';
 import { Spool } from './spool.js';
 
-/** Who gets whole transactions, as StreamHandler has it. */
+/** Receives complete transactions. The methods are those of StreamHandler. */
 interface Receiver {
   begins(bytes: Buffer, at: number): Promise<void> | undefined;
   described(oids: readonly number[], commitLsn: Lsn): Promise<void> | undefined;
@@ -26,94 +26,100 @@ interface Receiver {
 }
 
 export interface InProgressOptions {
-  /** Of the spools; null: streaming was not asked for. */
+  /** The folder of the spools; null: streaming was not requested. */
   readonly folder: string | null;
   readonly receiver: Receiver;
   /**
-   * Of the transactional logical messages that speak for changes: the first of them is known before the first
-   * change.
+   * Prefixes of transactional logical messages that attribute changes. The first such message of a
+   * transaction is delivered before its first change.
    */
   readonly messagePrefixes: readonly string[];
-  /** Something to wait for before more is handed over, or undefined. */
+  /** Returns a promise to wait for before more is delivered, or undefined. */
   readonly paused: () => Promise<void> | undefined;
 }
 
 /** Above this, the source is not read until the disk has caught up. */
 const MAX_UNWRITTEN_BYTES = 1024 * 1024;
-/** With more transactions open than this, those that are not being sent right now keep nothing in memory. */
+/**
+ * If more transactions are open than this, a transaction frees its memory at the end of each of its stream
+ * blocks.
+ */
 const MAX_IN_MEMORY = 32;
 
 /**
- * Places in a streamed logical message behind its tag and xid: flags (1 byte), LSN (8), prefix and its NUL.
+ * Places in a streamed logical message. After tag and xid come flags (1 byte), LSN (8 bytes), and the prefix
+ * with its NUL.
  */
 const FLAGS_AT = 5;
 const PREFIX_AT = 14;
 const TRANSACTIONAL = 1;
-/** In a Stream Commit, behind tag, xid and flags. */
+/** Place in a Stream Commit, after tag, xid and flags. */
 const COMMIT_LSN_AT = 6;
-/** What concerns this class outside a stream block. */
+/** Message tags that this class handles outside a stream block. */
 const CONCERNS = new Uint8Array(256);
 for (const tag of [TAG_STREAM_START, TAG_STREAM_STOP, TAG_STREAM_COMMIT, TAG_STREAM_ABORT, TAG_RELATION])
   CONCERNS[tag] = 1;
 
-/** Frame type and length, as FrameReader cuts them, then the xid; the message follows without its own. */
+/**
+ * A spooled record begins with frame type and length, which FrameReader reads, then the xid. The message
+ * follows without its own xid.
+ */
 const RECORD_HEADER_BYTES = 9;
 
 interface SentRelation {
   readonly message: Buffer;
-  /** Its place among all Relation messages. */
+  /** Its position among all Relation messages. */
   readonly sentAt: number;
   readonly xid: number;
 }
 
-/** A transaction of which the source has sent a part and not the end. */
+/** A transaction whose end the source has not sent yet. */
 interface Transaction {
   readonly changes: Spool;
   /**
-   * What is to be known before the first change: the origin, and the first message that speaks for changes.
+   * Messages to deliver before the first change: the origin, and the first message that attributes changes.
    */
   readonly heading: Spool;
-  /** A message that speaks for changes was sent. */
+  /** Whether a message that attributes changes was sent. */
   hasMessage: boolean;
   /**
-   * Such a message may belong to a subtransaction that was rolled back: PostgreSQL names the whole
-   * transaction as its own.
+   * Whether such a message may belong to a subtransaction that was rolled back. PostgreSQL sends only the id
+   * of the whole transaction with a message.
    */
   doubtful: boolean;
-  /**
-   * Subtransactions that were rolled back after changes of theirs had been sent: only what was open at that
-   * moment.
-   */
+  /** Subtransactions that were rolled back after some of their changes had been sent. */
   readonly aborted: Set<number>;
   /**
-   * Descriptions of each relation, by oid. The source repeats one only after a rollback or a change of its
-   * definition.
+   * Descriptions of each relation, by oid. The source sends another one only after a rollback or a change of
+   * the definition.
    */
   readonly relations: Map<number, SentRelation[]>;
 }
 
 /**
- * Turns transactions that the source streams while they run into whole ones: what is sent of them is spooled,
- * and at Stream Commit handed on as protocol 1 would have sent it, but for its first logical message, which
- * comes a first time ahead of its changes. So whoever receives knows nothing of streaming and the order stays
- * that of commits; what was rolled back is never seen. Where that cannot be told of a message, the
- * transaction has to be read without streaming (DECISIONS 36).
+ * Turns transactions that the source streams while they run into complete ones. Their messages are spooled
+ * and delivered at Stream Commit, as protocol 1 would have sent them. There is one difference: the first
+ * logical message is delivered once more, ahead of the changes.
+ *
+ * The receiver therefore does not notice streaming, transactions arrive in commit order, and changes that
+ * were rolled back are not delivered. If it is unknown whether a logical message was rolled back, the
+ * transaction must be read without streaming (DECISIONS 36).
  *
  * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
  */
 export class InProgressTransactions {
   readonly #options: InProgressOptions;
-  /** With the NUL behind them. */
+  /** Each with its final NUL. */
   readonly #messagePrefixes: readonly Buffer[];
   readonly #open = new Map<number, Transaction>();
-  /** The one that a stream block is open for. */
+  /** The transaction of the open stream block. */
   #current: Transaction | undefined;
   #currentXid = 0;
-  /** As transactions that are over left them: what the source takes for known. */
+  /** The latest descriptions from ended transactions. The source assumes that they are known. */
   readonly #relations = new Map<number, SentRelation>();
   #relationsSent = 0;
   readonly #header = Buffer.alloc(RECORD_HEADER_BYTES);
-  /** Subtransactions of the transaction that is replayed, which are passed over. */
+  /** Subtransactions to skip in the transaction that is being replayed. */
   #passedOver: ReadonlySet<number> = new Set();
   #replayed: FrameReader | undefined;
   #closed = false;
@@ -124,7 +130,7 @@ export class InProgressTransactions {
     this.#header[0] = COPY_DATA;
   }
 
-  /** Of a Relation message that is handed over at once; null for any other message. */
+  /** Returns the oid of a Relation message that is delivered at once; null for any other message. */
   relationOid(bytes: Buffer, start: number): number | null {
     return bytes[start] === TAG_RELATION && this.#current === undefined
       ? bytes.readUInt32BE(start + 1)
@@ -132,8 +138,9 @@ export class InProgressTransactions {
   }
 
   /**
-   * One pgoutput message. A promise has to be waited for before the next; it rejects with what ends the
-   * stream. Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED, SOURCE_READ_WHOLE and what the receiver throws.
+   * Takes one pgoutput message. If it returns a promise, wait for it before the next message. It rejects with
+   * the error that ends the stream. Throws PGOUTPUT_MALFORMED, SOURCE_SPOOL_FAILED, SOURCE_READ_WHOLE and
+   * what the receiver throws.
    */
   message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const tag = bytes[start]!;
@@ -153,7 +160,7 @@ export class InProgressTransactions {
     return this.#control(readTransactionMessage(message)!, message);
   }
 
-  /** Drops what is not committed: the source sends it again. */
+  /** Discards transactions that are not committed. The source sends them again. */
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all(Array.from(this.#open.values(), close));
@@ -173,7 +180,7 @@ export class InProgressTransactions {
       case 'stream commit':
         // The bytes do not outlive this call.
         return this.#replay(message.xid, Buffer.from(bytes)).catch((error: unknown) => {
-          // Its spool may have been closed under it.
+          // close() may have closed the spool during the replay.
           if (!this.#closed) throw error;
         });
       default:
@@ -184,7 +191,7 @@ export class InProgressTransactions {
   #start(xid: number, first: boolean): undefined {
     const { folder } = this.#options;
     let transaction = this.#open.get(xid);
-    // Going on without its beginning, or with the rest of another, would be a wrong trail.
+    // Continuing without the beginning, or with parts of another transaction, would make the trail wrong.
     if (folder === null || first !== (transaction === undefined)) throw unexpected('stream start');
     if (transaction === undefined) {
       transaction = {
@@ -218,7 +225,7 @@ export class InProgressTransactions {
       return close(transaction);
     }
     transaction.aborted.add(subXid);
-    // What comes after this is of no subtransaction that is rolled back by now.
+    // Messages that arrive later belong to no subtransaction that has been rolled back so far.
     if (transaction.hasMessage) transaction.doubtful = true;
     for (const [oid, sent] of transaction.relations) {
       transaction.relations.set(
@@ -230,7 +237,7 @@ export class InProgressTransactions {
   }
 
   /**
-   * Spools a message in its place among the changes, but for origins; types are of no interest to anybody.
+   * Spools a message in order among the changes. Origins go to the heading, and Type messages are not needed.
    */
   #spool(transaction: Transaction, bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const tag = bytes[start]!;
@@ -313,9 +320,10 @@ export class InProgressTransactions {
   }
 
   /**
-   * The replay has described relations as they were when it was streamed. Where the source has described one
-   * anew since then, to another transaction, it takes that for known, and rows that follow are of that shape.
-   * Told before the commit, for a change of shape is noted in a transaction.
+   * Restores the current description of relations after a replay. The replay described them as they were when
+   * the transaction was streamed. If the source has since described one again, in another transaction, later
+   * rows have that form. The description is delivered before the commit, because a change of columns is
+   * recorded within a transaction.
    */
   #settleRelations(transaction: Transaction): void {
     for (const [oid, descriptions] of transaction.relations) {
@@ -327,14 +335,20 @@ export class InProgressTransactions {
     }
   }
 
-  /** By oid. Rare: the source describes a relation once, until its definition changes. */
+  /**
+   * Returns a description with its oid. This is rare: the source describes a relation once, until its
+   * definition changes.
+   */
   #relation(xid: number, body: Buffer): [oid: number, sent: SentRelation] {
     const message = Buffer.concat([Buffer.of(TAG_RELATION), body]);
     return [body.readUInt32BE(0), { message, sentAt: this.#relationsSent++, xid }];
   }
 }
 
-/** Begin (commit LSN, commit time, xid) of a Stream Commit (xid, flags, commit LSN, end LSN, commit time). */
+/**
+ * Builds a Begin message (commit LSN, commit time, xid) from a Stream Commit (xid, flags, commit LSN, end
+ * LSN, commit time).
+ */
 function beginOf(commit: Buffer): Buffer {
   return Buffer.concat([
     Buffer.of(TAG_BEGIN),
@@ -351,13 +365,13 @@ async function close({ changes, heading }: Transaction): Promise<void> {
 function needsReplay(xid: number): WaltrailError {
   return new WaltrailError(
     'SOURCE_READ_WHOLE',
-    `Transaction ${xid >>> 0} has rolled back to a savepoint after a logical message: it is read again without streaming, where the source leaves out what was rolled back.`,
+    `Transaction ${xid >>> 0} rolled back to a savepoint after a logical message. Waltrail reads it again without streaming, so that the source leaves out what was rolled back.`,
   );
 }
 
 function unexpected(kind: string): WaltrailError {
   return new WaltrailError(
     'PGOUTPUT_MALFORMED',
-    `The replication stream holds a ${kind} message where none can be.`,
+    `The replication stream has a ${kind} message in a place where none is allowed.`,
   );
 }

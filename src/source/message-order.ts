@@ -10,45 +10,45 @@ import {
 } from '../pgoutput/tags.js';
 import { XLOG_DATA } from './replication-protocol.js';
 
-// Places in a frame of the replication stream (CopyData with XLogData): type (1 byte), length (4), 'w', LSN
-// of what follows (8), the source's WAL end (8), its clock (8), then the pgoutput message, whose first byte
-// says what it is.
+// Places in a frame of the replication stream (CopyData with XLogData): type (1 byte), length (4), 'w', start
+// LSN of the data (8), the source's WAL end (8), its clock (8), then the pgoutput message. The first byte of
+// the message is its kind.
 const LENGTH_AT = 1;
 const KIND_AT = 5;
 const LSN_AT = 6;
 const TAG_AT = 30;
 const HEADER_BYTES = 31;
 
-/** Insert, Update, Delete, Truncate, and what describes them: Relation, Type. */
+/** Insert, Update, Delete and Truncate, and the messages that describe them: Relation and Type. */
 const CHANGES = new Uint8Array(256);
 for (const tag of [TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_TRUNCATE, TAG_RELATION, TAG_TYPE])
   CHANGES[tag] = 1;
 
-/** What follows has not come far enough to tell. */
+/** Not enough bytes have arrived to decide. */
 export const NOT_YET = -2;
-/** The frame is handed over in its place. */
+/** The frame is delivered in its place. */
 export const IN_PLACE = -1;
 
 /**
- * Finds logical messages that were sent behind changes which they precede in the WAL.
+ * Finds logical messages that were sent after changes that they precede in the WAL.
  *
- * PostgreSQL merges the changes of a transaction's subtransactions by their LSN. That of a row is where its
- * record begins, that of a logical message where its record ends, which is where the next one begins. So a
- * message and the row behind it have the same LSN, and where they are of different subtransactions either may
- * be sent first; a record of COPY has many rows, which are all sent before the message. The message came
- * first, and speaks for them.
+ * PostgreSQL merges the changes of a transaction's subtransactions by LSN. The LSN of a row is the start of
+ * its WAL record. The LSN of a logical message is the end of its record, where the next record begins. A
+ * message and the row after it therefore have the same LSN. If they belong to different subtransactions,
+ * either may be sent first. A record of COPY has many rows, which are then all sent before the message. The
+ * message came first in the WAL, so it applies to these rows.
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html (XLogData)
  * @see https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/replication/logical/decode.c
  *   (logicalmsg_decode)
  */
 export class MessageOrder {
-  /** Every frame that begins before this place is handed over in it. */
+  /** Every frame that begins before this place is delivered in order. */
   #settledUntil = 0;
 
   /**
-   * Where the frame begins that comes before the whole one at `at`; or {@link IN_PLACE}, or {@link NOT_YET}.
-   * Nothing is known from `tail` on.
+   * Returns where the frame begins that must be delivered before the complete frame at `at`; or {@link
+   * IN_PLACE}, or {@link NOT_YET}. Bytes from `tail` on have not arrived.
    */
   frameAhead(bytes: Buffer, at: number, tail: number): number {
     if (at < this.#settledUntil || !isChange(bytes, at)) return IN_PLACE;
@@ -74,7 +74,7 @@ export class MessageOrder {
     return NOT_YET;
   }
 
-  /** The frames lie in another place now. */
+  /** Forgets places, because the frames were moved within the buffer. */
   moved(): void {
     this.#settledUntil = 0;
   }
@@ -86,7 +86,7 @@ const isChange = (bytes: Buffer, at: number): boolean =>
   CHANGES[bytes[at + TAG_AT]!] === 1 && bytes[at + KIND_AT] === XLOG_DATA && bytes[at] === COPY_DATA;
 
 function sameLsn(bytes: Buffer, left: number, right: number): boolean {
-  // From the end, where they differ first.
+  // From the end, because the last bytes are the most likely to differ.
   for (let index = LSN_AT + 7; index >= LSN_AT; index--)
     if (bytes[left + index] !== bytes[right + index]) return false;
   return true;

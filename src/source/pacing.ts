@@ -1,11 +1,11 @@
-/** A read shorter than what Node reads at once means that the socket was emptied. */
+/** Node reads at most this much at once. A shorter read means that the socket was emptied. */
 const FULL_READ_BYTES = 65_536;
 const FREQUENT_MS = 10;
-/** A transaction arrives in a few reads; only what goes on after that is a stream worth gathering. */
+/** A transaction arrives in a few reads. Only a longer series is a stream whose reads are worth combining. */
 const FREQUENT_READS = 8;
 const PAUSE_MS = 5;
 
-/** What is remembered from one read to the next. */
+/** The state that is kept from one read to the next. */
 export interface Pace {
   readonly lastEmptiedAt: number;
   /** Reads in a row that emptied the socket soon after the one before. */
@@ -15,12 +15,12 @@ export interface Pace {
 export const QUIET: Pace = { lastEmptiedAt: -Infinity, frequentReads: 0 };
 
 /**
- * How long to leave the socket unread after a read, in milliseconds. The source sends once per message, and
- * each send wakes a reader that keeps up; letting it gather for 5 ms while reads are frequent turns a hundred
- * thousand wake-ups into hundreds and spares the source's CPU too (DECISIONS 8). A quiet stream is read at
- * once, and so is a transaction that comes after a while.
+ * Returns how long to leave the socket unread after a read, in milliseconds. The source makes one send per
+ * message, and each send wakes a reader that keeps up. While reads are frequent, a pause of 5 ms lets
+ * messages accumulate. That turns a hundred thousand wake-ups into hundreds, and saves CPU time on the source
+ * too (DECISIONS 8). A quiet stream, or a transaction after a quiet time, is read at once.
  *
- * @returns the pause, and what to hand in next time
+ * @returns the pause, and the state to pass with the next read
  */
 export function pauseAfterRead(
   read: { readonly bytes: number; readonly nowMs: number },

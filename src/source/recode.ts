@@ -16,9 +16,10 @@ import type { TableDecoder } from '../pg/encoding.js';
 const OPAQUE = Buffer.of(VALUE_BINARY);
 
 /**
- * A pgoutput message (protocol 1) of a source that is not UTF-8, as a source that is would have sent it. A
- * value that is no text keeps its bytes and is marked as binary. It allocates; messages of UTF-8 sources do
- * not come here. Anything that is not as documented is handed on as it is: the reader refuses it.
+ * Converts a pgoutput message (protocol 1) of a source that is not UTF-8 into the message that a UTF-8 source
+ * would have sent. A value that is invalid text keeps its bytes and is marked as binary. Messages of UTF-8
+ * sources do not pass through here, so this function may allocate. A message that differs from the
+ * documentation is returned unchanged; the reader refuses it.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
@@ -44,7 +45,7 @@ export function recode(message: Buffer, decoder: TableDecoder): Buffer {
   }
 }
 
-/** The same for a row that was read in another way than from the stream. */
+/** Converts a row that was not read from the stream in the same way. */
 export function recodeTuple(tuple: Tuple, decoder: TableDecoder): Tuple {
   const { bytes, count, offsets, lengths, opaque } = tuple;
   const pieces: Buffer[] = [];
@@ -65,7 +66,7 @@ export function recodeTuple(tuple: Tuple, decoder: TableDecoder): Tuple {
   return tuple;
 }
 
-/** Goes through one message: what was looked at is in the pieces, as it is or recoded. */
+/** Converts one message. The part before `#at` is in the pieces, unchanged or converted. */
 class Recoding {
   readonly #message: Buffer;
   readonly #decoder: TableDecoder;
@@ -77,7 +78,7 @@ class Recoding {
     this.#decoder = decoder;
   }
 
-  /** Relation, then for each row its kind and TupleData. */
+  /** Converts the oid of a relation, then the kind and TupleData of each row. */
   rows(): Buffer {
     this.#keep(5);
     while (this.#at < this.#message.length) {
@@ -103,7 +104,7 @@ class Recoding {
     return this.#rest();
   }
 
-  /** Its content may be any bytes; what we are to read in it is text. */
+  /** The content may be any bytes, but the content that Waltrail reads is text. */
   logicalMessage(): Buffer {
     this.#keep(10);
     this.#name();
@@ -139,7 +140,7 @@ class Recoding {
     this.#at = end;
   }
 
-  /** A name ends with a NUL. */
+  /** Converts a name, which ends with a NUL. */
   #name(): void {
     const end = this.#message.indexOf(0, this.#at);
     if (end < 0) throw new RangeError('a name without an end');
@@ -151,7 +152,7 @@ class Recoding {
     this.#keep(1);
   }
 
-  /** Bytes with their length in front. */
+  /** Adds bytes, preceded by their length. */
   #put(bytes: Buffer): void {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(bytes.length);

@@ -5,7 +5,7 @@ import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import { INTERNAL_ERROR } from '../pg/sql-state.js';
 
 /**
- * The first byte of what CopyData holds while replicating, as character codes.
+ * The first byte of the content of CopyData during replication, as character codes.
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html
  */
@@ -14,10 +14,12 @@ export const PRIMARY_KEEPALIVE = 0x6b; // 'k'
 const STANDBY_STATUS_UPDATE = 0x72; // 'r'
 
 /**
- * Protocol 2 where transactions in progress can be spooled (`streaming`), else 1. Protocol 3 adds two-phase
- * commits, without which a prepared transaction comes at its COMMIT PREPARED as an ordinary one; 4 adds when
- * and where a transaction was rolled back (DECISIONS 32). `messages` brings what pg_logical_emit_message
- * wrote, the first rung of attribution.
+ * Returns the START_REPLICATION command. It asks for protocol 2 if transactions in progress can be spooled
+ * (`streaming`), and for protocol 1 otherwise.
+ *
+ * Protocols 3 and 4 are not needed (DECISIONS 32). Protocol 3 adds two-phase commits: without it, a prepared
+ * transaction arrives at its COMMIT PREPARED as an ordinary one. Protocol 4 adds time and LSN of a rollback.
+ * `messages` includes what pg_logical_emit_message wrote, the first rung of attribution.
  *
  * @see https://www.postgresql.org/docs/current/protocol-logical-replication.html
  */
@@ -35,7 +37,8 @@ export function startReplication(options: {
 }
 
 /**
- * Standby status update as a CopyData frame: everything before `lsn` is written, flushed and applied.
+ * Returns a standby status update as a CopyData frame. It reports that everything before `lsn` is written,
+ * flushed and applied.
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html
  */
@@ -53,8 +56,8 @@ export function statusUpdate(lsn: Lsn, options: { readonly wantsAnswer: boolean 
 }
 
 /**
- * Fields of an ErrorResponse or NoticeResponse that may be shown: SQLSTATE and the message, which never holds
- * a row value here.
+ * Reads the fields of an ErrorResponse or NoticeResponse that may be shown: the SQLSTATE and the message.
+ * Before a message is shown, streamError (stream-error.ts) removes one that could quote a value.
  *
  * @see https://www.postgresql.org/docs/current/protocol-error-fields.html
  */

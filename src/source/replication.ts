@@ -32,27 +32,27 @@ import { replicationClientConfig, SEND_BYTES } from './connection-settings.js';
 import { identifySystem, type SystemIdentity } from './slot.js';
 import { streamError } from './stream-error.js';
 
-/** What arrives on the stream, in order. Bytes are valid only during the call. */
+/** Receives what arrives on the stream, in order. Bytes are valid only during the call. */
 export interface StreamHandler {
-  /** One pgoutput message in `bytes[start, end)`. */
+  /** Takes one pgoutput message in `bytes[start, end)`. */
   message(bytes: Buffer, start: number, end: number): void;
   /**
-   * The source describes these tables in Relation messages that come next. A promise is waited for before
-   * they are handed over; it rejects with what ends the stream.
+   * Announces the tables that the next Relation messages describe. If it returns a promise, the messages are
+   * delivered after it resolves. It rejects with the error that ends the stream.
    *
-   * @param commitLsn of their transaction; null: it is the one that has begun
+   * @param commitLsn the commit LSN of their transaction; null: the transaction has already begun
    */
   described(oids: readonly number[], commitLsn: Lsn | null): Promise<void> | undefined;
   /**
-   * A transaction is handed over next, whose commit LSN is in `bytes` at `at`. A promise is waited for
-   * before.
+   * Announces a transaction, which is delivered next. Its commit LSN is in `bytes` at `at`. If it returns a
+   * promise, the transaction is delivered after it resolves.
    */
   begins(bytes: Buffer, at: number): Promise<void> | undefined;
-  /** The source's WAL position; everything before it was sent. */
+  /** Reports the source's WAL position. Everything before it was sent. */
   keepalive(walEnd: Lsn): void;
-  /** All that had arrived was handed over. */
+  /** Reports that everything that had arrived was delivered. */
   readDone(): void;
-  /** The stream is over; nothing more will be called. Never called after `stop`. */
+  /** Reports that the stream has ended. No other method is called afterwards. Never called after `stop`. */
   ended(error: WaltrailError): void;
 }
 
@@ -60,38 +60,40 @@ export interface StreamOptions {
   readonly url: string;
   readonly slot: string;
   readonly publication: string;
-  /** Checked before streaming starts. Throws to refuse. */
+  /** Called before streaming starts. Throws to refuse the source. */
   readonly check: (identity: SystemIdentity) => void;
   readonly startLsn: Lsn;
   /**
-   * Changes before here may have been made while there was no publication, and the trail says so; null: none.
+   * Changes before this LSN may have been made while the publication did not exist, and the trail records
+   * that. Null: there are none.
    */
   readonly missingUntil: Lsn | null;
   /**
-   * Where transactions in progress are spooled; null: the source sends transactions only when they have
-   * committed.
+   * The folder where transactions in progress are spooled. Null: the source sends transactions only after
+   * they commit.
    */
   readonly spoolFolder: string | null;
   /**
-   * Of the logical messages that speak for the changes of their transaction, as InProgressOptions has them.
+   * Prefixes of the logical messages that attribute the changes of their transaction, as in
+   * InProgressOptions.
    */
   readonly messagePrefixes: readonly string[];
   readonly handler: StreamHandler;
-  /** Called with the stream before anything of it arrives. */
+  /** Called with the stream before any data arrives. */
   readonly made: (stream: ReplicationStream) => void;
   /**
-   * Milliseconds between two status updates, with each of which it is checked whether the source is still
-   * there: TICK_MS of pg/silence.ts in production.
+   * Milliseconds between two status updates. With each update, the connection is checked for a sign of life.
+   * In production: TICK_MS of pg/silence.ts.
    */
   readonly tickMs: number;
-  /** Gives up opening. */
+  /** Cancels opening the stream. */
   readonly signal: AbortSignal;
 }
 
 /**
- * The replication stream of one slot. pg-logical-replication opens the connection; from START_REPLICATION on
- * the bytes are read and the acknowledgements written here, because the library acknowledges what was
- * received, plus one (DECISIONS 7).
+ * The replication stream of one slot. pg-logical-replication opens the connection. From START_REPLICATION on,
+ * this class reads the bytes and writes the acknowledgements, because the library acknowledges the received
+ * position plus one (DECISIONS 7).
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html
  */
@@ -106,15 +108,18 @@ export class ReplicationStream {
   );
   readonly #inProgress: InProgressTransactions;
   readonly #silence = new Silence();
-  /** The connection below TLS, as long as there is one. */
+  /** The TCP connection below TLS, while there is one. */
   #connection: Socket | undefined;
   #socket: Duplex | undefined;
   #acked: Lsn = LSN_ZERO;
-  // In halves: a bigint per message would be garbage per message.
+  // In two halves: a bigint for each message would be garbage for each message.
   #walEndHigh = 0;
   #walEndLow = 0;
   #pace = QUIET;
-  /** While paused by the pipeline: what a replay waits for, and what ends the wait. */
+  /**
+   * Set while the pipeline has paused the stream: the promise that a replay waits for, and the function that
+   * resolves it.
+   */
   #pause: { readonly over: Promise<void>; readonly end: () => void } | undefined;
   #pacing: NodeJS.Timeout | undefined;
   #status: NodeJS.Timeout | undefined;
@@ -159,7 +164,7 @@ export class ReplicationStream {
         options.slot,
         formatLsn(options.startLsn),
       );
-      // The library swallows a connection that ends before streaming begins.
+      // The library reports no error if the connection ends before streaming begins.
       if (!stream.#streaming)
         throw new WaltrailError(
           'SOURCE_DISCONNECTED',
@@ -176,7 +181,7 @@ export class ReplicationStream {
     return stream;
   }
 
-  /** Last WAL position heard from the source. */
+  /** The last WAL position that the source reported. */
   get walEnd(): Lsn {
     return (BigInt(this.#walEndHigh) << 32n) | BigInt(this.#walEndLow);
   }
@@ -198,8 +203,8 @@ export class ReplicationStream {
   }
 
   /**
-   * Tells the slot that everything before `lsn` is durable in the trail. The caller guarantees exactly that:
-   * the source may forget it. An LSN below an earlier one is ignored.
+   * Tells the source that everything before `lsn` is durable in the trail. The caller must guarantee this,
+   * because the source may then remove its WAL. An LSN below an earlier one is ignored.
    */
   acknowledge(lsn: Lsn): void {
     if (lsn <= this.#acked) return;
@@ -207,7 +212,7 @@ export class ReplicationStream {
     this.#sendStatus();
   }
 
-  /** Closes the connection; resolves when the socket is gone. */
+  /** Closes the connection. Resolves when the socket is closed. */
   async stop(): Promise<void> {
     this.#over = true;
     clearTimeout(this.#pacing);
@@ -235,7 +240,7 @@ export class ReplicationStream {
       this.#starting = { resolve, reject };
     });
     socket.removeAllListeners('data');
-    // Only a TLS socket still says this: our own reads straight into the frame reader's buffer.
+    // Only a TLS socket still emits this event: our own socket reads directly into the frame reader's buffer.
     socket.on('data', (chunk: Buffer) => this.#read(chunk.length, () => this.#frames.push(chunk)));
     socket.once('close', () =>
       this.#end(new WaltrailError('SOURCE_DISCONNECTED', 'The source closed the replication connection.')),
@@ -250,9 +255,9 @@ export class ReplicationStream {
   }
 
   /**
-   * Sends a status update that was not requested, because a request of the source stays unread while the
-   * socket is paused; and checks whether the source is still there. A connection that was cut without a word
-   * never ends by itself.
+   * Sends a status update without a request, because a request of the source stays unread while the socket is
+   * paused. Also checks for a sign of life: a connection that was cut without a packet would never end
+   * otherwise.
    */
   #tick(tickMs: number): void {
     if (this.#pause !== undefined || this.#frames.held) this.#silence.heard();
@@ -261,7 +266,7 @@ export class ReplicationStream {
       this.#end(
         new WaltrailError(
           'SOURCE_DISCONNECTED',
-          `The source has been silent for ${(GIVE_UP_TICKS * tickMs) / 1000} s, though it was asked for an answer.`,
+          `The source has been silent for ${(GIVE_UP_TICKS * tickMs) / 1000} s, although it was asked for an answer.`,
         ),
       );
     } else {
@@ -270,8 +275,9 @@ export class ReplicationStream {
   }
 
   /**
-   * A socket that reads into one reused buffer instead of a new one for every 64 KiB, and more at once. Until
-   * streaming begins its bytes go to pg, which listens for `data`. TLS reads by itself (`own` is false).
+   * Creates a socket that reads into one reused buffer. An ordinary socket allocates a new buffer for every
+   * 64 KiB and reads less at once. Until streaming begins, the bytes go to pg, which listens for `data`. With
+   * TLS (`own` is false), the TLS layer reads.
    */
   #makeSocket(own: boolean): Socket {
     if (!own) return (this.#connection = new Socket());
@@ -304,7 +310,7 @@ export class ReplicationStream {
     }
   }
 
-  /** False when the stream has ended over it. */
+  /** Delivers frames. Returns false if an error has ended the stream. */
   #handOver(frames: () => void): boolean {
     try {
       frames();
@@ -322,7 +328,7 @@ export class ReplicationStream {
   }
 
   /**
-   * Nothing that follows is read or handed over before `work` is done. Only while a message is handed over.
+   * Stops reading and delivery until `work` is done. May be called only while a message is being delivered.
    */
   hold(work: Promise<void>): void {
     this.#frames.hold();
@@ -357,8 +363,8 @@ export class ReplicationStream {
   }
 
   /**
-   * Before PostgreSQL 18 a publication that did not exist when a change was made ends the stream with this
-   * SQLSTATE.
+   * Before PostgreSQL 18, the stream ends with this SQLSTATE if the publication did not exist when a change
+   * was made.
    */
   #streamError(fields: { readonly code: string; readonly message: string }): WaltrailError {
     return fields.code === UNDEFINED_OBJECT && this.#streaming
@@ -367,9 +373,9 @@ export class ReplicationStream {
   }
 
   /**
-   * PostgreSQL 18 goes on without a publication that did not exist when a change was made, and says so with
-   * this SQLSTATE (before 18 it is an error). Going on would let the checkpoint pass changes that were never
-   * sent.
+   * Ends the stream if the publication did not exist when a change was made. PostgreSQL 18 continues without
+   * it and sends a notice with this SQLSTATE; before 18 it is an error. If capture continued, the checkpoint
+   * would pass changes that were never sent.
    */
   #notice({ code }: { readonly code: string }): void {
     if (code !== OBJECT_NOT_IN_PREREQUISITE_STATE || this.walEnd < this.#missingUntil) return;
@@ -402,19 +408,19 @@ export class ReplicationStream {
   #message(bytes: Buffer, start: number, end: number): Promise<void> | undefined {
     const asked = this.#askBefore(bytes, start);
     if (asked === undefined) return this.#inProgress.message(bytes, start, end);
-    // The bytes do not outlive this call.
+    // The bytes are valid only during this call.
     const message = Buffer.from(bytes.subarray(start, end));
     return asked.then(() => this.#inProgress.message(message, 0, message.length));
   }
 
-  /** What has to be waited for before a message is handed over. */
+  /** Returns a promise if the message has to wait before it is delivered. */
   #askBefore(bytes: Buffer, start: number): Promise<void> | undefined {
     if (bytes[start] === TAG_BEGIN) return this.#handler.begins(bytes, start + 1);
     const oid = this.#inProgress.relationOid(bytes, start);
     return oid === null ? undefined : this.#handler.described([oid], null);
   }
 
-  /** The checkpoint, never what was only received. */
+  /** Reports the checkpoint, never a position that was only received. */
   #sendStatus(wantsAnswer = false): void {
     const socket = this.#socket;
     if (socket === undefined || !socket.writable || this.#over || this.#starting !== undefined) return;

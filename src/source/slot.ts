@@ -8,7 +8,8 @@ import { replicationClientConfig } from './connection-settings.js';
 import { streamError } from './stream-error.js';
 
 /**
- * Who the source is: a clone or a restored copy has the same identifier, a promoted standby another timeline.
+ * Identifies the source. A clone or a restored copy has the same identifier. A promoted standby has another
+ * timeline.
  */
 export interface SystemIdentity {
   readonly systemIdentifier: string;
@@ -23,18 +24,18 @@ export interface SlotState {
   readonly ofThisDatabase: boolean;
   readonly confirmedFlushLsn: Lsn | null;
   /**
-   * Why the source gave the slot up: `wal_removed`, `idle_timeout` and so on; null while it can be read from.
+   * Why the source invalidated the slot: `wal_removed`, `idle_timeout` and so on. Null: the slot can be read.
    */
   readonly invalidated: string | null;
 }
 
-/** IDENTIFY_SYSTEM on a replication connection. */
+/** Runs IDENTIFY_SYSTEM on a replication connection. */
 export async function identifySystem(client: pg.Client): Promise<SystemIdentity> {
   const { rows } = await client.query<{ systemid: string; timeline: string | number }>('IDENTIFY_SYSTEM');
   return { systemIdentifier: rows[0]!.systemid, timeline: Number(rows[0]!.timeline) };
 }
 
-/** The slot as the source sees it; undefined when there is none of that name. */
+/** Reads the state of a slot; undefined if no slot has that name. */
 export async function readSlot(client: pg.Client, slot: string): Promise<SlotState | undefined> {
   const { rows } = await client.query<{
     plugin: string | null;
@@ -43,8 +44,8 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
     confirmed_flush_lsn: string | null;
     invalidated: string | null;
   }>(
-    // Before PostgreSQL 17 there is no invalidation_reason, before 16 no conflicting: to_jsonb() makes one
-    // query fit all.
+    // PostgreSQL has invalidation_reason from 17 on, and conflicting from 16 on. With to_jsonb(), one query
+    // works for all versions.
     /* sql */ `select s.plugin, s.database, s.database = pg_catalog.current_database() as of_this_database, s.confirmed_flush_lsn::text,
                       coalesce(j ->> 'invalidation_reason',
                                case when s.wal_status = 'lost' then 'wal_removed' when (j ->> 'conflicting')::boolean then 'conflicting' end) as invalidated
@@ -65,8 +66,8 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
 }
 
 /**
- * A slot that was just made: `snapshot` is exactly the state at `startLsn`, so that state plus stream is
- * everything, once.
+ * A slot that was just created. `snapshot` is exactly the state at `startLsn`, so that state and stream
+ * together contain everything once.
  */
 export interface NewSlot {
   readonly identity: SystemIdentity;
@@ -74,15 +75,16 @@ export interface NewSlot {
   readonly snapshot: string;
 }
 
-/** From here on a slot can be copied to standbys, so that it survives a failover. */
+/** From this version on, a slot can be copied to standbys, so that it survives a failover. */
 const HAS_FAILOVER_SLOTS = 170_000;
 
 /**
- * Creates the slot and calls `begin`; the snapshot is gone when that is done, and so is a temporary slot.
+ * Creates the slot and calls `begin`. The snapshot exists only until `begin` has finished, and so does a
+ * temporary slot.
  */
 export async function createSlot(options: {
   readonly url: string;
-  /** Gives up: the source may wait for its running transactions before it makes a slot. */
+  /** Cancels: the source may wait for running transactions before it creates a slot. */
   readonly signal: AbortSignal;
   readonly slot: string;
   readonly temporary?: boolean;
@@ -120,7 +122,8 @@ export async function createSlot(options: {
 }
 
 /**
- * Throws SOURCE_SLOT_FOREIGN for a slot that is not ours to read from: of another plugin, database or kind.
+ * Throws SOURCE_SLOT_FOREIGN for a slot that Waltrail cannot read: of another plugin or database, or a
+ * physical one.
  */
 export function checkSlotKind(slot: string, state: SlotState): void {
   if (state.plugin === 'pgoutput' && state.ofThisDatabase) return;
@@ -131,17 +134,18 @@ export function checkSlotKind(slot: string, state: SlotState): void {
 }
 
 /**
- * Where and when the source left a timeline, from its history; null where that timeline is not in its past.
+ * The identity of the source, with the LSN at which it left a timeline. Null: that timeline is the present
+ * one, or is not in its history.
  */
 export interface SourceIdentity extends SystemIdentity {
   readonly leftTimelineAt: Lsn | null;
 }
 
 /**
- * Who the source is, over a connection of its own.
+ * Identifies the source over a separate connection.
  *
- * @param options.timeline the one the trail was fed from; the end of it is looked up where the source is on
- *   another
+ * @param options.timeline the timeline of the last captured changes. If the source is on another one, its end
+ *   is looked up.
  */
 export async function identifySource(options: {
   readonly url: string;
@@ -165,7 +169,8 @@ export async function identifySource(options: {
 }
 
 /**
- * A history file has a line for each earlier timeline: its number, where it ended and why.
+ * Reads where an earlier timeline ended. A history file has a line for each earlier timeline: its number,
+ * where it ended and why.
  *
  * @see https://www.postgresql.org/docs/current/protocol-replication.html (TIMELINE_HISTORY)
  */

@@ -9,11 +9,11 @@ import {
   sqlStateOf,
 } from '../pg/sql-state.js';
 
-/** What an error of the replication connection means for capture. Branches on SQLSTATE only. */
+/** Translates an error of the replication connection. Branches on the SQLSTATE only. */
 export function streamError(error: unknown): WaltrailError {
   const sqlState = sqlStateOf(error);
   const { message } = error as { message?: unknown };
-  // A value without an equivalent in UTF-8, or a row filter that fails on one: the message quotes it.
+  // The message quotes a value: one without an equivalent in UTF-8, or one for which a row filter fails.
   const text =
     sqlState !== undefined && isDataException(sqlState) ? 'a value could not be sent.' : String(message);
   return new WaltrailError(
@@ -26,7 +26,7 @@ export function streamError(error: unknown): WaltrailError {
 }
 
 function meaningOf(sqlState: string): ErrorCode {
-  // These heal by waiting.
+  // These errors pass without intervention.
   if (isServerGone(sqlState) || isOutOfResources(sqlState)) return 'SOURCE_DISCONNECTED';
   switch (sqlState) {
     case OBJECT_IN_USE: // another walsender has the slot

@@ -196,13 +196,13 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
       await writeFile(hba, `hostssl all needs_cert all cert\nhost all needs_cert all reject\n${lines}`);
     });
 
-  test('an issuer whom Waltrail does not know, and another than the one it is told', async () => {
+  test('an issuer that Waltrail does not know, and a different one than it was given', async () => {
     const told: readonly Readonly<Record<string, string>>[] = [{}, { sslrootcert: other.crt }];
     for (const parameters of told)
       expect(await refusedBy(tryConnect(withTls({ ...parameters, sslmode: 'verify-full' })))).toMatchObject({
         code: 'PG_TLS',
         message: expect.stringMatching(
-          /^The trail \(.*\) has a certificate of an issuer whom Waltrail does not know \([A-Z_]+\)\.$/,
+          /^The trail \(.*\) has a certificate from an issuer that Waltrail does not know \([A-Z_]+\)\.$/,
         ),
         remedy: expect.stringContaining('sslrootcert=/path/to/ca.crt'),
       });
@@ -212,7 +212,7 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
     const url = withTls({ sslmode: 'verify-full', sslrootcert: authority.crt });
     expect(await refusedBy(tryConnect(url))).toMatchObject({
       code: 'PG_TLS',
-      message: expect.stringContaining('has a certificate for another host name than that of the URL'),
+      message: expect.stringContaining('has a certificate for a different host name than the one in the URL'),
     });
   });
 
@@ -247,7 +247,7 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
     url.searchParams.set('sslmode', 'verify-full');
     expect(await refusedBy(tryConnect(url.href))).toMatchObject({
       code: 'PG_TLS',
-      message: expect.stringContaining('does not encrypt connections, and the URL asks for it'),
+      message: expect.stringContaining('does not encrypt connections, but the URL requires encryption'),
     });
   });
 });
@@ -379,7 +379,7 @@ describe('a pooler', () => {
     const migrating = migrateTrail({ url: pooler.through(trail.url), log: silentLog });
     expect(await refusedBy(migrating)).toMatchObject({
       code: 'PG_UNPINNED',
-      message: expect.stringContaining('lends one session to several clients'),
+      message: expect.stringContaining('shares one session among several clients'),
     });
     expect(await trail.query(`select from pg_namespace where nspname = 'trail'`)).toEqual([]);
   });

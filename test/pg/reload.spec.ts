@@ -82,7 +82,7 @@ test('waltrail reload says what each daemon has made of its file, and nothing is
   const restart = await g.reload();
   expect([restart.code, restart.output]).toEqual([
     1,
-    expect.stringContaining('TRACKING_NEEDS_RESTART: The file has another source.name'),
+    expect.stringContaining('TRACKING_NEEDS_RESTART: The file changes source.name'),
   ]);
   expect(daemon.exited).toBe(false);
   expect(await g.documents()).toHaveLength(3);

@@ -253,7 +253,7 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     what: 'posting lists that no reader asks for added',
     sql: `insert into trail.posting select 'x', bucket, chunk, lists from trail.posting where dimension = 'a' and bucket = 3 and chunk = ${chunk(0)}`,
     found: ['posting_lists'],
-    says: /1 row .* that no chunk or value leads to/,
+    says: /1 row .* that no chunk or value refers to/,
   },
   {
     what: 'a count of a chunk changed',

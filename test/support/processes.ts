@@ -84,3 +84,11 @@ export async function openFiles(pid: number, folder: string): Promise<string[]> 
   const files = await Promise.all(descriptors.map((fd) => readlink(`/proc/${pid}/fd/${fd}`).catch(() => '')));
   return files.filter((file) => file.startsWith(folder));
 }
+
+/** Processor time that a process has used since its start, in seconds, to the hundredth (proc(5)). */
+export async function processorSeconds(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, 'utf8');
+  // The name, in brackets, may hold blanks. Fields 14 and 15 are ticks in user and kernel mode.
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
