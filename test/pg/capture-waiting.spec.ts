@@ -133,7 +133,7 @@ describe('capture says for which transactions of the source it waits', () => {
     const first = capturing(config);
     await streaming(first.capture);
     await first.capture.stop();
-    await slotFree(source, config.source.slot!);
+    await slotFree(source, config.source.slot);
     await source.query('select pg_drop_replication_slot($1)', [config.source.slot]);
     const holder = new pg.Client({ connectionString: source.url, application_name: 'report' });
     await holder.connect();

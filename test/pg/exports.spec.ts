@@ -230,7 +230,14 @@ describe('the file of an export', () => {
     expect(sheets.map(({ title }) => title)).toEqual(['About this report', 'Audit trail']);
     const rows = sheets[1]!.rows.slice(1);
     expect(rows).toHaveLength(500);
-    expect(rows.map((row) => row.map(({ value }) => value ?? '').toSpliced(4, 2))).toEqual(
+    expect(
+      rows.map((row) =>
+        row
+          .map(({ value }) => value ?? '')
+          .toSpliced(20, 1)
+          .toSpliced(4, 2),
+      ),
+    ).toEqual(
       lines.map((line) => {
         const entry = JSON.parse(line) as Entry;
         return [
@@ -251,6 +258,7 @@ describe('the file of an export', () => {
           '',
           '',
           '+00:00',
+          '',
         ];
       }),
     );
