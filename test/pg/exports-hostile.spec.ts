@@ -228,8 +228,11 @@ calcTest(
     );
     // In a field of CSV, Calc ends lines in one way.
     const plain = (text: string): string => inCalc(text.replace(/\r\n?/g, '\n'));
+    // It knows no empty cells at the end of a row.
+    const filled = (texts: readonly string[]): readonly string[] =>
+      texts.slice(0, texts.findLastIndex((text) => text !== '') + 1);
     for (const [index, record] of shortFields.entries())
-      expect(asText![0]![index]!.map(({ text }) => plain(text))).toEqual(record.map(plain));
+      expect(filled(asText![0]![index]!.map(({ text }) => plain(text)))).toEqual(filled(record.map(plain)));
 
     // What would be live if it stood there as it is, so that the options of Calc are known to find it.
     const live = Buffer.from(`\ufeff${SEPARATORS.map((separator) => `a${separator}=1+1\r\n`).join('')}`);

@@ -10,7 +10,7 @@ import { matching, readPlainEntries, shownAction, type PlainEntry } from '../sup
 
 // Two days, the second still running: full blocks and chunks, a finished day's last ones, open ones, and a
 // border between.
-const ENTRIES = 100_000;
+const ENTRIES = 150_000;
 const FROM = new Date('2026-11-19T02:00:00Z');
 const TO = new Date('2026-11-20T23:00:00Z');
 
