@@ -604,7 +604,7 @@ export const ERROR_CODES = {
     remedy:
       'Try again in a moment. If the error persists, check the trail database and the log of the daemon.',
   },
-  TOKEN_UNKNOWN: { retry: 'never', remedy: 'Use an id that waltrail token list shows.' },
+  TOKEN_UNKNOWN: { retry: 'never', remedy: 'Use a name that waltrail token list shows.' },
 } as const satisfies Record<string, CodeInfo>;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -87,8 +87,9 @@ ${YAML}`,
   await g.source.query(
     `insert into customers (name, organization_id, updated_by) select 'd', organization_id, updated_by from customers where name = 'a'`,
   );
-  const later = await g.caughtUp();
-  expect(later[3]).toMatchObject({ tenant: entries[0]!.tenant, modifierKey: entries[0]!.modifierKey });
+  // An entry of Waltrail's own says that the identity of agents is gone with its key.
+  const later = (await g.caughtUp()).find(({ updated }) => updated?.name === 'd');
+  expect(later).toMatchObject({ tenant: entries[0]!.tenant, modifierKey: entries[0]!.modifierKey });
 });
 
 test('a logical message with NUL characters does not stop capture', async () => {
