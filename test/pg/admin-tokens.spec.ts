@@ -89,7 +89,8 @@ describe('waltrail token', () => {
     expect(await tokenCommand(trail.url, 'revoke', 'leaver')).toEqual({
       code: 1,
       output: '',
-      errors: 'waltrail: There is no valid token named "leaver". Use a name that waltrail token list shows.\n',
+      errors:
+        'waltrail: There is no valid token named "leaver". Use a name that waltrail token list shows.\n',
     });
   });
 
