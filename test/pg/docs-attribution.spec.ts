@@ -7,7 +7,7 @@ const TEXT = readFileSync(path.resolve(import.meta.dirname, '../../docs/attribut
 
 const SCHEMA = `
   create table users (id int primary key, name text);
-  insert into users values (7, 'Dana Levi');
+  insert into users values (3, 'Ann Admin'), (7, 'Dana Levi');
   create table agents (id int primary key, blocked boolean);
   insert into agents values (2, false), (3, false);`;
 const TRACKED = `
@@ -29,13 +29,22 @@ const named = async (g: CaptureGround): Promise<(string | null)[]> =>
 describe('the page about attribution', () => {
   test('has SQL that runs as it stands, and names each change', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: `${TRACKED}\nsession: [supabase]` });
-    const [transaction, statement, setting, ...others] = blocks((language) => language === 'sql').filter(
+    const [transaction, statement, actingAs, setting, ...others] = blocks(
+      (language) => language === 'sql',
+    ).filter(
       // The functions that sign are run by capture-attribution.spec.ts.
       (sql) => !sql.startsWith('create function'),
     );
     expect(others).toEqual([]);
-    for (const sql of [transaction!, statement!, setting!]) await g.source.query(sql);
-    expect(await named(g)).toEqual(['m Dana Levi', 'm Dana Levi', 'm Dana Levi', 's Dana Levi']);
+    await g.source.query(transaction!);
+    await g.source.query(statement!);
+    await g.source.query(`begin; ${actingAs} update agents set blocked = true where id = 2; commit`);
+    await g.source.query(setting!);
+    expect(await named(g)).toEqual([
+      ...['m Dana Levi', 'm Dana Levi', 'm Dana Levi'],
+      'm Ann Admin',
+      's Dana Levi',
+    ]);
   });
 
   test('has one statement in each snippet, which names the changes of its transaction', async () => {
