@@ -122,7 +122,7 @@ export const ERROR_CODES = {
   // source: slot and stream
   SOURCE_CHANGED: {
     retry: 'operator',
-    remedy: `Set WALTRAIL_SOURCE_URL to the database that this trail belongs to, or use a new trail database for the new source. If an upgrade or a restore turned the source into another cluster,  ${RESUME}`,
+    remedy: `Set WALTRAIL_SOURCE_URL to the database that this trail belongs to, or use a new trail database for the new source. If an upgrade or a restore turned the source into another cluster, ${RESUME}`,
   },
   SOURCE_DISCONNECTED: {
     retry: 'backoff',

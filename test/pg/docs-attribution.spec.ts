@@ -38,7 +38,7 @@ describe('the page about attribution', () => {
     expect(others).toEqual([]);
     await g.source.query(transaction!);
     await g.source.query(statement!);
-    await g.source.query(`begin; ${actingAs} update agents set blocked = true where id = 2; commit`);
+    await g.source.query(`begin; ${actingAs} insert into agents values (4, false); commit`);
     await g.source.query(setting!);
     expect(await named(g)).toEqual([
       ...['m Dana Levi', 'm Dana Levi', 'm Dana Levi'],
