@@ -15,22 +15,20 @@ export const isExcelDate = (localMs: number): boolean => localMs >= FIRST_MS && 
 
 /** Writes the number that Excel has for such a date: days since 1899-12-30, with ten decimals. */
 export function writeExcelDate(localMs: number, out: ByteWriter): void {
-  const ms = localMs - EPOCH_MS;
-  const days = Math.floor(ms / DAY_MS);
-  const fraction = fractionOf(ms - days * DAY_MS);
+  const fraction = fractionOf(localMs);
   const high = Math.floor(fraction / HALF);
-  out.integer(days);
+  out.integer(dayOf(localMs));
   out.byte(POINT);
   out.padded(high, HALF_DIGITS);
   out.padded(fraction - high * HALF, HALF_DIGITS);
 }
 
 /** Returns what {@link writeExcelDate} writes. */
-export function excelDate(localMs: number): string {
-  const ms = localMs - EPOCH_MS;
-  const days = Math.floor(ms / DAY_MS);
-  return `${days}.${String(fractionOf(ms - days * DAY_MS)).padStart(2 * HALF_DIGITS, '0')}`;
-}
+export const excelDate = (localMs: number): string =>
+  `${dayOf(localMs)}.${String(fractionOf(localMs)).padStart(2 * HALF_DIGITS, '0')}`;
+
+const dayOf = (localMs: number): number => Math.floor((localMs - EPOCH_MS) / DAY_MS);
 
 /** Below one also of the last millisecond, which is 0.99999998843 of a day. */
-const fractionOf = (msOfDay: number): number => Math.round((msOfDay / DAY_MS) * HALF * HALF);
+const fractionOf = (localMs: number): number =>
+  Math.round((((localMs - EPOCH_MS) % DAY_MS) / DAY_MS) * HALF * HALF);
