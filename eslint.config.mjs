@@ -63,7 +63,7 @@ export default tseslint.config(
         {
           selector: 'ImportDeclaration[source.value=/^(pg-logical-replication|pg-pool|postgres)$/]',
           message:
-            'This library connects by itself; source/replication.ts alone may use it, and pins what it opens.',
+            'This library opens connections of its own. Only source/replication.ts may use it, and pins what it opens.',
         },
       ],
     },

@@ -37,9 +37,9 @@ const common = {
 };
 
 /**
- * One project for each thing that specs need before they run: Jest calls the global setup of those projects
- * only of which it runs a spec. `--selectProjects unit` runs one alone. Patterns begin with any folder: the
- * path of the clone may hold characters that mean something in one.
+ * One project for each thing that specs need before they run. Jest calls the global setup only of those
+ * projects that have a spec in the run. `--selectProjects unit` runs one project alone. Patterns begin with any
+ * folder, because the path of the clone may hold characters that have a meaning in a pattern.
  * @type {import('jest').Config}
  */
 export default {
@@ -65,7 +65,7 @@ export default {
       globalTeardown: '<rootDir>/test/support/teardown-postgres.mjs',
     },
   ],
-  // Of all projects: Jest reads it here alone.
+  // Jest reads this here only, for all projects.
   testTimeout: 300_000,
   // Much of a run is waiting for what happens elsewhere.
   maxWorkers: Math.min(2 * os.availableParallelism(), 8),
