@@ -6,27 +6,34 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { parseLsn } from '../../dist/pg/lsn.js';
 import { ReplicationStream } from '../../dist/source/replication.js';
-import { makeWindow, PUBLICATION, trackingYaml, withGround, withSlot } from './ground.mjs';
+import { makeWindow, PUBLICATION, rulesYaml, trackingYaml, withGround, withSlot } from './ground.mjs';
 import { medians, packageVersion, ratio, say, startConsumer, temporaryFolder, until } from './lib.mjs';
 
 export const defaults = { changes: 300_000, runs: 5 };
 /** Waltrail without the search for secrets. The difference to the default is the cost of the search. */
 const SECRETS_OFF = 'waltrail, secrets.defaults: false';
-const WAYS = ['waltrail', SECRETS_OFF, 'parser', 'parser and diff', 'parser and JSON diff'];
+/** Waltrail with rules for every table. The difference to the default is the cost of the rules. */
+const RULES = 'waltrail, rules for every table';
+const WAYS = ['waltrail', SECRETS_OFF, RULES, 'parser', 'parser and diff', 'parser and JSON diff'];
 const CHUNK_BYTES = 1 << 20;
 
 export async function run({ changes, runs }) {
   const file = path.join(temporaryFolder(), 'messages');
   const { names, postgres } = await withGround({ changes }, (ground) => record(ground, { changes, file }));
-  const yaml = trackingYaml({ sourceUrl: 'postgres://none', slot: 'none', trailUrl: 'postgres://none' });
+  const nowhere = { sourceUrl: 'postgres://none', slot: 'none', trailUrl: 'postgres://none' };
+  const yaml = trackingYaml(nowhere);
+  const variants = {
+    [SECRETS_OFF]: `${yaml}secrets: { defaults: false }\n`,
+    [RULES]: rulesYaml(nowhere),
+  };
   const results = WAYS.map((how) => ({ how, runs: [] }));
   for (let index = 0; index < runs; index++) {
     for (const result of results) {
-      const isOff = result.how === SECRETS_OFF;
+      const variant = variants[result.how];
       const figures = await decodeOnce({
         file,
-        how: isOff ? 'waltrail' : result.how,
-        yaml: isOff ? `${yaml}secrets: { defaults: false }\n` : yaml,
+        how: variant === undefined ? result.how : 'waltrail',
+        yaml: variant ?? yaml,
         names,
       });
       // The window has one more change at its end.
@@ -42,8 +49,8 @@ export async function run({ changes, runs }) {
       how:
         how === 'waltrail'
           ? 'Waltrail, to rows of the trail'
-          : how === SECRETS_OFF
-            ? 'Waltrail, secrets.defaults: false'
+          : how in variants
+            ? how.replace('waltrail', 'Waltrail')
             : `pg-logical-replication, ${how}`,
       'CPU us/change': middle.cpuUs,
       'wall us/change': middle.wallUs,

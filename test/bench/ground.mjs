@@ -124,6 +124,42 @@ tables:
 `;
 }
 
+/** The same tables with rules of every kind, which every change has to pass. */
+export function rulesYaml({ sourceUrl, slot, trailUrl }) {
+  return `
+source: { name: bench, url: "${sourceUrl}", slot: ${slot}, publication: ${PUBLICATION} }
+trail: { url: "${trailUrl}" }
+modifiers: { table: public.agents, key: id, name: "{name}" }
+defaults: { modifier: updated_by, ignore: [updated_at, updated_by] }
+action_names: { charge: Charge, block: Block }
+redact: [{ columns: ["value.password"], with: mask }]
+tables:
+  public.customers:
+    name: "{name|email}"
+    tenant: organization_id
+    where: { status: { not: draft } }
+    values: { status: { active: Active, paused: Paused }, attributes.tier: { gold: Gold } }
+    actions:
+      - { on: update, changed: attributes.tier, to: gold, action: upgrade }
+      - { on: update, changed: is_active, from: true, to: false, action: block }
+      - { on: update, decreased: balance, when: { status: [active, paused] }, action: charge }
+      - { on: update, changed: notes, action: skip }
+  public.conversations:
+    name: "{subject}"
+    tenant: organization_id
+    modifier:
+      - { column: updated_by, on: update, when: { state: { not: spam } } }
+      - { column: updated_by, on: insert }
+    labels: { customer_id: { table: public.customers, key: id, name: "{name}" } }
+    values: { priority: { 0: none, 1: low, 2: high }, unread: { bits: { 0: new, 1: seen } } }
+    actions: [{ on: update, changed: state, from: open, to: [pending, closed], action: answer }]
+  public.settings:
+    name: "{key}"
+    actions: [{ on: update, changed: value.limit, action: limit }]
+  public.documents: { entity: document, name: "{title}", tenant: organization_id }
+`;
+}
+
 export function trackingConfig({ ground, slot, trailUrl }) {
   const text = trackingYaml({ sourceUrl: ground.sourceUrl, slot, trailUrl });
   return parseConfig({ text, file: 'bench.yaml', environment: {} });
