@@ -24,8 +24,8 @@ function capturing(config: TrackingConfig) {
   return { capture, said, lines };
 }
 
-describe('capture says for which transactions of the source it waits', () => {
-  test('at the first start: process, user, application and database, in status and log, and no statement', async () => {
+describe('capture reports the transactions of the source that it waits for', () => {
+  test('at the first start: process, user, application and database, in status and log, without the statement', async () => {
     await using source = await freshDatabase('empty');
     await using elsewhere = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
@@ -124,7 +124,7 @@ describe('capture says for which transactions of the source it waits', () => {
     }
   });
 
-  test('and is not stopped any more while it waits, once the gap at which it stopped is accepted', async () => {
+  test('and is not stopped any longer while it waits, once the gap that stopped it is accepted', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     await source.query('create table a (id int primary key); create table other (id int)');
