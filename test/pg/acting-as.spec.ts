@@ -93,7 +93,7 @@ const namesOf = async (filter: Partial<EntryFilter>): Promise<(string | null)[]>
 
 const BOB = 'message 3 Ann Admin as contacts:7 Bob Customer';
 
-describe('a message that states on whose behalf the modifier acted', () => {
+describe('a message that names whom the modifier acted as', () => {
   test('causes no conflict with columns, audit rows or settings that name either of the two people', async () => {
     await g.source.query(inOne(asBob, add('agree column', 7), add('agree nobody')));
     await g.source.query(inOne(`set local app.contact_id = '7'`, asBob, add('agree session')));
@@ -134,7 +134,7 @@ describe('a message that states on whose behalf the modifier acted', () => {
     ]);
   });
 
-  test('applies until the next message, the first also to earlier changes, and never when it was rolled back', async () => {
+  test('applies until another modifier is named, the first also to earlier changes, and never when it was rolled back', async () => {
     await g.source.query(
       inOne(
         add('place before', 7),
@@ -194,7 +194,7 @@ describe('a message that states on whose behalf the modifier acted', () => {
     expect(codes.filter((code) => code === 'PIPELINE_READ_AGAIN').length).toBeGreaterThan(before);
   });
 
-  test('names people as of the change, and nobody as acted for when both are the same person', async () => {
+  test('names people as of the change, and only the modifier when both are the same person', async () => {
     await g.source.query(inOne(asBob, add('then first')));
     await g.source.query(
       inOne(
@@ -233,7 +233,7 @@ describe('a message that states on whose behalf the modifier acted', () => {
     ).toEqual([]);
   });
 
-  test('keeps who acted when the other person is not understood, counts the message, and names nobody else', async () => {
+  test('keeps the modifier when the other person is not understood, counts the message, and names nobody else', async () => {
     const { messagesUnread } = g.capture.status();
     await g.source.query(inOne(say('{"modifier": 3, "acting_as": {"id": 7}}'), add('unread key', 7)));
     await g.source.query(
@@ -262,7 +262,7 @@ describe('a message that states on whose behalf the modifier acted', () => {
   });
 });
 
-describe('reading entries of somebody who acted on behalf of another', () => {
+describe('reading entries whose modifier acted as somebody else', () => {
   beforeAll(async () => {
     await g.source.query(`insert into items (name, tenant) values ('of before', 'one')`);
     await g.source.query(inOne(asBob, `insert into items (name, tenant) values ('of bob', 'one')`));
@@ -287,7 +287,7 @@ describe('reading entries of somebody who acted on behalf of another', () => {
   /** The tenants are those of these entries alone. */
   const one: Partial<EntryFilter> = { tenant: 'one' };
 
-  test('finds exactly who acted and on whose behalf, in pages, counts, lists and live views', async () => {
+  test('finds exactly who acted, and whom they acted as, in pages, counts, lists and live views', async () => {
     expect(await namesOf({ ...one, modifiers: ['3'] })).toEqual(['of bob', 'of ann']);
     expect(await namesOf({ ...one, actingAs: ['contacts:7'] })).toEqual(['of bob']);
     expect(await namesOf({ tenant: 'two', actingAs: ['contacts:7'] })).toEqual(['of max']);
@@ -323,7 +323,7 @@ describe('reading entries of somebody who acted on behalf of another', () => {
     expect(inScope.items.map(({ value }) => value)).toEqual(['contacts:7']);
   });
 
-  test('files have one column for the second person, the view of the trail has two', async () => {
+  test('files have one column for whom the modifier acted as, the view of the trail has two', async () => {
     const [bob] = await pagedEntries(reader, { ...ALWAYS, q: 'of bob', actingAs: ['contacts:7'] });
     const cells = REPORT_COLUMNS.map(({ header, text }) => [header, text(bob!, new ZoneClock('UTC'))]);
     expect(cells).toContainEqual(['Modified by', 'Ann Admin']);
@@ -375,7 +375,7 @@ describe('reading entries of somebody who acted on behalf of another', () => {
     }
   });
 
-  test('verify finds a missing person, and a person whose counterpart was changed', async () => {
+  test('verify finds a row whose other person is missing, or acts as somebody itself', async () => {
     const findings = async (): Promise<string[]> => {
       const client = await connect({ url: g.trail.url, purpose: 'test' });
       try {

@@ -95,7 +95,7 @@ describe('batches of the writer', () => {
     expect(await stored(trail)).toEqual({ endLsn: '0/C8', entries: ['good'] });
   });
 
-  test('a commit that fails at its very end leaves a usable session: the batch sent after it begins again, and is lost', async () => {
+  test('a commit that fails at its very end also discards the batch sent after it, which has begun a new transaction', async () => {
     await using trail = await freshDatabase('trail');
     await trail.query(`
       create function public.refuse() returns trigger language plpgsql as $$ begin raise exception 'not now'; end $$;

@@ -318,8 +318,8 @@ describe('while capture streams', () => {
     const { updated } = await gapFound(g, code);
     await stoppedWith(g, code);
     expect(updated!['tables']).toBeNull();
-    // The gap begins at a look before the last good one, or at the start: at most some seconds of changes
-    // earlier.
+    // The range begins at a look before the last good one, or at that of the start.
+    // It includes at most the changes of a few seconds before.
     expect(parseLsn(updated!['from_lsn']!)).toBeLessThanOrEqual(parseLsn(position!.lsn));
     expect(g.capture.status().error!.remedy).toContain('waltrail gaps --accept');
   });
@@ -349,7 +349,7 @@ describe('while capture streams', () => {
   });
 });
 
-test('a change to a slot before its publication is created is one gap, and capture does not start over repeatedly', async () => {
+test('changes between the creation of a slot and of its publication are a gap, and capture does not stop again', async () => {
   await using source = await freshDatabase('empty');
   await using trail = await freshDatabase('trail');
   await source.query(SCHEMA);

@@ -77,7 +77,7 @@ describe('the id of a row whose key was changed before the source could be asked
     expect(await whileAway(g, ...transactions)).toEqual(['i 2,1', 'i 4,3']);
   });
 
-  test('may be marked as uncertain where the table no longer exists', async () => {
+  test('is marked as possibly a later one where the table no longer exists', async () => {
     await using g = await ground(`create table items (id int primary key, name text)`);
     expect(await whileAway(g, `insert into items values (1, 'x')`, `drop table items`)).toEqual([
       'i 1 later',
@@ -85,7 +85,7 @@ describe('the id of a row whose key was changed before the source could be asked
   });
 });
 
-test('uses the primary key for a partitioned table, although full identity flags every column', async () => {
+test('the id of a partitioned table uses its primary key, although full identity flags every column', async () => {
   await using g = await ground(`
     create table parts (id int, region text, name text, primary key (region, id)) partition by list (region);
     create table parts_eu partition of parts for values in ('eu')`);
@@ -93,7 +93,7 @@ test('uses the primary key for a partitioned table, although full identity flags
   expect(shown(await g.caughtUp())).toEqual(['i eu,1', 'u eu,1']);
 });
 
-test('is missing when the YAML computes it from columns and the table has lost one of them', async () => {
+test('an id that the YAML computes from columns is missing when the table has lost one of them', async () => {
   await using g = await ground(
     `create table items (id int primary key, region text, name text)`,
     `tables: { public.items: { entity: thing, id: [id, region] } }`,

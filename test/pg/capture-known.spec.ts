@@ -44,13 +44,13 @@ describe('an update whose old row was not sent', () => {
     expect(g.capture.status().ignored).toBe(0);
   }
 
-  test('has only actions known to have happened: identity default', async () => {
+  test('invents neither an action nor a modifier: identity default', async () => {
     await using g = await captureGround({ schemaSql: AGENTS, yaml: YAML });
     await g.source.query('alter table agents replica identity default');
     await expectNothingInvented(g);
   });
 
-  test('has only actions known to have happened: a virtual generated column', async () => {
+  test('invents neither an action nor a modifier: a virtual generated column', async () => {
     await using g = await captureGround({ schemaSql: AGENTS, yaml: YAML });
     if ((await majorVersion(g.source)) < 18) return;
     await g.source.query(
@@ -65,7 +65,7 @@ describe('an update whose old row was not sent', () => {
       'made before it, with its identity put back',
       'create table agents_1 partition of agents for values from (0) to (100);',
     ],
-  ])('has only actions known to have happened: a partition %s', async (_, before) => {
+  ])('invents neither an action nor a modifier: a partition %s', async (_, before) => {
     await using g = await captureGround({
       schemaSql: `${AGENTS} partition by range (id); ${before}`,
       yaml: YAML,
@@ -75,7 +75,7 @@ describe('an update whose old row was not sent', () => {
     await expectNothingInvented(g);
   });
 
-  test('has the columns of an identity index as equal, and the primary key as uncertain', async () => {
+  test('lists the primary key as unknown, and the columns of an identity index as unchanged', async () => {
     await using g = await captureGround({
       schemaSql: `create table items (id int primary key, code text not null, note text); create unique index by_code on items (code)`,
       yaml: 'tables: { public.items: { entity: item } }',

@@ -225,7 +225,7 @@ describe('a table that is tracked in part', () => {
     expect(ground.capture.status().ignored).toBe(5);
   });
 
-  test('has an entry where a value was not sent and where is therefore unknown', async () => {
+  test('has an entry when a value that where needs was not sent', async () => {
     await using ground = await captureGround({
       schemaSql: `create table docs (id int primary key, body text, n int); alter table docs alter body set storage external;
         insert into docs select 1, ${LONG}, 1`,

@@ -101,7 +101,7 @@ async function streamingGround(
 /** More than the source holds in memory, so that it streams what came before. */
 const rows = (count: number, name = 'some name of an item') =>
   `insert into items (name, updated_by) select '${name} ' || i, '7' from generate_series(1, ${count}) i;`;
-/** Few rows with ten times their bytes: triggers and entries cost time by the row. */
+/** Rows of ten times the size, so that fewer are enough: triggers and entries cost time by the row. */
 const wideRows = (count: number) => rows(count, 'x'.repeat(700));
 const say = (message: string) => `select pg_logical_emit_message(true, 'waltrail', '${message}');`;
 const CLEAN = { lost: 0, doubled: 0, wrong: 0, outOfOrder: 0 };

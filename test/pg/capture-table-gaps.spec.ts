@@ -581,7 +581,7 @@ test('while one large transaction arrives, a gap is in the list of gaps at once,
   expect(logged.filter((line) => line.includes('TRAIL_FENCED'))).toEqual([]);
 });
 
-test('a table that is altered all the time does not keep a large transaction from being stored', async () => {
+test('tables that are created and dropped all the time do not keep a large transaction from being stored', async () => {
   await using g = await ground({ yaml: PATTERN_YAML });
   const abort = new AbortController();
   const migrating = (async () => {

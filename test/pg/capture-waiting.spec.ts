@@ -124,7 +124,7 @@ describe('capture reports the transactions of the source that it waits for', () 
     }
   });
 
-  test('and is not stopped any longer while it waits, once the gap that stopped it is accepted', async () => {
+  test('is no longer stopped while it waits, once the gap that stopped it is accepted', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     await source.query('create table a (id int primary key); create table other (id int)');

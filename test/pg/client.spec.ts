@@ -21,7 +21,7 @@ test("rows of a statement's answer are freed after their use", async () => {
   expect(Math.max(...left)).toBeLessThan(MOST_LEFT_MB);
 });
 
-describe('a client answers as that of pg does', () => {
+describe('a client answers like the client of pg', () => {
   test('with a promise, whose error leads to the calling line', async () => {
     await using database = await freshDatabase('empty');
     await withClient({ url: database.url, purpose: 'test' }, async (client) => {
