@@ -84,7 +84,7 @@ const lineOf = (text: string): number => RULES.split('\n').findIndex((line) => l
 const valueOf = ({ values }: Explanation, column: string): ExplainedValue =>
   values.find((value) => value.column === column)!;
 
-describe('explain of a made-up change', () => {
+describe('explain of a possible change', () => {
   test('names where tenants and labels of other rows are looked up', async () => {
     await ground.source.query(
       `create table if not exists badges (id int primary key, team_id int, item_type text, item_id int)`,

@@ -160,10 +160,10 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
   });
 
   test.each<[string, (part: string, kept: Kept) => Promise<void>, Partial<RunOptions>]>([
-    ['whose file is gone', (part) => rm(part), {}],
-    ['whose file is shorter than its row says', (part, { bytes }) => truncate(part, bytes - 1), {}],
-    ['of another version', () => Promise.resolve(), { version: '0.0.1' }],
-  ])('%s begins again', async (_, spoil, changes) => {
+    ['when its file is missing', (part) => rm(part), {}],
+    ['when its file is shorter than its row states', (part, { bytes }) => truncate(part, bytes - 1), {}],
+    ['when another version wrote it', () => Promise.resolve(), { version: '0.0.1' }],
+  ])('begins again %s', async (_, spoil, changes) => {
     const reference = await undisturbed(format);
     const id = await ask(format);
     const kept = await breakOff(id);

@@ -40,7 +40,7 @@ async function shown(g: CaptureGround, tenant: string | null = null, query = '')
     .reverse();
 }
 
-describe('words of a key whose table another column names', () => {
+describe('words of a key of a table that another column names', () => {
   test('are those of that table as of the change, in names, labels, searches and files, also after a restart', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(
@@ -62,7 +62,7 @@ describe('words of a key whose table another column names', () => {
       ['Task: 99', null, null],
       ['Crm::Person: Omer', 'Dana', 'Omer'],
       ['Task: 8', null, null],
-      // The type was another before, so the key may have been of another table.
+      // The type was another before, so the key may have belonged to another table.
       ['Task: Paint it', null, null],
       ['Crm::Person: Dana', null, null],
       ['Task: Paint it', 'Paint it', null],
@@ -73,7 +73,7 @@ describe('words of a key whose table another column names', () => {
     expect(everything).toContain('Omer');
   });
 
-  test('are of the types that the YAML names, however often capture starts: the trail gets no further versions', async () => {
+  test('use the types that the YAML names, and repeated starts add no versions to the trail', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     const versions = async (): Promise<number> =>
       (
