@@ -390,7 +390,7 @@ export const GUARDS = [
     from: `await client.query('set row_security = off');`,
     to: '',
     spec: 'test/pg/start-names.spec.ts',
-    test: 'of a table that cannot be read are unknown',
+    test: 'for a table that cannot be read',
   },
   {
     guard: 'the trail’s schema belongs to no other role',
@@ -414,7 +414,7 @@ export const GUARDS = [
     from: 'if (ahead !== IN_PLACE) {',
     to: 'if (ahead === undefined) {',
     spec: 'test/pg/capture-messages.spec.ts',
-    test: 'in a savepoint applies to the rows directly after it',
+    test: 'applies to the rows directly after it in a savepoint',
   },
   {
     guard: 'a message that is not understood leads to no other name',
@@ -641,7 +641,7 @@ export const GUARDS = [
     from: 'const { principal } = refusal;',
     to: 'const principal = undefined;',
     spec: 'test/pg/admin-session.spec.ts',
-    test: 'by strangers do not keep the refusal of a known token',
+    test: 'do not keep the refusal of a known token',
   },
   {
     guard: 'what is beyond the budgets is a row',
@@ -651,7 +651,7 @@ export const GUARDS = [
     to: `                if (beyond >= 0)
                     continue;`,
     spec: 'test/pg/admin-session.spec.ts',
-    test: 'by strangers do not keep the refusal of a known token',
+    test: 'do not keep the refusal of a known token',
   },
   {
     guard: 'the trail is current only up to a look whose changes are all stored',

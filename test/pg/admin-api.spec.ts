@@ -323,7 +323,7 @@ describe('the access record', () => {
     ]);
   });
 
-  test('contains no token, and neither does a log line', async () => {
+  test('no token is in the access record or in a log line', async () => {
     const [{ text } = { text: '' }] = await ground.trail.query<{ text: string }>(
       `select string_agg(access::text, ' ') as text from trail.access`,
     );

@@ -21,7 +21,7 @@ const withCookie = (route: string, cookie: string, init: RequestInit = {}): Prom
   fetch(new URL(route, ground.daemon.url), { ...init, headers: { cookie, ...init.headers } });
 
 describe('signing in', () => {
-  test('with an API token sets a cookie that scripts and other sites cannot use, and that reads the trail', async () => {
+  test('an API token sets a cookie that scripts and other sites cannot use, and that reads the trail', async () => {
     const response = await signIn(await ground.token({ name: 'Ada' }));
     expect(response.status).toBe(200);
     const attributes = response.headers.get('set-cookie')!;
@@ -247,7 +247,7 @@ describe('failed attempts', () => {
     expect((await own.get('/v1/entries', 'wt_guess')).status).toBe(429);
   });
 
-  test('with a bearer token are limited as sign-ins are; successful sign-ins are not limited', async () => {
+  test('are limited with a bearer token as sign-ins are; successful sign-ins are not limited', async () => {
     await using own = await apiGround();
     for (let i = 0; i < 30; i++) expect((await own.get('/v1/status', `wt_${i}`)).status).toBe(401);
     expect((await own.get('/v1/status', 'wt_30')).status).toBe(429);
@@ -255,7 +255,7 @@ describe('failed attempts', () => {
     for (let i = 0; i < 40; i++) expect((await attempt(own, token)).status).toBe(200);
   });
 
-  test('by strangers do not keep the refusal of a known token, with its filters, out of the record', async () => {
+  test('do not keep the refusal of a known token, with its filters, out of the record', async () => {
     await using own = await apiGround();
     for (let i = 0; i < 130; i++) await own.get('/v1/entries', 'wt_guess');
     const token = await own.token({ name: 'Eve', role: 'viewer' });

@@ -271,7 +271,7 @@ describe('signed messages', () => {
     expect(g.capture.status().messagesUnread).toBe(6);
   });
 
-  test('from another transaction have no effect, and no number of them causes a second reading', async () => {
+  test('have no effect in another transaction, and no number of them causes a second reading', async () => {
     await using g = await captureGround({ schemaSql: SETUP, yaml: SIGNED });
     const client = new pg.Client(g.source.url);
     await client.connect();

@@ -92,7 +92,7 @@ describe('commit times that no reader can show', () => {
     expect(g.capture.status().latencyMs ?? 0).toBeLessThan(60_000);
   });
 
-  test('that a reader can show are kept, and do not change how late capture is', async () => {
+  test('commit times that a reader can show are kept, and do not change how late capture is', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     const kept = ['9999-12-30 00:00:00+00', '0001-01-02 00:00:00+00', '1970-01-01 00:00:00.000001+00'];
     await claim(

@@ -161,7 +161,7 @@ describe('a logical message', () => {
     expect(lines(await g.caughtUp())).toEqual(['a | c 1 1']);
   });
 
-  test('in a savepoint applies to the rows directly after it, although the source may send them first', async () => {
+  test('applies to the rows directly after it in a savepoint, although the source may send them first', async () => {
     await using g = await ground();
     const inSavepoint = (statement: string) => `savepoint s; ${statement} release s;`;
     // Which of two comes first depends on the number of subtransactions before and after them. A sequence

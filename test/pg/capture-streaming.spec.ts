@@ -316,7 +316,7 @@ describe('a prepared transaction', () => {
   test.each([
     ['small', 3],
     ['large, streamed before its PREPARE', 5000],
-  ])('that is %s is stored at its COMMIT PREPARED, and never when it is rolled back', async (name, count) => {
+  ])('is stored at its COMMIT PREPARED, and never when it is rolled back (%s)', async (name, count) => {
     await using g = await streamingGround();
     const client = await g.connect();
     const [kept, gone] = [`kept ${g.source.name}`, `gone ${g.source.name}`];

@@ -68,7 +68,7 @@ describe('capture reports the transactions of the source that it waits for', () 
     }
   });
 
-  test('with the gid of a prepared transaction, which no process has', async () => {
+  test('by its gid, when it is a prepared transaction, which no process has', async () => {
     await using server = await ownServer('waiting', { max_prepared_transactions: '5' });
     await using trail = await freshDatabase('trail');
     const { database } = server;

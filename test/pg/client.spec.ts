@@ -22,7 +22,7 @@ test("rows of a statement's answer are freed after their use", async () => {
 });
 
 describe('a client answers like the client of pg', () => {
-  test('with a promise, whose error leads to the calling line', async () => {
+  test('with a promise; its error leads to the calling line', async () => {
     await using database = await freshDatabase('empty');
     await withClient({ url: database.url, purpose: 'test' }, async (client) => {
       expect((await client.query('select $1::int as n', [1])).rows).toEqual([{ n: 1 }]);

@@ -279,7 +279,7 @@ describe('names', () => {
       )
     )[0];
 
-  test('of existing rows are filled in when a label is added, and again when its template changes', async () => {
+  test('are read from existing rows when a label is added, and again when its template changes', async () => {
     await using g = await ground(ACCOUNTS);
     g.file = LABELLED;
     await g.reload();
@@ -340,7 +340,7 @@ describe('names', () => {
     }
   });
 
-  test('that could not be read are read at the next start, with the right to the named columns alone', async () => {
+  test('are read at the next start when they could not be read before, with the right to the named columns alone', async () => {
     await using g = await ground(ACCOUNTS);
     await g.source.query(`
       create role reader_${g.source.name} login replication password 'reader';

@@ -126,7 +126,7 @@ describe('the error of a refused connection states which side refused, why, and 
     });
   });
 
-  test('by a role whose connections are all taken', async () => {
+  test('when all connections of the role are taken', async () => {
     await using database = await freshDatabase('empty');
     await using login = await role(database, 'connection limit 0');
     expect(await refusedBy(tryConnect(login.of(database.url)))).toMatchObject({
@@ -265,14 +265,14 @@ describe('a pool of connections reports the same errors', () => {
     }
   };
 
-  test('of a server that does not exist or does not answer', async () => {
+  test('when a server does not exist or does not answer', async () => {
     expect(await queried('postgres://x:y@127.0.0.1:1/x')).toMatchObject({
       code: 'PG_UNREACHABLE',
       message: 'The trail (127.0.0.1:1/x) cannot be reached (ECONNREFUSED).',
     });
   });
 
-  test('of a server that refuses, with its message and the remedy', async () => {
+  test('when a server refuses, with its message and the remedy', async () => {
     await using database = await freshDatabase('empty');
     await using login = await role(database, '');
     await database.query(`revoke connect on database ${database.name} from public`);
@@ -281,7 +281,7 @@ describe('a pool of connections reports the same errors', () => {
     );
   });
 
-  test('and works again when the server does', async () => {
+  test('until the server works again', async () => {
     await using database = await freshDatabase('empty');
     await using login = await role(database, 'connection limit 0');
     const pool = createPool({ url: login.of(database.url), side: 'trail', purpose: 'test', max: 1 });
@@ -296,7 +296,7 @@ describe('a pool of connections reports the same errors', () => {
 });
 
 describe('a pooler', () => {
-  test('that refuses is reported as a pooler, with its message (a fake that answers as PgBouncer does)', async () => {
+  test('is reported as a pooler, with its message, when it refuses (a fake that answers as PgBouncer does)', async () => {
     const fields = ['SFATAL', 'C08P01', 'Munsupported startup parameter: replication', ''].join('\0');
     const body = Buffer.from(`${fields}\0`, 'latin1');
     const head = Buffer.alloc(5);

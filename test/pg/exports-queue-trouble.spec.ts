@@ -121,7 +121,7 @@ describe('a Redis that refuses', () => {
 });
 
 (redisBinary === undefined ? describe.skip : describe)('a real redis-server', () => {
-  test('that starts later is used then, and again after an outage', async () => {
+  test('is used when it starts later, and again after an outage', async () => {
     const port = await freePort();
     const { log, lines } = listen();
     const queue = opened(`redis://127.0.0.1:${port}`, log);
@@ -143,7 +143,7 @@ describe('a Redis that refuses', () => {
     await queue.close();
   });
 
-  test('with a password: refused without it, used with it', async () => {
+  test('is used with its password, and refuses without it', async () => {
     await using redis = await startRedis({ options: ['--requirepass', 'hunter2'] });
     const { log, lines, text } = listen();
     const refused = opened(redis.url, log);
@@ -156,7 +156,7 @@ describe('a Redis that refuses', () => {
     await Promise.all([refused.close(), wrong.close(), queue.close()]);
   });
 
-  test('that becomes a replica or full is reported, and used again afterwards', async () => {
+  test('is reported while it is a replica or full, and used again afterwards', async () => {
     await using redis = await startRedis();
     await using admin = client(redis.url);
     const { log, lines } = listen();
@@ -175,7 +175,7 @@ describe('a Redis that refuses', () => {
     await queue.close();
   });
 
-  test('whose eviction policy may lose exports is reported in the log, once', async () => {
+  test('is reported in the log, once, when its eviction policy may lose exports', async () => {
     await using redis = await startRedis({ options: ['--maxmemory-policy', 'allkeys-lru'] });
     const { log, lines } = listen();
     const queue = opened(redis.url, log);
@@ -226,7 +226,7 @@ describe('a Redis that refuses', () => {
     await queue.close();
   });
 
-  test('that is a cluster of one node is used', async () => {
+  test('is used when it is a cluster of one node', async () => {
     await using node = await startRedis({ options: ['--cluster-enabled', 'yes'] });
     await using admin = client(node.url);
     await admin.redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
@@ -237,7 +237,7 @@ describe('a Redis that refuses', () => {
     await queue.close();
   });
 
-  test('that is a node of a cluster without the keys redirects to the node that has them', async () => {
+  test('redirects to the node of its cluster that has the keys', async () => {
     await using one = await startRedis({ options: ['--cluster-enabled', 'yes'] });
     await using two = await startRedis({ options: ['--cluster-enabled', 'yes'] });
     await using first = client(one.url);

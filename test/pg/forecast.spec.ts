@@ -156,7 +156,7 @@ describe('the forecast of full identity', () => {
     expect(cost.unknown).toBeNull();
   });
 
-  describe('is unknown, with the reason,', () => {
+  describe('the forecast of full identity is unknown, with the reason,', () => {
     const create = `create table t (id int primary key, body bytea) with (autovacuum_enabled = false);`;
     const fill = `insert into t select i, (select string_agg(sha256((i * 1000 + n)::text::bytea), '') from generate_series(1, 100) n) from generate_series(1, 200) i;`;
 

@@ -35,7 +35,7 @@ async function everythingStored({ trail }: CaptureGround): Promise<string> {
 }
 
 describe('redaction follows a column', () => {
-  test('that was renamed after its rows were stored: old and new value stay masked', async () => {
+  test('after it was renamed with stored rows: old and new value stay masked', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.source.query(`alter table users rename password to pwd`);
@@ -45,7 +45,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that was renamed before any row of it was changed', async () => {
+  test('after it was renamed before any of its rows changed', async () => {
     await using g = await ground();
     await g.source.query(`alter table users rename password to pwd`);
     await g.source.query(`update users set pwd = '${secret(1)}'`);
@@ -53,7 +53,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that was renamed while capture was down, and over a restart', async () => {
+  test('after it was renamed while capture was stopped, and after a restart', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.caughtUp();
@@ -71,7 +71,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that swapped its name with another one', async () => {
+  test('after it swapped its name with another one', async () => {
     await using g = await ground();
     await g.source
       .query(`begin; alter table users rename password to old; alter table users rename hint to password;
@@ -81,7 +81,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that was renamed and dropped before capture could ask: every column that it may be is masked', async () => {
+  test('after it was renamed and dropped before capture could ask: every column that it may be is masked', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.caughtUp();
@@ -99,7 +99,7 @@ describe('redaction follows a column', () => {
     expect((await g.caughtUp()).at(-1)).toMatchObject({ updated: { c1: 'visible again' } });
   });
 
-  test('of a table that was dropped later', async () => {
+  test('after its table was dropped', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.caughtUp();
@@ -112,7 +112,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('of a table that was renamed, where the rule names the table', async () => {
+  test('after its table was renamed, where the rule names the table', async () => {
     await using g = await ground(`
 secrets: { defaults: false }
 redact: [ { columns: [password], tables: [public.users], with: hash } ]
@@ -157,7 +157,7 @@ describe('redaction follows a column across configurations', () => {
     await streaming(g.capture);
   };
 
-  test('that the new rule knows by its new name, for rows that the source sent under the old one', async () => {
+  test('when a new rule has its new name, in rows that the source sent under the old one', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.caughtUp();
@@ -170,7 +170,7 @@ describe('redaction follows a column across configurations', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that was renamed under one, and that another knows by its old name, also after a restart', async () => {
+  test('when it was renamed under one and another has its old name, also after a restart', async () => {
     await using g = await ground();
     await g.source.query(`alter table users rename password to pwd`);
     await g.source.query(`update users set pwd = '${secret(1)}'`);
@@ -185,7 +185,7 @@ describe('redaction follows a column across configurations', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that is renamed between the position at which the rule begins and the first row after it', async () => {
+  test('when it is renamed between the position at which the rule begins and the first row after it', async () => {
     await using g = await ground(YAML);
     await g.source.query(`create table orders (id int primary key, hint text)`);
     const config = configOf(

@@ -216,7 +216,7 @@ describe("plan reports a slot with the name of the source's slot", () => {
     expect([applied.code, applied.output]).toEqual([0, expect.stringContaining('SOURCE_SLOT_FOREIGN')]);
   });
 
-  test('that uses another plugin', async () => {
+  test('with another plugin', async () => {
     await using ground = await pair();
     const config = configOf(ground);
     await ground.source.query(`select pg_create_physical_replication_slot('${config.source.slot}')`);
@@ -230,7 +230,7 @@ describe("plan reports a slot with the name of the source's slot", () => {
     }
   });
 
-  test('that an earlier Waltrail has left in this database', async () => {
+  test('left by an earlier Waltrail in this database', async () => {
     await using ground = await pair();
     const left = `waltrail_left_${ground.source.name}`;
     await ground.source.query(`select pg_create_logical_replication_slot('${left}', 'pgoutput')`);
@@ -242,7 +242,7 @@ describe("plan reports a slot with the name of the source's slot", () => {
   });
 });
 
-describe('the mark of a publication names its source', () => {
+describe('the mark of a publication, which names its source,', () => {
   const comment = async ({ source }: Pair): Promise<string | null> =>
     (
       await source.query<{ comment: string | null }>(
@@ -256,7 +256,7 @@ describe('the mark of a publication names its source', () => {
       )
     ).map(({ name }) => name);
 
-  test('and the YAML of another source removes no table from it without a yes', async () => {
+  test('keeps the YAML of another source from removing tables without a yes', async () => {
     await using ground = await pair();
     expect((await run(ground, ['apply'], yamlOf('crm'))).code).toBe(0);
     expect(await comment(ground)).toBe('Waltrail: source crm\nWaltrail found: {}');
@@ -283,7 +283,7 @@ describe('the mark of a publication names its source', () => {
     expect((await run(ground, ['plan'], other)).code).toBe(0);
   });
 
-  test('and capture of the other source continues, because all its tables are there', async () => {
+  test('does not stop capture of another source, because all its tables are there', async () => {
     await using ground = await pair();
     await run(ground, ['apply'], yamlOf('crm'));
     const config = configOf(ground);
@@ -291,7 +291,7 @@ describe('the mark of a publication names its source', () => {
     expect(await entriesOf(ground)).toEqual(['1']);
   });
 
-  test('and a change of the mark causes no gap, no note and no new session of a running capture', async () => {
+  test('may change while capture runs, without a gap, a note or a new session', async () => {
     await using ground = await pair();
     const config = configOf(ground);
     await applyTracking(config);
@@ -329,7 +329,7 @@ describe('the mark of a publication names its source', () => {
     expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
   });
 
-  test('and a missing mark delays no file when the publication is changed by hand', async () => {
+  test('delays no file when it is missing and the publication is changed by hand', async () => {
     await using ground = await pair();
     const both = '{ public.a: { entity: a }, public.b: { entity: b } }';
     await applyTracking(configOf(ground));
@@ -356,7 +356,7 @@ describe('the mark of a publication names its source', () => {
     expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
   });
 
-  test('and a publication without a mark is adopted silently when it holds only tables of the YAML', async () => {
+  test('is added silently to a publication that holds only tables of the YAML', async () => {
     await using ground = await pair();
     await ground.source.query(`
       create publication waltrail for table a with (publish_via_partition_root = true);
@@ -370,7 +370,7 @@ describe('the mark of a publication names its source', () => {
     expect((await run(ground, ['plan'], yamlOf('crm'))).output).toContain('Nothing to do');
   });
 
-  test('and a publication without a mark that also holds other tables needs the yes', async () => {
+  test('is added only with a yes to a publication that also holds other tables', async () => {
     await using ground = await pair();
     await ground.source.query('create publication waltrail for table a, b');
     const { code, output } = await run(ground, ['apply'], yamlOf('crm'));

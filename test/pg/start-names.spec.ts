@@ -105,7 +105,7 @@ describe('names that exist before the start', () => {
     expect(names['public.people']).toContain('1: person 3');
   });
 
-  test('of a table that cannot be read are unknown, reported once with the remedy, and those of other tables are read', async () => {
+  test('are unknown, and reported once with the remedy, for a table that cannot be read; those of other tables are read', async () => {
     await using source = await trappedSource();
     await source.asOwner(`
       create table public.first (id int4 primary key, name pg_catalog.text);
@@ -142,7 +142,7 @@ describe('names that exist before the start', () => {
     expect(await source.sprung()).toEqual({ calls: 0, what: null });
   });
 
-  test('of a locked table are given up after a while, and those of other tables are read', async () => {
+  test('are given up after a while for a locked table, and those of other tables are read', async () => {
     await using source = await freshDatabase('empty');
     await source.query(`create table public.busy (id int4 primary key, name text);
       create table public.people (id int4 primary key, name text);
@@ -158,7 +158,7 @@ describe('names that exist before the start', () => {
     ]);
   });
 
-  test('of a partitioned table are read from its partitions, and never from a foreign table or an inheritance child', async () => {
+  test('are read from the partitions of a table, and never from a foreign table or an inheritance child', async () => {
     await using source = await trappedSource();
     await source.query(`create foreign data wrapper elsewhere; create server elsewhere foreign data wrapper elsewhere;
       grant usage on foreign server elsewhere to ${source.owner}`);
@@ -191,7 +191,7 @@ describe('names that exist before the start', () => {
     expect(await source.sprung()).toEqual({ calls: 0, what: null });
   });
 
-  test('that may not be read do not prevent capture, and plan reports them before', async () => {
+  test('do not prevent capture when the role may not read them, and plan reports that before', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     await source.query(`create table public.agents (id int4 primary key, name text);

@@ -51,7 +51,7 @@ async function sqlStateOf(client: pg.Client, statements: readonly string[]): Pro
 const proofOf = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 const hex = (bytes: Buffer): string => `'\\x${bytes.toString('hex')}'::bytea`;
 
-describe.each(WAYS)('with the role by %s', (way) => {
+describe.each(WAYS)('a role obtained by %s:', (way) => {
   test('the API cannot make itself a token or a session, whatever it knows about existing ones', async () => {
     await createToken(owner, { name: 'Ada', role: 'admin' });
     const stored = await trail.query<{ sha256: Buffer }>('select sha256 from trail.token');

@@ -129,7 +129,7 @@ describe('pages', () => {
     expect(oldestFirst).toEqual(found.toReversed());
   });
 
-  test('of a filter are all read by the same plans, whatever its values and range', async () => {
+  test('are read by the same plans for a filter, whatever its values and range', async () => {
     await reader.page({ actions: ['edit'], tenant: '1', ...ALWAYS }, { limit: 50 });
     const statements = async () =>
       (await onConnection(plansOf)).filter(({ statement }) => statement.includes('tenant_id'));
@@ -145,7 +145,7 @@ describe('pages', () => {
       expect(generic).toBeGreaterThanOrEqual(first[index]!.generic);
   });
 
-  test('that took too long are read again on another connection', async () => {
+  test('are read again on another connection when they took too long', async () => {
     const backend = () =>
       onConnection(
         async (client) =>

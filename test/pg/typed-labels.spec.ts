@@ -97,7 +97,7 @@ describe('words of a key of a table that another column names', () => {
     expect(await versions()).toBe(3);
   });
 
-  test('of another tenant are in no name and no label that a reader of one tenant sees', async () => {
+  test('are in no name and no label that a reader of another tenant sees', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(
       `insert into pins values (1, 'Crm::Person', 7, 11), (2, 'Crm::Person', 8, 11), (3, 'Task', 7, 11)`,

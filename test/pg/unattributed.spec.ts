@@ -49,7 +49,7 @@ const modifierOf = (entry: Entry): unknown =>
   (JSON.parse(entryToJson(entry)) as { modifier: unknown }).modifier;
 
 describe('a change without a known modifier', () => {
-  test('is unattributed, and only whom the configuration names is the system', async () => {
+  test('is unattributed, and only a modifier that the configuration names so is the system', async () => {
     await using g = await withNotes();
     await g.source.query(
       `begin; select pg_logical_emit_message(true, 'waltrail', '{"modifier": "cron", "name": "Cron", "kind": "system"}');
@@ -111,7 +111,7 @@ describe('a change without a known modifier', () => {
     });
   });
 
-  test("is none of Waltrail's own entries in any filter or count, although the lists of a chunk include them", async () => {
+  test("does not include Waltrail's own entries in filters and counts, although the lists of a chunk have them", async () => {
     await using g = await withNotes();
     // More than a chunk. Its lists have them among the entries without a modifier.
     await g.source.query('insert into notes (id) select generate_series(100, 16600)');

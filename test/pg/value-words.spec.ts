@@ -79,7 +79,7 @@ describe('words of parts of values', () => {
     return [...new Set(found.map(({ entity }) => entity['id']!))].sort();
   };
 
-  test('of bit masks are those of the set bits, and tell which were set and cleared', async () => {
+  test('name the set bits of bit masks, and which were set and cleared', async () => {
     await g.source.query(
       `insert into accounts (id, flags, wide, narrow, own, switches, longer)
        values (1, 9, 4611686018427387905, -32768, 4, b'1000000001', b'1001')`,
@@ -109,7 +109,7 @@ describe('words of parts of values', () => {
     expect(await idsFound('bit 44')).toEqual([]);
   });
 
-  test('of arrays are those of their elements, from the YAML or from another table as of the change', async () => {
+  test('name the elements of arrays, from the YAML or from another table as of the change', async () => {
     await g.source.query(
       `insert into accounts (id, roles, channels, tag_ids, words) values
          (2, '{1,9,NULL}', '{email,"live chat","null"}', '[0:1]={1,2}', '{"a,1,b",1}')`,
@@ -145,7 +145,7 @@ describe('words of parts of values', () => {
     expect(await idsFound('agent')).toEqual([]);
   });
 
-  test('of JSON members have their paths and name actions, and the entry tells which member differs', async () => {
+  test('name JSON members with their paths, and actions; the entry tells which member differs', async () => {
     await g.source.query(
       `insert into accounts (id, settings, raw) values
          (3, '{"plan": 1, "smtp.host": {"port": 25}, "tag_id": 3, "list": [1, 2]}', '{"plan":1,"plan":7}')`,
