@@ -160,7 +160,7 @@ test('the version in the status changes when a gap is found, extended, accepted 
     `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', null, '0/2000', null)`,
     `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', null, '0/1000', null)`,
     `select trail.accept_gaps()`,
-    `select trail.close_gaps(array(select id from trail.gap), '0/3000', 'Capture goes on')`,
+    `select trail.close_gaps(array(select id from trail.gap), '0/3000', 'Capture resumes')`,
     `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', array['public.a'], '0/4000', null)`,
   ]) {
     if (sql !== undefined) await own.trail.query(sql);

@@ -333,7 +333,7 @@ describe('a baseline while capture streams', () => {
         await g.reload(settings('name: "{id}"'));
         // A baseline that the YAML drops is forgotten, so that the next one begins again.
         await until(
-          'it is forgotten',
+          'the baseline to be forgotten',
           async () => (await g.trail.query('select from trail.baseline')).length === 0,
         );
       }
@@ -354,7 +354,7 @@ describe('a baseline while capture streams', () => {
     await client.connect();
     await client.query(`begin; insert into settings values (77, 'late')`);
     await g.reload(settings('name: "{id}", baseline: true'));
-    await until('it is said to wait', () => g.capture.status().waiting?.what === 'A baseline of tables');
+    await until('the wait to be reported', () => g.capture.status().waiting?.what === 'A baseline of tables');
     await g.source.query(`update settings set value = 'x' where id = 1`);
     await untilCaughtUp(g.source, g.trail);
     expect(ofBaseline(await readEntries(g.trail))).toEqual([]);
@@ -378,8 +378,8 @@ describe('a baseline while capture streams', () => {
     await g.source.query(`begin; drop table roles; create table roles (id int primary key);
                           insert into roles values (5); commit`);
     await g.apply();
-    const anew = await g.taken(2);
-    expect(ofBaseline(anew).filter(({ entityId }) => entityId === '5')).toHaveLength(1);
+    const again = await g.taken(2);
+    expect(ofBaseline(again).filter(({ entityId }) => entityId === '5')).toHaveLength(1);
   });
 
   test('is taken again after a gap of the table', async () => {

@@ -321,7 +321,7 @@ test('a secret from any place is in no entry, log, metric, queue, file, spool, a
       const broken = new URL(url);
       broken.port = '1';
       const failing = ground.start(['--port', '0'], { [name]: broken.href });
-      await until('it to fail', () => failing.exited || failing.log().includes('PG_UNREACHABLE'));
+      await until('the daemon to fail', () => failing.exited || failing.log().includes('PG_UNREACHABLE'));
       expectNone(name, failing.log());
       await failing.kill('SIGKILL');
     }

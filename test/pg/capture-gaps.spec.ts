@@ -336,7 +336,7 @@ describe('while capture streams', () => {
     await add(g, 'kept');
     await g.source.query('drop publication waltrail');
     await add(g, 'lost');
-    await until('the gap to go on', async () => !(await ended()));
+    await until('the gap to continue', async () => !(await ended()));
     await applyTracking(g.config);
     await accept(g);
     await streaming(g.capture, { fromStopped: true });

@@ -84,10 +84,7 @@ async function walPosition(g: CaptureGround): Promise<bigint> {
   return parseLsn(row!.lsn);
 }
 
-/**
- * Each case leaves a table uncaptured, or captured in part, while capture streams. `mend` is what the DBA
- * then does.
- */
+/** Each case leaves a table uncaptured, or captured in part, while capture streams. */
 const BROKEN: readonly {
   name: string;
   sql: string;
@@ -96,7 +93,6 @@ const BROKEN: readonly {
   lost: boolean;
   /** Measured at the pace of a daemon. One case of each code is enough: the look is what takes time. */
   paceOfDaemon?: boolean;
-  mend?: string;
 }[] = [
   {
     name: 'is taken out of the publication',
@@ -151,7 +147,7 @@ test.each(BROKEN)(
     await applyTracking(g.config);
     const closed = await told(g, `gap_closed public.items ${code}`, 2 * DETECTION_LIMIT_MS);
     expect(closed.entityId).toBe(gap.entityId);
-    await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
+    await until('the trouble to end', () => g.capture.status().troubleCount === 0);
     await add(g, 'after');
     expect(inserted(await g.caughtUp()).at(-1)).toBe('after');
     isStreaming(g);
@@ -503,7 +499,7 @@ test('a gap of a table ends after transactions that changed something while it w
   await long.query(`begin; insert into items (name) values ('in doubt')`);
   // As somebody may do it who does not wait for writers, unlike apply.
   await g.source.query('alter publication waltrail add table items');
-  await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
+  await until('the trouble to end', () => g.capture.status().troubleCount === 0);
   await add(g, 'kept');
   await severalLooks(g);
   expect(own(await g.caughtUp()).filter((entry) => entry.startsWith('gap_closed'))).toEqual([]);

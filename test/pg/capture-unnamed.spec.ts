@@ -87,13 +87,13 @@ test.each(ENCODINGS)(
          and oid not in (select prrelid from pg_publication_rel) and relnamespace = 'public'::regnamespace`,
     );
     await g.source.query(
-      `do $$ begin execute format('alter table %s rename to mended', ${oid}::oid::regclass); end $$`,
+      `do $$ begin execute format('alter table %s rename to renamed', ${oid}::oid::regclass); end $$`,
     );
     await applyTracking(g.config);
-    await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
-    await g.source.query(`insert into mended values (1, 'mended')`);
+    await until('the trouble to end', () => g.capture.status().troubleCount === 0);
+    await g.source.query(`insert into renamed values (1, 'renamed')`);
     const [last] = (await g.caughtUp()).filter(({ rung }) => rung !== 'w').slice(-1);
-    expect(last).toMatchObject({ entityName: 'mended', table: 'public.mended' });
+    expect(last).toMatchObject({ entityName: 'renamed', table: 'public.renamed' });
   },
 );
 

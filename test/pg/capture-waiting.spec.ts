@@ -42,7 +42,7 @@ describe('capture reports the transactions of the source that it waits for', () 
     );
     const { capture, said, lines } = capturing(config);
     try {
-      await until('the wait to be said', () => said().length > 0);
+      await until('the wait to be reported', () => said().length > 0);
       const transaction = {
         ...rows[0]!,
         gid: null,
@@ -78,7 +78,7 @@ describe('capture reports the transactions of the source that it waits for', () 
     await database.query(`begin; insert into a values (1); prepare transaction 'left by the broker'`);
     const { capture } = capturing(config);
     try {
-      await until('the wait to be said', () => (capture.status().waiting?.transactionCount ?? 0) > 0);
+      await until('the wait to be reported', () => (capture.status().waiting?.transactionCount ?? 0) > 0);
       expect(capture.status().waiting!.transactions).toEqual([
         expect.objectContaining({
           pid: null,
@@ -110,7 +110,7 @@ describe('capture reports the transactions of the source that it waits for', () 
     await holder.query('begin; insert into other values (1)');
     const { capture, said } = capturing(config);
     try {
-      await until('the wait to be said', () => said().length > 0);
+      await until('the wait to be reported', () => said().length > 0);
       expect(said()[0]).toMatchObject({
         msg: 'The end of a gap waits for transactions that run on the source; end them, or wait.',
         transactions: [expect.objectContaining({ application: 'report' })],
@@ -143,7 +143,7 @@ describe('capture reports the transactions of the source that it waits for', () 
       await until('the gap to be found', () => capture.status().error?.code === 'SOURCE_SLOT_LOST');
       expect(capture.status().state).toBe('stopped');
       await trail.query('select trail.accept_gaps()');
-      await until('the wait to be said', () => said().length > 0);
+      await until('the wait to be reported', () => said().length > 0);
       expect(capture.status()).toMatchObject({
         state: 'reconnecting',
         error: null,

@@ -102,7 +102,7 @@ const schemaSql = `
   create table app.child (more int, primary key (id)) inherits (app.base);
   create table public.other (id int primary key);
   create publication theirs for table app.t0 (id, name, code) where (id > 5), app.t1, app.t6;
-  comment on publication theirs is 'Of the warehouse';
+  comment on publication theirs is 'Owned by the warehouse';
   create schema waltrail_else;
   comment on schema app is 'The application';`;
 

@@ -180,7 +180,7 @@ describe('the embedded PostgreSQL', () => {
     const { cluster } = await held(killed);
     killed.process.kill('SIGKILL');
     await killed.ended;
-    await eventually('the files are gone', () =>
+    await eventually('the files are removed', () =>
       stat(path.dirname(cluster)).then(
         () => false,
         () => true,

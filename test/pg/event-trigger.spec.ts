@@ -356,7 +356,7 @@ describe('what the event triggers report', () => {
         `public.items: ALTER TABLE, ${by}`,
         'u 1',
       ]);
-      await until('the gap to be told', async () =>
+      await until('the gap to be reported', async () =>
         (await g.entries()).some(({ action }) => action === 'gap_closed'),
       );
       expect(await gapsOf(g)).toEqual([

@@ -125,7 +125,7 @@ describe('a Redis that refuses', () => {
     const port = await freePort();
     const { log, lines } = listen();
     const queue = opened(`redis://127.0.0.1:${port}`, log);
-    await until('the trouble to be said', () => lines.some(({ code }) => code === 'ECONNREFUSED'));
+    await until('the trouble to be reported', () => lines.some(({ code }) => code === 'ECONNREFUSED'));
     {
       await using redis = await startRedis({ port });
       expect(redis.url).toContain(String(port));
@@ -137,7 +137,7 @@ describe('a Redis that refuses', () => {
     await until(`the queue to work at ${again.url}`, () => queue.status().works);
     await queue.enqueue('b');
     await until(
-      'that it is over to be said',
+      'the end of the trouble to be reported',
       () => lines.at(-1)?.msg === 'The queue of exports works again.',
     );
     await queue.close();
@@ -163,12 +163,12 @@ describe('a Redis that refuses', () => {
     const queue = opened(redis.url, log);
     await delivers(queue);
     await admin.redis.replicaof('127.0.0.1', 1);
-    await until('READONLY', () => lines.some(({ code }) => code === 'READONLY'));
+    await until('the error READONLY', () => lines.some(({ code }) => code === 'READONLY'));
     await admin.redis.replicaof('NO', 'ONE');
     await until('the queue to work', () => queue.status().works);
     await admin.redis.config('SET', 'maxmemory', '1');
     await queue.enqueue('b').catch(() => undefined);
-    await until('OOM', () => lines.some(({ code }) => code === 'OOM'));
+    await until('the error OOM', () => lines.some(({ code }) => code === 'OOM'));
     await admin.redis.config('SET', 'maxmemory', '0');
     await delivers(queue);
     expect(lines.length).toBeLessThan(8);

@@ -36,7 +36,7 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
     await queue.enqueue('a');
     await queue.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) }).ready;
     await queue.enqueue('b');
-    await until('both', () => seen.length === 2);
+    await until('both exports', () => seen.length === 2);
     expect(seen).toEqual(['a', 'b']);
   });
 
@@ -48,9 +48,9 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
     await queue.enqueue('a');
     await queue.enqueue('b');
     await queue.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) }).ready;
-    await until('b', () => seen.includes('b'));
+    await until('export b', () => seen.includes('b'));
     expect(seen).toEqual(['a', 'b']);
-    await until('a again', async () => {
+    await until('export a again', async () => {
       await queue.enqueue('a');
       return seen.length >= 3;
     });
@@ -91,8 +91,8 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
       queue.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) });
     }
     await queues[0].enqueue('z');
-    await until('z', () => seen.includes('z'));
-    await until('a', () => seen.includes('a'));
+    await until('export z', () => seen.includes('z'));
+    await until('export a', () => seen.includes('a'));
     expect(seen.sort()).toEqual(['a', 'z']);
   });
 });

@@ -102,7 +102,7 @@ describe.each(backends)('an export with its queue on %s', (backend) => {
     await ground.exports.remove(id, ADMIN);
     await watched;
     expect(states.at(-1)).toBe('cancelled');
-    await until('the temporary file to go', async () => (await ground.files()).length === 0);
+    await until('the temporary file to be removed', async () => (await ground.files()).length === 0);
     await hold.release();
     await expect(ground.exports.get(id, ADMIN)).rejects.toMatchObject({
       code: 'EXPORT_NOT_FOUND',

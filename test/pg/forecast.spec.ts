@@ -231,7 +231,7 @@ describe('the forecast of full identity', () => {
 
 async function untilKnown(database: TestDatabase, table: string): Promise<IdentityCost> {
   let cost = await costOf(database, table);
-  await until('the statistics to be there', async () => {
+  await until('the statistics', async () => {
     cost = await costOf(database, table);
     return cost.unknown === null;
   }).catch((error: unknown) => {

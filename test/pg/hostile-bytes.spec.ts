@@ -209,7 +209,7 @@ async function readEverything(reader: TrailReader): Promise<Entry[]> {
     },
     reached: () => undefined,
   });
-  await until('the live list to have shown all', () => live.length >= entries.length);
+  await until('the live list to show all', () => live.length >= entries.length);
   await feed.close();
   expectSame(live.reverse(), entries);
   const facets = await reader.facets(range, { limit: 100_000 });

@@ -148,7 +148,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
     await source.asOwner(
       `update public.agents set full_name = 'Dana Levi'; update public.notes set body = 'second'`,
     );
-    await until('an entry behind the gap', async () =>
+    await until('an entry after the gap', async () =>
       (await api.items('/v1/entries')).some(({ entity }) => entity.name === 'second'),
     );
 

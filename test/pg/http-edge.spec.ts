@@ -83,7 +83,7 @@ describe('a method that a path does not have', () => {
     for (const method of wrong) {
       const answer = await ask(path, {
         method,
-        // Of a type that no route takes: the method is refused before the body is.
+        // A type that no route takes: the method is refused before the body is.
         ...(method === 'PUT' ? { body: 'x', headers: { 'content-type': 'text/x-odd' } } : {}),
       });
       expect({ method, status: answer.status, allow: answer.headers.allow }).toEqual({

@@ -114,7 +114,7 @@ describe('apply', () => {
     await busy.end();
     await g.restart();
     await until(
-      'the publication of the table',
+      'the table to be published',
       async () =>
         (await g.source.query(`select from pg_publication_rel where prrelid = 'fresh'::regclass`)).length > 0,
     );
@@ -162,7 +162,7 @@ describe('follow', () => {
       alter table parts detach partition parts_low; insert into parts_low values (3, 'detached')`);
     expect((await rows(g)).map((row) => row.split(' ').slice(3).join(' '))).toEqual([
       '- renamed',
-      '- anew',
+      '- new',
       '- alone',
       '- attached',
       '- detached',

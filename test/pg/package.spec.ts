@@ -73,7 +73,7 @@ tables: { public.items: { entity: ${entity} } }
   let log = '';
   daemon.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-100_000)));
   const logged = (text: string): Promise<void> =>
-    until(`the log to say: ${text}`, () => {
+    until(`the log to contain: ${text}`, () => {
       if (daemon.exitCode !== null) throw new Error(`the daemon ended: ${log}`);
       return log.includes(text);
     });

@@ -210,7 +210,7 @@ describe('redaction follows a column across configurations', () => {
     await g.source.query(`alter table users rename password to motto`);
     const isSaid = (): boolean =>
       g.capture.status().troubles.some(({ code }) => code === 'TRACKING_COLUMN_RENAMED');
-    await until('the trouble is said', isSaid);
+    await until('the trouble to be reported', isSaid);
     const yaml = `secrets: { allow: [public.users.motto] }\ntables: { public.users: { entity: user } }`;
     await g.capture.reload(configOf(g, yaml), { by: 'dana' });
     await g.source.query(`update users set motto = 'onward'`);
@@ -255,7 +255,7 @@ tables:
   await g.source.query(
     `alter table a rename updated_by to changed_by; alter table a rename blocked to is_blocked`,
   );
-  await until('the trouble is said', () =>
+  await until('the trouble to be reported', () =>
     g.capture.status().troubles.some(({ code }) => code === 'TRACKING_COLUMN_RENAMED'),
   );
   const trouble = g.capture.status().troubles.find(({ code }) => code === 'TRACKING_COLUMN_RENAMED');
@@ -263,7 +263,7 @@ tables:
     'Column "updated_by" is called "changed_by" now; tables."public.a".modifier needs it.',
   );
   expect(trouble?.message).toContain('Column "blocked" is called "is_blocked" now');
-  await until('it is an entry', async () =>
+  await until('its entry', async () =>
     (await g.entries()).some(
       ({ action, updated }) => action === 'tracking' && updated?.change === 'column changed_by',
     ),
@@ -271,5 +271,5 @@ tables:
   await g.source.query(
     `alter table a rename changed_by to updated_by; alter table a rename is_blocked to blocked`,
   );
-  await until('the trouble is over', () => g.capture.status().troubles.length === 0);
+  await until('the trouble to end', () => g.capture.status().troubles.length === 0);
 });

@@ -132,7 +132,7 @@ describe('a YAML without a slot name', () => {
     const standby = startCapture({ config: configOf(ground), log: silentLog });
     try {
       expect(capture.status().slot).toBe(old);
-      await until('the other to know the slot', () => standby.status().slot === old);
+      await until('the standby to know the slot', () => standby.status().slot === old);
       expect(standby.status().state).toBe('standby');
     } finally {
       await standby.stop();

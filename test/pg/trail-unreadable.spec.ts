@@ -81,7 +81,7 @@ describe('entries that earlier releases could store and not read', () => {
         deliver: (entry) => live.push(entryToJson(entry)),
         reached: () => undefined,
       });
-      await until('the live list has shown all', () => live.length >= 38);
+      await until('the live list to show all', () => live.length >= 38);
       await feed.close();
     } finally {
       await pool.end();
