@@ -512,7 +512,7 @@ export const GUARDS = [
     from: "!== 'fails'",
     to: "=== 'holds'",
     spec: 'test/pg/capture-language.spec.ts',
-    test: 'has an entry when a value that where needs was not sent',
+    test: 'has an entry when a value that "where" needs was not sent',
   },
   {
     guard: 'nothing is skipped where a rule before it may have been meant',

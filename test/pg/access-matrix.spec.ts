@@ -30,7 +30,7 @@ interface Principal {
 interface Asked {
   readonly path: string;
   readonly init?: RequestInit;
-  /** Whether the object exists for a principal. Without it, the request names no object. */
+  /** Whether the object exists for a principal. Left out where a request names no object. */
   readonly isFor?: (principal: Principal) => boolean;
 }
 

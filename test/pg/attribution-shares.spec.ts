@@ -5,7 +5,7 @@ import { SCHEMAS } from '../schemas/truth.ts';
 import { attributedDay } from '../support/attributed-day.ts';
 
 const SEED = 31;
-/** The share of the changes the application audits that have to be attributed. */
+/** Least share of the audited changes that has to be attributed. */
 const AUDITED = 0.95;
 const SETTING = 'app.user_id';
 

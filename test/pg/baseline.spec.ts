@@ -53,8 +53,8 @@ redact: [{ columns: [secret], with: mask }]`;
 type Row = Readonly<Record<string, string | null>>;
 
 /**
- * Replays the entries of a table and compares each with all before it: entries after a baseline have to find
- * the rows in the state of the baseline. Returns the rows at the end, by id.
+ * Replays the entries of a table and compares each with all before it. Entries after a baseline have to find
+ * the rows as the baseline has them. Returns the rows at the end, by id.
  */
 function replayed(entries: readonly PlainEntry[], table: string): Record<string, Row> {
   const rows = new Map<string, Row>();
@@ -205,7 +205,7 @@ describe('a baseline when a trail begins', () => {
     ]);
   });
 
-  test('includes rows of partitions with another column order, and no table with more rows than its limit', async () => {
+  test('includes rows of partitions with another column order, and is not taken of a table with more rows than its limit', async () => {
     await using g = await ground(
       `create table parted (id int, gone int, name text, primary key (id)) partition by range (id);
        alter table parted drop column gone;
@@ -455,7 +455,7 @@ describe('rows that are read as of a slot', () => {
     'truncate a',
     'alter table a alter column value type varchar(7)',
     'alter table a alter column id type int8',
-  ])('are reported as not read, instead of none, where the table got a new file in between (%s)', async (meanwhile) => {
+  ])('are reported as not read, and not as absent, when the table got a new file in between (%s)', async (meanwhile) => {
     const [first, second] = await reading({ schemaSql: SETTINGS_OF_TWO, meanwhile });
     // PostgreSQL rewrites the table for some of these.
     expect(['public.a: it was emptied or rewritten while it was read', 'public.a: 1 x, 2 y']).toContain(
@@ -466,7 +466,7 @@ describe('rows that are read as of a slot', () => {
     expect(second).toBe('public.b: 3 z');
   });
 
-  test('wait for no lock, and have a limit of bytes: one table fails, several take another turn', async () => {
+  test('wait for no lock, and have a limit of bytes: a table above it is not read, and further tables take another turn', async () => {
     expect(await reading({ schemaSql: SETTINGS_OF_TWO, meanwhile: 'begin; lock table a' })).toEqual([
       expect.stringMatching(/^public\.a: the source refused/),
       'public.b: 3 z',

@@ -177,7 +177,7 @@ describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
     await g[Symbol.asyncDispose]();
   });
 
-  test('is an entry within five seconds, stops capture, and ends when an operator accepts it', async () => {
+  test('is recorded within five seconds, stops capture, and lets it resume once accepted', async () => {
     g = await ground();
     await add(g, 'before');
     await g.caughtUp();

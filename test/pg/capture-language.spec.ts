@@ -198,7 +198,7 @@ tables:
 describe('a table that is tracked in part', () => {
   const LONG = `(select string_agg(md5(i::text || random()), '') from generate_series(1, 400) i)`;
 
-  test('has entries for the rows that match where, before or after an update', async () => {
+  test('has entries for the rows that "where" matches, before or after an update', async () => {
     await using ground = await captureGround({
       schemaSql: `create table tickets (id int primary key, kind text, state text, note text);
         alter table tickets alter note set storage external`,
@@ -225,7 +225,7 @@ describe('a table that is tracked in part', () => {
     expect(ground.capture.status().ignored).toBe(5);
   });
 
-  test('has an entry when a value that where needs was not sent', async () => {
+  test('has an entry when a value that "where" needs was not sent', async () => {
     await using ground = await captureGround({
       schemaSql: `create table docs (id int primary key, body text, n int); alter table docs alter body set storage external;
         insert into docs select 1, ${LONG}, 1`,
@@ -306,7 +306,7 @@ tables:
     expect(keys).toEqual([{ key: 'ada' }]);
   });
 
-  test('stores the columns of only, without those of except, and the columns that other settings show', async () => {
+  test('stores the columns of "only", without those of "except", and the columns that other settings show', async () => {
     await using ground = await captureGround({
       schemaSql: 'create table people (id int primary key, name text, street text, city text, ssn text)',
       yaml: `tables: { public.people: { id: id, only: ["*s*", "city"], except: ["SS*", id] } }`,

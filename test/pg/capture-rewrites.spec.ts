@@ -31,7 +31,7 @@ const notesOf = (entries: readonly PlainEntry[], table = 'public.items'): string
     .filter(({ action, entityName }) => action === 'tracking' && entityName === table)
     .map(({ previous, updated }) => `${previous!['change']} -> ${updated!['change']}`);
 
-/** A look has happened after the command: it reports another change that follows the command. */
+/** Waits for a look after the command: that look reports another change, which follows the command. */
 async function looked(g: CaptureGround): Promise<PlainEntry[]> {
   for (const [from, to] of [
     ['others', 'seen'],

@@ -98,7 +98,7 @@ async function streamingGround(
   });
 }
 
-/** More than the source holds in memory, so that it streams what came before. */
+/** Rows that are too many for the memory of the source, so that it streams the transaction. */
 const rows = (count: number, name = 'some name of an item') =>
   `insert into items (name, updated_by) select '${name} ' || i, '7' from generate_series(1, ${count}) i;`;
 /** Rows of ten times the size, so that fewer are enough: triggers and entries cost time by the row. */

@@ -326,7 +326,7 @@ describe('names', () => {
       { key: '1', name: 'Blue', tenant: '11' },
       { key: '2', name: 'Red', tenant: '12' },
     ]);
-    // From here on the label states no tenant, but the table is tracked by one, each time by another column.
+    // From here on the label names no tenant, but the tracked table has one, each time in another column.
     for (const [column, tenant] of [
       ['owner', '7'],
       ['org', '11'],

@@ -232,7 +232,7 @@ needsOpenssl('a TLS error states what client and server do not agree on', () => 
       message: expect.stringContaining('28000: connection requires a valid client certificate'),
       remedy: expect.stringContaining('sslcert and sslkey in the URL'),
     });
-    // Connections without TLS have no line in pg_hba.conf.
+    // pg_hba.conf has no line for this login without TLS.
     expect(await refusedBy(tryConnect(withTls({}, 'needs_cert')))).toMatchObject({
       code: 'PG_REFUSED',
       message: expect.stringContaining('28000: '),

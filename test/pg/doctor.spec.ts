@@ -58,7 +58,7 @@ async function doctor(options: {
 
 /**
  * Outcomes that every source of the tests has: no limit of WAL, messages allowed for everyone, one login for
- * the trail, no fsync, and since PostgreSQL 18 a note about virtual columns.
+ * the trail, and no fsync. Since PostgreSQL 18 there is also a note about virtual columns.
  */
 const USUAL = {
   'source.durability': 'warn',

@@ -158,7 +158,7 @@ describe('a run of an export', () => {
   test('reports its progress, and stops within a second when its export is removed', async () => {
     await using room = await runGround(10);
     const { ground } = room;
-    /** Endless, at 2,000 entries a second: the run takes its time, whatever else the machine does. */
+    /** Endless, at 2,000 entries a second: the pace does not depend on the machine. */
     const endless: RunOptions['reader'] = {
       count: () => Promise.resolve(1_000_000),
       gaps: (...given) => new TrailReader({ pool: room.pool }).gaps(...given),

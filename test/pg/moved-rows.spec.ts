@@ -156,7 +156,7 @@ describe('the stored move', () => {
     await g.source.query(`insert into pairs values ('a,b', 'c', 'one', 'x')`);
     await g.source.query(`update pairs set a = 'a', b = 'b,c'`);
     await g.source.query(`update pairs set org = 'two'`);
-    // From here on its old rows are keys.
+    // From here on the source sends only keys as old rows.
     await g.source.query(`alter table pairs replica identity default`);
     await g.source.query(`update pairs set org = 'three'`);
     await g.caughtUp();
@@ -205,7 +205,7 @@ describe('the stored move', () => {
       { id: '1,3', before: '1,3', tenant: 'two', tenantBefore: 'none' },
     ]);
     await using views = await viewGround(g.trail);
-    // The previous tenant is unknown: values without a tenant are shown to no reader of one tenant.
+    // The previous tenant is unknown, so no reader of one tenant sees the previous values.
     expect(update(await (await views.as('two')).items('&entity=k2'))).toMatchObject({
       previous: {},
       unknown: ['org', 'note'],

@@ -192,7 +192,7 @@ describe('follow', () => {
     });
   });
 
-  test('lists every table of the schema in the publication when it is switched off', async () => {
+  test('leaves each table of the schema listed in the publication when it ends', async () => {
     await using g = await captureGround({
       schemaSql: SCHEMA,
       yaml: YAML,

@@ -92,7 +92,7 @@ describe('the session names who makes changes', () => {
     ]);
   });
 
-  test('as before a savepoint after it was rolled back', async () => {
+  test('as it was before a savepoint that was rolled back', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(

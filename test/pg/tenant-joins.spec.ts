@@ -165,7 +165,7 @@ describe('the tenant of a row that refers to the row with the tenant', () => {
     expect(await reader.everything()).not.toContain('lost');
   });
 
-  test('limits its words, too: in names and labels, also of rows from before the start', async () => {
+  test('applies to its words, too: in names and labels, also of rows from before the start', async () => {
     const label = 'labels: { member_id: { table: public.members, key: id, name: "{name}" } }';
     const yaml = `tables:${TABLES}`.replace('name: "{title}"', `name: "{title} by {member_id}", ${label}`);
     await using g = await ground({ yaml });

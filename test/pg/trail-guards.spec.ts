@@ -227,7 +227,7 @@ describe.each(WAYS)('a role obtained by %s:', (way) => {
     expect(await trail.query('select * from trail.lookup order by table_name, key, from_id')).toEqual(before);
   });
 
-  test('the writer cannot rename it with a snapshot from before the entry either, or in a transaction that waited', async () => {
+  test('the writer cannot rename an entry with a snapshot from before it was stored, or in a transaction that waited', async () => {
     const client = await connectAs('writer', way);
     const advance = (): Promise<unknown> =>
       trail.query('update trail.checkpoint set next_id = next_id + 1, entries = entries + 1');

@@ -16,8 +16,8 @@ const CHUNK = 16_384;
 const DAY_MS = 86_400_000;
 
 /**
- * Writes entries. No two in sequence have the same words. Each 7th has no entity. Each 17th is of a row that
- * moved from a tenant, from an id or from both, which is the most that a writer can store.
+ * Writes entries of many kinds. No two neighbours have the same words. Each 7th has no entity. Each 17th is
+ * of a row that moved from a tenant, from an id or from both.
  */
 function writeMixed(writer: TrailWriter, count: number, from = 0): void {
   for (let n = from; n < from + count; n++) {

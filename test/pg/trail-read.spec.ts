@@ -334,7 +334,7 @@ describe('a page', () => {
     await expect(
       reader.page({ ...ALWAYS, actions: ['edit'] }, { limit: 1, cursor: next! }),
     ).rejects.toMatchObject(refused);
-    // The same filter over another range: "to = now" makes every request like this.
+    // The same filter with another range is accepted: with "to = now" every request has another one.
     const later = await reader.page(
       { ...ALWAYS, to: '2026-12-31T00:00:00Z', actions: ['add'] },
       { limit: 1, cursor: next! },

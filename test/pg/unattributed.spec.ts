@@ -111,7 +111,7 @@ describe('a change without a known modifier', () => {
     });
   });
 
-  test("does not include Waltrail's own entries in filters and counts, although the lists of a chunk have them", async () => {
+  test("excludes Waltrail's own entries in every filter and count, although the lists of a chunk have them", async () => {
     await using g = await withNotes();
     // More than a chunk. Its lists have them among the entries without a modifier.
     await g.source.query('insert into notes (id) select generate_series(100, 16600)');

@@ -176,7 +176,7 @@ describe('a partitioned table without primary key', () => {
     ]);
   });
 
-  test('needs the event trigger or a key when it has labels', async () => {
+  test('needs the event trigger or a key when labels use it', async () => {
     await using database = await freshDatabase('empty');
     await database.query(SCHEMA);
     const tables =
