@@ -175,10 +175,10 @@ describe('a search for a text', () => {
     const reader = new TrailReader({ pool: ground.pool });
     let slices = 0;
     const leaving = reader.inTurns((work) =>
-      ++slices === 2 ? Promise.reject(new Error('the client has gone')) : work(),
+      ++slices === 2 ? Promise.reject(new Error('the client disconnected')) : work(),
     );
     for (let n = 0; n < 5; n++, slices = 0)
-      await expect(leaving.page({ q: 'zzz-nothing', ...range() }, { limit: 50 })).rejects.toThrow('gone');
+      await expect(leaving.page({ q: 'zzz-nothing', ...range() }, { limit: 50 })).rejects.toThrow('disconnected');
   });
 
   test('reads at once when it has no text', async () => {

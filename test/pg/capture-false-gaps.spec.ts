@@ -49,11 +49,11 @@ test('two published tables that swap their names lose nothing, and are no gap', 
 
 test.each([
   [
-    'written before',
+    'written',
     `create table items (id int primary key, name text); insert into items values (1, 'unsent')`,
   ],
-  ['made with rows', `create table items as select 1 as id, 'unsent' as name`],
-])('a table that is %s it is published, in one transaction, is a gap', async (_, make) => {
+  ['created with rows', `create table items as select 1 as id, 'unsent' as name`],
+])('a table that is %s before it is published, in one transaction, is a gap', async (_, make) => {
   await using g = await ground();
   await g.source.query(
     `begin; drop table items; ${make}; alter table items replica identity full; alter publication waltrail add table items; commit`,

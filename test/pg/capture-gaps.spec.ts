@@ -229,14 +229,14 @@ describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
 describe('a process that ended while it resumed after an accepted gap asks for no second acceptance', () => {
   test.each([
     [
-      'when it had made a new slot',
+      'after it had created a new slot',
       'SOURCE_SLOT_LOST',
       async (g: CaptureGround) => {
         await add(g, 'lost');
         await g.source.query(`select pg_create_logical_replication_slot('${slotOf(g)}', 'pgoutput')`);
       },
     ],
-    ['when it had dropped the invalid one', 'SOURCE_SLOT_INVALID', (g: CaptureGround) => add(g, 'lost')],
+    ['after it had dropped the invalid slot', 'SOURCE_SLOT_INVALID', (g: CaptureGround) => add(g, 'lost')],
   ] as const)('%s', async (_, code, goneSoFar) => {
     await using g = await ground();
     await add(g, 'before');

@@ -60,9 +60,9 @@ describe('an update whose old row was not sent', () => {
   });
 
   test.each([
-    ['made after apply', ''],
+    ['created after apply', ''],
     [
-      'made before it, with its identity put back',
+      'created before apply, with its identity reset',
       'create table agents_1 partition of agents for values from (0) to (100);',
     ],
   ])('invents neither an action nor a modifier: a partition %s', async (_, before) => {

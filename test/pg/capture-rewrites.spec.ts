@@ -108,7 +108,7 @@ const COMMANDS: readonly Command[] = [
     since: 17,
   },
   {
-    name: 'alter type, and before a look something else',
+    name: 'alter type, and something else before a look',
     sql: [
       begin('alter table items alter amount type int using amount + 1') + '; grant select on items to public',
     ],

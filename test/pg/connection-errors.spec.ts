@@ -539,7 +539,7 @@ describe('a trail in the source itself', () => {
   });
 
   test.each([
-    ['a token before the first start', ['token', 'create', '--name', 'first']],
+    ['the creation of a token before the first start', ['token', 'create', '--name', 'first']],
     ['a process that does not capture', ['start', '--port', '0', '--roles', 'api']],
   ])('is not created by %s either', async (_, command) => {
     await using source = await freshDatabase('empty');

@@ -481,15 +481,15 @@ describe('what the event triggers report', () => {
       `'{"what":"rewritten","relation":1,"schema":"public","table":"others","command":"ALTER TABLE","session":"x"}'`,
     ],
     [
-      'another deed',
+      'an unknown event',
       `'{"what":"stop","relation":1,"schema":"public","table":"items","command":"ALTER TABLE","session":"x"}'`,
     ],
     [
-      'a command that is text',
+      'free text as the command',
       `'{"what":"run","relation":1,"schema":"public","table":"items","command":"the boss said so","session":"x"}'`,
     ],
     [
-      'a name of two lines',
+      'a name with two lines',
       `e'{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"x\\\\ny"}'`,
     ],
     [
@@ -501,8 +501,8 @@ describe('what the event triggers report', () => {
       `'{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"' || repeat('x', 1000000) || '"}'`,
     ],
     ['deep nesting', `repeat('[', 8000)`],
-    ['bytes that are no text', `'\\xc300ff'::bytea`],
-    ['no transaction', null],
+    ['bytes that are not text', `'\\xc300ff'::bytea`],
+    ['a message outside the transaction', null],
   ])('a forged report with %s has no effect and stops nothing', async (_, content) => {
     await using g = await items();
     const before = told(await g.caughtUp()).length;

@@ -206,7 +206,7 @@ describe('before capture starts', () => {
     expect(() => checkCatalog({ config, catalog: changed })).toThrow(expect.objectContaining({ code }));
   });
 
-  test('having no free slot is no problem once Waltrail's slot exists', async () => {
+  test('having no free slot is no problem once the slot of Waltrail exists', async () => {
     await using database = await freshDatabase('empty');
     await database.query(TABLES);
     const config = configOf(database);
