@@ -10,7 +10,7 @@ const AUDITED = 0.95;
 const SETTING = 'app.user_id';
 
 describe('the YAML that init writes, without a change of the application', () => {
-  test.each(SCHEMAS)('attributes a day of %s without a wrong name, and more changes than columns do', async (name) => {
+  test.each(SCHEMAS)('attributes a day of %s without wrong names, and more than columns do', async (name) => {
     const { before, after, yaml } = await attributedDay(name, { seed: SEED });
     expect([before.all.wrong, after.all.wrong]).toEqual([[], []]);
     expect(named(after.all)).toBeGreaterThanOrEqual(named(before.all));

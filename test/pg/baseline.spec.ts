@@ -455,7 +455,7 @@ describe('rows that are read as of a slot', () => {
     'truncate a',
     'alter table a alter column value type varchar(7)',
     'alter table a alter column id type int8',
-  ])('are reported as not read, and not as absent, when the table got a new file in between (%s)', async (meanwhile) => {
+  ])('are reported as unread, not as absent, when the table got a new file (%s)', async (meanwhile) => {
     const [first, second] = await reading({ schemaSql: SETTINGS_OF_TWO, meanwhile });
     // PostgreSQL rewrites the table for some of these.
     expect(['public.a: it was emptied or rewritten while it was read', 'public.a: 1 x, 2 y']).toContain(

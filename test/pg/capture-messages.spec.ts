@@ -238,7 +238,7 @@ describe('a first message that comes late', () => {
       (lsn: string) => `- null {"unread":{"lsn":"${lsn}","reason":"not a JSON object"}}`,
     ],
     ['clears the modifier', '{"modifier": null, "context": 1}', () => 'c 1 {"context":1}'],
-  ])('is known from the start of the second reading when it %s, and is counted once', async (_what, content, expected) => {
+  ])('is known from the start when read again, counted once (it %s)', async (_what, content, expected) => {
     await using g = await ground();
     await g.source.query(inOne(rows, say(content), rows));
     const entries = await g.caughtUp();

@@ -105,7 +105,7 @@ describe('a long context', () => {
   test.each([
     ['names somebody', '"modifier": "5", ', ['m5', 'm5', 'm5']],
     ['names nobody', '', ['-', 'c9', 'c5']],
-  ])('is stored once when it comes late and %s, next to the modifier that the column names', async (_, who, rungs) => {
+  ])('is stored once when it comes late and %s, with the modifier of the column', async (_, who, rungs) => {
     await using g = await captureGround({
       schemaSql: `create table items (id int primary key, note text, by text)`,
       yaml: `tables: { public.items: { entity: item, modifier: by } }`,

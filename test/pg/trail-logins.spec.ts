@@ -45,7 +45,7 @@ describe('a URL of trail.urls', () => {
     ['', 'grant delete on trail.entry to %s', /it may delete on trail.entry/],
     ['', 'grant execute on function trail.drop_before to %s', /it may execute trail.drop_before\(integer\)/],
     ['', 'grant create on schema trail to %s', /it may make objects in trail/],
-  ])('is refused when its login has more rights (%s %s), with those rights', async (attributes, grant, says) => {
+  ])('is refused when its login has more rights (%s %s), and names them', async (attributes, grant, says) => {
     const login = `more_${trail.name}`;
     await trail.query(`create role ${login} login password 'p' ${attributes} in role waltrail_writer`);
     try {
