@@ -178,7 +178,9 @@ describe('a search for a text', () => {
       ++slices === 2 ? Promise.reject(new Error('the client disconnected')) : work(),
     );
     for (let n = 0; n < 5; n++, slices = 0)
-      await expect(leaving.page({ q: 'zzz-nothing', ...range() }, { limit: 50 })).rejects.toThrow('disconnected');
+      await expect(leaving.page({ q: 'zzz-nothing', ...range() }, { limit: 50 })).rejects.toThrow(
+        'disconnected',
+      );
   });
 
   test('reads at once when it has no text', async () => {

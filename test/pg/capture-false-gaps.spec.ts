@@ -48,10 +48,7 @@ test('two published tables that swap their names lose nothing, and are no gap', 
 });
 
 test.each([
-  [
-    'written',
-    `create table items (id int primary key, name text); insert into items values (1, 'unsent')`,
-  ],
+  ['written', `create table items (id int primary key, name text); insert into items values (1, 'unsent')`],
   ['created with rows', `create table items as select 1 as id, 'unsent' as name`],
 ])('a table that is %s before it is published, in one transaction, is a gap', async (_, make) => {
   await using g = await ground();

@@ -169,7 +169,11 @@ describe('housekeeping', () => {
       intervalMs: 20,
     });
     try {
-      await until('old accesses to be removed', async () => (await count(database, 'trail.access')) <= 6, 15_000);
+      await until(
+        'old accesses to be removed',
+        async () => (await count(database, 'trail.access')) <= 6,
+        15_000,
+      );
     } finally {
       await housekeeping.stop();
     }

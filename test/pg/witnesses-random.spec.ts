@@ -23,7 +23,13 @@ const RESTART_AFTER = 300;
 
 test.each([
   { transactions: 150, what: 'messages, witnesses and columns', yaml: '', habits: {} },
-  { transactions: 80, what: 'messages, witnesses and columns, streamed while they run', yaml: '', habits: {}, isStreamed: true },
+  {
+    transactions: 80,
+    what: 'messages, witnesses and columns, streamed while they run',
+    yaml: '',
+    habits: {},
+    isStreamed: true,
+  },
   {
     transactions: 1_000,
     what: 'signed messages, forged ones, witnesses, columns and the session',

@@ -473,7 +473,10 @@ describe('a witness and its audit table', () => {
     const config = testConfig({ source: g.source, trail: g.trail, yaml: AUDITED_YAML });
     await applyTracking(config);
     await g.capture.reload(config, { by: 'dana' });
-    await until('the configuration to be in effect', () => g.capture.status().configuration.waitsFor === null);
+    await until(
+      'the configuration to be in effect',
+      () => g.capture.status().configuration.waitsFor === null,
+    );
     await g.source.query(inOne(add(2), audit('Conversation 2', 7)));
     expect(lines(await g.caughtUp())).toEqual(['i 1 | -', 'i 2 | a 7 Dana Levi']);
     expect(await g.trail.query('select from trail.gap')).toEqual([]);
