@@ -250,7 +250,7 @@ export const GUARDS = [
     from: "? [gap('SOURCE_TIMELINE_FORKED', left, checkpoint.endLsn)]",
     to: '? []',
     spec: 'test/pg/capture-failover.spec.ts',
-    test: 'a failover behind the trail',
+    test: 'a failover to a standby that lags behind the trail',
   },
   {
     guard: 'the source is checked again while capture streams',
@@ -266,7 +266,7 @@ export const GUARDS = [
     from: 'if (left.size > 0 || gap === undefined)',
     to: 'if (gap === undefined)',
     spec: 'test/pg/capture-table-gaps.spec.ts',
-    test: 'ends behind transactions that changed something',
+    test: 'ends after transactions that changed something',
   },
   {
     guard: 'an entry of Waltrail stands between two transactions',
@@ -302,7 +302,7 @@ export const GUARDS = [
             this.#spoolFolder = null;`,
     to: '',
     spec: 'test/pg/capture-streaming.spec.ts',
-    test: 'that cannot be written has transactions read when they have committed',
+    test: 'read transactions after their commit when it cannot be written',
   },
   {
     guard: 'resuming after a lost slot is no further gap',
@@ -310,7 +310,7 @@ export const GUARDS = [
     from: 'if (!isOfOpen(gap, before))',
     to: 'if (true)',
     spec: 'test/pg/capture-gaps.spec.ts',
-    test: 'does not ask for a second acceptance',
+    test: 'asks for no second acceptance',
   },
   {
     guard: 'a chunk has its lists with its last entry',
@@ -374,7 +374,7 @@ export const GUARDS = [
     from: 'await pinSearchPath(client, { database: describeUrl(url) });',
     to: '',
     spec: 'test/pg/hostile-source.spec.ts',
-    test: 'an operator that fits a look at the publication better',
+    test: 'an operator that fits a query on the publication better',
   },
   {
     guard: 'names without a schema are PostgreSQL’s own in every pool',
@@ -390,7 +390,7 @@ export const GUARDS = [
     from: `await client.query('set row_security = off');`,
     to: '',
     spec: 'test/pg/start-names.spec.ts',
-    test: 'of a table that cannot be read are unknown',
+    test: 'for a table that cannot be read',
   },
   {
     guard: 'the trail’s schema belongs to no other role',
@@ -406,7 +406,7 @@ export const GUARDS = [
     from: 'if (transaction.doubtful)',
     to: 'if (transaction.doubtful === null)',
     spec: 'test/pg/capture-streaming.spec.ts',
-    test: 'may be of a rolled back savepoint is read again',
+    test: 'when its message may belong to a rolled back savepoint',
   },
   {
     guard: 'a message comes before the row after it',
@@ -414,7 +414,7 @@ export const GUARDS = [
     from: 'if (ahead !== IN_PLACE) {',
     to: 'if (ahead === undefined) {',
     spec: 'test/pg/capture-messages.spec.ts',
-    test: 'in a savepoint speaks for the rows directly behind it',
+    test: 'applies to the rows directly after it in a savepoint',
   },
   {
     guard: 'a message that is not understood leads to no other name',
@@ -446,7 +446,7 @@ export const GUARDS = [
     from: 'return known !== undefined && lsn < known.lsn;',
     to: 'return known !== undefined;',
     spec: 'test/pg/capture-table-gaps.spec.ts',
-    test: 'a change behind a primary key that was just made',
+    test: 'a change after a primary key was just added',
   },
   {
     guard: 'a table of a transaction in progress is asked for when it has committed',
@@ -454,7 +454,7 @@ export const GUARDS = [
     from: 'await receiver.described([...transaction.relations.keys()], commit.readBigUInt64BE(COMMIT_LSN_AT));',
     to: '',
     spec: 'test/pg/capture-streaming.spec.ts',
-    test: 'has the entity ids of a primary key that a large transaction makes',
+    test: 'has the entity ids of a primary key that it creates',
   },
   {
     guard: 'messages that are not understood are a line a minute',
@@ -462,7 +462,7 @@ export const GUARDS = [
     from: 'if (this.#timer === undefined)',
     to: 'if (this.#count > 0)',
     spec: 'test/pg/capture-messages.spec.ts',
-    test: 'twenty thousand times is one line of the log a minute',
+    test: 'is one log line a minute when it comes twenty thousand times',
   },
   {
     guard: 'an error that repeats at one place needs a person',
@@ -504,7 +504,7 @@ export const GUARDS = [
     from: 'if (changed[index] === DIFFERENT)',
     to: 'if (changed[index] !== 0)',
     spec: 'test/pg/capture-known.spec.ts',
-    test: 'has no action that nobody is known to have taken',
+    test: 'invents neither an action nor a modifier',
   },
   {
     guard: 'a value that was not sent passes a filter',
@@ -512,7 +512,7 @@ export const GUARDS = [
     from: "!== 'fails'",
     to: "=== 'holds'",
     spec: 'test/pg/capture-language.spec.ts',
-    test: 'loses no entry because a value was not sent',
+    test: 'has an entry when a value that "where" needs was not sent',
   },
   {
     guard: 'nothing is skipped where a rule before it may have been meant',
@@ -528,7 +528,7 @@ export const GUARDS = [
     from: ' && !this.#taken.has(wanted)',
     to: '',
     spec: 'test/pg/capture-language.spec.ts',
-    test: 'no two of them one history',
+    test: 'never share a history',
   },
   {
     guard: 'a name by default is nothing that is masked',
@@ -536,7 +536,7 @@ export const GUARDS = [
     from: '!hidden && ',
     to: '',
     spec: 'test/pg/capture-language.spec.ts',
-    test: 'no two of them one history',
+    test: 'never share a history',
   },
   {
     guard: 'a column that an update did not alter names nobody',
@@ -552,7 +552,7 @@ export const GUARDS = [
     from: 'if (!this.#trustNames)',
     to: 'if (this.#trustNames)',
     spec: 'test/pg/capture-attribution.spec.ts',
-    test: 'come from the modifiers table, whatever a message says',
+    test: 'come from the modifiers table, whatever a message states',
   },
   {
     guard: 'a message of another transaction is worth nothing',
@@ -560,7 +560,7 @@ export const GUARDS = [
     from: '.${xid >>> 0}.',
     to: '.${0}.',
     spec: 'test/pg/capture-attribution.spec.ts',
-    test: 'count, as the SQL of the manual signs them',
+    test: 'count when signed with the SQL of the manual',
   },
   {
     guard: 'a message that is not signed does not blind the column',
@@ -568,7 +568,7 @@ export const GUARDS = [
     from: 'if (this.#modifierId !== UNATTRIBUTED)',
     to: 'this.#modifierId = UNATTRIBUTED;\n                if (true)',
     spec: 'test/pg/capture-attribution.spec.ts',
-    test: 'count, as the SQL of the manual signs them',
+    test: 'count when signed with the SQL of the manual',
   },
   {
     guard: 'two keys are two ids',
@@ -576,7 +576,7 @@ export const GUARDS = [
     from: 'text.replace(/[\\\\,]/g',
     to: 'text.replace(/[$^]/g',
     spec: 'test/pg/capture-known.spec.ts',
-    test: 'is another for another key',
+    test: 'differs for different keys',
   },
   {
     guard: 'bytes of another encoding become text',
@@ -608,7 +608,7 @@ export const GUARDS = [
     from: 'below: belowId ?? order.belowId, withContexts',
     to: 'below: order.belowId, withContexts',
     spec: 'test/pg/exports-continue.spec.ts',
-    test: 'a csv that broke off is continued behind what is durable',
+    test: 'a csv that broke off resumes after its durable part',
   },
   {
     guard: 'a file of another version is begun again',
@@ -616,7 +616,7 @@ export const GUARDS = [
     from: 'order.kept?.version === version ? order.kept : null',
     to: 'order.kept',
     spec: 'test/pg/exports-continue.spec.ts',
-    test: 'a csv that broke off of another version begins again',
+    test: 'a csv that broke off begins again when another version wrote it',
   },
   {
     guard: 'nothing younger than the floor is dropped',
@@ -641,7 +641,7 @@ export const GUARDS = [
     from: 'const { principal } = refusal;',
     to: 'const principal = undefined;',
     spec: 'test/pg/admin-session.spec.ts',
-    test: 'of strangers keep no refusal of a known token out of the record',
+    test: 'do not keep the refusal of a known token',
   },
   {
     guard: 'what is beyond the budgets is a row',
@@ -651,7 +651,7 @@ export const GUARDS = [
     to: `                if (beyond >= 0)
                     continue;`,
     spec: 'test/pg/admin-session.spec.ts',
-    test: 'of strangers keep no refusal of a known token out of the record',
+    test: 'do not keep the refusal of a known token',
   },
   {
     guard: 'the trail is current only up to a look whose changes are all stored',
@@ -677,7 +677,7 @@ export const GUARDS = [
     from: 'witnesses.readAgain();',
     to: 'return;',
     spec: 'test/pg/witnesses.spec.ts',
-    test: 'are heard by reading it again',
+    test: 'are used in a second reading',
   },
   {
     guard: 'audit rows that disagree name nobody but their own rows',
@@ -685,7 +685,7 @@ export const GUARDS = [
     from: 'return this.#disagree || this.#agreed === null ?',
     to: 'return this.#agreed === null ?',
     spec: 'test/pg/witnesses.spec.ts',
-    test: 'where all that name somebody agree',
+    test: 'when all witnesses that name somebody agree',
   },
   {
     guard: 'audit rows of one row that disagree have to come out even',
@@ -717,7 +717,7 @@ export const GUARDS = [
     from: "if (fit === 'unknown')",
     to: 'if (false)',
     spec: 'test/pg/modifier-columns.spec.ts',
-    test: 'of which it is not known whether it fits',
+    test: 'when it is unknown whether it applies',
   },
   {
     guard: 'a key that looks like one of another table is not one',
@@ -725,7 +725,7 @@ export const GUARDS = [
     from: 'return this.#taken.some((prefix) => key.startsWith(prefix))',
     to: 'return false',
     spec: 'test/pg/modifier-columns.spec.ts',
-    test: 'are people of the first in messages',
+    test: 'are people of the first table in messages',
   },
   {
     guard: 'audit rows about other rows yield to the column of the row itself',
@@ -733,7 +733,7 @@ export const GUARDS = [
     from: 'const isOfRow = testimony?.isOfRow === true;',
     to: 'const isOfRow = testimony !== null;',
     spec: 'test/pg/witnesses.spec.ts',
-    test: 'yields to the column of a row that no witness is about',
+    test: 'gives way to the column of a row that no witness is about',
   },
   {
     guard: 'audit rows about other rows are not believed where the row names another',
@@ -741,7 +741,7 @@ export const GUARDS = [
     from: 'if (!isOfRow && !this.#isBelieved(speaker, written.hint))',
     to: 'if (false)',
     spec: 'test/pg/witnesses.spec.ts',
-    test: 'yields to the column of a row that no witness is about',
+    test: 'gives way to the column of a row that no witness is about',
   },
   {
     guard: 'a setting that a trigger of the application changes names no later rows',

@@ -12,12 +12,12 @@ import { testConfig } from '../support/api.ts';
 import { captureGround, type CaptureGround } from '../support/capture.ts';
 import { until } from '../support/until.ts';
 
-/** Words that are of one tenant only; one row moves from the first to the second. */
+/** Words that belong to one tenant each. One row moves from the first tenant to the second. */
 const WORDS: Readonly<Record<string, readonly string[]>> = {
   '1': ['old-key', 'Dana Old', 'Blue team', 'old note', 'only-one', 'hired by one', 'act_of_one'],
   '2': ['new-key', 'Dana New', 'Red team', 'new note', 'suspend', 'only-two', 'asked by two', 'act_of_two'],
 };
-/** What nobody sees who sees one tenant: a table's name in a gap, and a row without tenant. */
+/** Words that no reader of one tenant sees: a table's name in a gap, and a row without a tenant. */
 const OF_NO_TENANT = ['hidden_table', 'without-tenant'];
 
 interface Principal {
@@ -30,14 +30,14 @@ interface Principal {
 interface Asked {
   readonly path: string;
   readonly init?: RequestInit;
-  /** Whether an object exists for a principal; without it there is none to hide. */
+  /** Whether the object exists for a principal. Left out where a request names no object. */
   readonly isFor?: (principal: Principal) => boolean;
 }
 
-/** A route of the OpenAPI document: the least role that may call it, and what is asked of it. */
+/** A route of the OpenAPI document: the lowest role that may call it, and the requests that are sent. */
 interface Row {
   readonly role: TokenRole | 'open';
-  /** Answers hold data of entries: who sees all tenants has to find the words of both in it. */
+  /** Answers hold data of entries. A reader of all tenants has to find words of both tenants in them. */
   readonly holdsData?: boolean;
   readonly ask: (principal: Principal) => readonly Asked[];
 }
@@ -158,7 +158,8 @@ const ROWS: Readonly<Record<string, Row>> = {
   'GET /v1/exports/{id}/file': { role: 'exporter', holdsData: true, ask: () => exportsAt('/file') },
   'DELETE /v1/exports/{id}': {
     role: 'exporter',
-    // Last, and of others only: what one may delete is gone for the rest.
+    // Comes last, and deletes only what the principal must not delete: the other principals still need the
+    // exports.
     ask: (principal) =>
       exportsAt('', { method: 'DELETE' }).filter(({ isFor }) => isFor?.(principal) === false),
   },
@@ -275,12 +276,12 @@ const send = ({ token }: Principal, { path: route, init = {} }: Asked): Promise<
     signal: AbortSignal.timeout(60_000),
   });
 
-/** A stream is read until it has brought an entry and then nothing for so long. */
+/** A stream is read until it has delivered an entry and has then been silent for this long. */
 const QUIET_MS = 1_000;
-/** Of a stream that brings no entry. */
+/** Limit for a stream that delivers no entry. */
 const STREAM_LIMIT_MS = 15_000;
 
-/** Everything that an answer says: its headers, and its body as somebody reads it. */
+/** Everything in an answer: its headers, and its body in readable form. */
 async function textOf(response: Response): Promise<string> {
   const headers = JSON.stringify([...response.headers]);
   const type = response.headers.get('content-type') ?? '';
@@ -301,7 +302,7 @@ async function textOf(response: Response): Promise<string> {
   return text;
 }
 
-test('every route has a row here, and every row is a route', async () => {
+test('every route has a row in this matrix, and every row belongs to a route', async () => {
   const document = (await (await fetch(`${daemon.url}/v1/openapi.json`)).json()) as {
     paths: Record<string, Record<string, unknown>>;
   };
@@ -312,7 +313,7 @@ test('every route has a row here, and every row is a route', async () => {
 });
 
 test.each(Object.entries(ROWS))(
-  '%s answers each role and tenant with what is theirs, and nobody with what is not',
+  '%s answers each role and tenant with their own data only, and refuses everyone else',
   async (_route, row) => {
     const leaks: string[] = [];
     let asked = 0;
@@ -345,7 +346,7 @@ test.each(Object.entries(ROWS))(
             : principal.tenant === null
               ? []
               : [...WORDS[principal.tenant === '1' ? '2' : '1']!, ...OF_NO_TENANT];
-        // What somebody has asked for stands in the path, and an answer may repeat it.
+        // The path holds what the request asked for, and an answer may repeat it.
         const found = hidden.filter(
           (word) => text.includes(word) && !decodeURIComponent(request.path).includes(word),
         );
@@ -361,7 +362,7 @@ test.each(Object.entries(ROWS))(
           ]);
       }
     };
-    // All at once: most of the time is waiting for streams, and people do not take turns either.
+    // All principals ask at once: most of the time is spent waiting for streams.
     await Promise.all(principals.map(askAs));
     expect(asked).toBeGreaterThan(0);
     expect(leaks).toEqual([]);

@@ -71,7 +71,7 @@ const add = (name: string, by: number | null = null) =>
 const who = ({ modifier: { rung, key, name, actingAs } }: Entry): string =>
   `${rung} ${key} ${name}${actingAs === undefined ? '' : ` as ${actingAs.key} ${actingAs.name}`}`;
 
-/** One line for each entry of items whose name begins so, oldest first. */
+/** One line for each entry of items whose name begins with the prefix, oldest first. */
 async function lines(prefix: string): Promise<string[]> {
   await g.caughtUp();
   const entries = await pagedEntries(reader, { ...ALWAYS, entityTypes: ['item'], q: prefix });
@@ -93,8 +93,8 @@ const namesOf = async (filter: Partial<EntryFilter>): Promise<(string | null)[]>
 
 const BOB = 'message 3 Ann Admin as contacts:7 Bob Customer';
 
-describe('a message that says in whose name the modifier acted', () => {
-  test('agrees with columns, audit rows and settings that name that one, and with those that name who acted', async () => {
+describe('a message that names whom the modifier acted as', () => {
+  test('causes no conflict with columns, audit rows or settings that name either of the two people', async () => {
     await g.source.query(inOne(asBob, add('agree column', 7), add('agree nobody')));
     await g.source.query(inOne(`set local app.contact_id = '7'`, asBob, add('agree session')));
     await g.source.query(
@@ -104,7 +104,7 @@ describe('a message that says in whose name the modifier acted', () => {
         `insert into audits (contact_id, item_id) select 7, max(id) from items`,
       ),
     );
-    // Somebody else is a conflict, whichever rung names them.
+    // A third person is a conflict, whichever rung names them.
     await g.source.query(inOne(asBob, add('agree not column', 9)));
     await g.source.query(inOne(`set local app.contact_id = '9'`, asBob, add('agree not session')));
     await g.source.query(
@@ -114,11 +114,11 @@ describe('a message that says in whose name the modifier acted', () => {
         `insert into audits (contact_id, item_id) select 9, max(id) from items`,
       ),
     );
-    // Who acted and whom they acted as, each by a rung of its own, before the message and behind it.
+    // Both people are named, each by its own rung, before the message and after it.
     const session = `set local app.staff_id = '3'`;
     await g.source.query(inOne(session, asBob, add('agree both', 7)));
     await g.source.query(inOne(session, add('agree both late', 7), asBob));
-    // Contact 3 is not Ann, whose key is that of the first table.
+    // Contact 3 is not Ann: her key belongs to the first table.
     await g.source.query(inOne(asBob, add('agree not 3', 3)));
     expect(await lines('agree')).toEqual([
       `agree column | ${BOB}`,
@@ -134,7 +134,7 @@ describe('a message that says in whose name the modifier acted', () => {
     ]);
   });
 
-  test('speaks for what follows until the next message, for what is before the first, and not for what was rolled back', async () => {
+  test('applies until another modifier is named, the first also to earlier changes, and never when it was rolled back', async () => {
     await g.source.query(
       inOne(
         add('place before', 7),
@@ -170,12 +170,12 @@ describe('a message that says in whose name the modifier acted', () => {
       'place max | message 4 Max Support as contacts:9 Eve Customer',
       'place cleared | column contacts:9 Eve Customer',
       'place kept | message 3 Ann Admin',
-      // Without a table the key is of the first: Dana, and not Bob.
+      // A key without a table belongs to the first table: it is Dana, and not Bob.
       'place behind | message 4 Max Support as 7 Dana Levi',
     ]);
   });
 
-  test('has a transaction read again with it where it comes last, and its audit rows and columns agree', async () => {
+  test('applies to the whole transaction when it comes last, and audit rows and columns agree with it', async () => {
     const before = codes.filter((code) => code === 'PIPELINE_READ_AGAIN').length;
     await g.source.query(
       inOne(
@@ -194,7 +194,7 @@ describe('a message that says in whose name the modifier acted', () => {
     expect(codes.filter((code) => code === 'PIPELINE_READ_AGAIN').length).toBeGreaterThan(before);
   });
 
-  test('names people as of then, and nobody where both are the same', async () => {
+  test('names people as of the change, and only the modifier when both are the same person', async () => {
     await g.source.query(inOne(asBob, add('then first')));
     await g.source.query(
       inOne(
@@ -211,7 +211,7 @@ describe('a message that says in whose name the modifier acted', () => {
     await g.source.query(
       inOne(say('{"modifier": 3, "acting_as": 11, "acting_as_name": "Forged"}'), add('then unknown')),
     );
-    // What is numbered already is not stored a second time.
+    // A pair that has a number already is not stored a second time.
     await g.restart();
     await g.source.query(inOne(asBob, add('then third')));
     await g.source.query(`update contacts set name = 'Bob Customer' where id = 7`);
@@ -222,7 +222,7 @@ describe('a message that says in whose name the modifier acted', () => {
       `then second | ${renamed}`,
       'then herself | message 3 Ann Renamed',
       'then so too | message 3 Ann Renamed',
-      // Names come from the table, whatever a message says.
+      // Names come from the table, whatever a message states.
       'then unknown | message 3 Ann Renamed as 11 11',
       `then third | ${renamed}`,
     ]);
@@ -233,7 +233,7 @@ describe('a message that says in whose name the modifier acted', () => {
     ).toEqual([]);
   });
 
-  test('that is not understood in this keeps who acted, is counted, and names no other', async () => {
+  test('keeps the modifier when the other person is not understood, counts the message, and names nobody else', async () => {
     const { messagesUnread } = g.capture.status();
     await g.source.query(inOne(say('{"modifier": 3, "acting_as": {"id": 7}}'), add('unread key', 7)));
     await g.source.query(
@@ -262,7 +262,7 @@ describe('a message that says in whose name the modifier acted', () => {
   });
 });
 
-describe('of who acted in whose name', () => {
+describe('reading entries whose modifier acted as somebody else', () => {
   beforeAll(async () => {
     await g.source.query(`insert into items (name, tenant) values ('of before', 'one')`);
     await g.source.query(inOne(asBob, `insert into items (name, tenant) values ('of bob', 'one')`));
@@ -284,10 +284,10 @@ describe('of who acted in whose name', () => {
     );
     await g.caughtUp();
   });
-  /** Their tenants are those of these entries alone. */
+  /** The tenants are those of these entries alone. */
   const one: Partial<EntryFilter> = { tenant: 'one' };
 
-  test('both questions have an exact answer, in pages, counts, lists and live', async () => {
+  test('finds exactly who acted, and whom they acted as, in pages, counts, lists and live views', async () => {
     expect(await namesOf({ ...one, modifiers: ['3'] })).toEqual(['of bob', 'of ann']);
     expect(await namesOf({ ...one, actingAs: ['contacts:7'] })).toEqual(['of bob']);
     expect(await namesOf({ tenant: 'two', actingAs: ['contacts:7'] })).toEqual(['of max']);
@@ -311,7 +311,7 @@ describe('of who acted in whose name', () => {
     ]);
   });
 
-  test('a search finds both by the names that they have or had, in a scope by those on its entries', async () => {
+  test('searches find both people by their current and former names; readers of one tenant by those on their entries', async () => {
     expect(await namesOf({ ...one, q: 'Bob Renamed' })).toEqual(['of bob', 'of bob himself']);
     expect(await namesOf({ ...one, q: 'eve cust' })).toEqual(['of eve']);
     expect(await namesOf({ scope: 'one', q: 'bob customer' })).toEqual(['of bob', 'of bob himself']);
@@ -323,7 +323,7 @@ describe('of who acted in whose name', () => {
     expect(inScope.items.map(({ value }) => value)).toEqual(['contacts:7']);
   });
 
-  test('files have a column, the view of the trail two', async () => {
+  test('files have one column for whom the modifier acted as, the view of the trail has two', async () => {
     const [bob] = await pagedEntries(reader, { ...ALWAYS, q: 'of bob', actingAs: ['contacts:7'] });
     const cells = REPORT_COLUMNS.map(({ header, text }) => [header, text(bob!, new ZoneClock('UTC'))]);
     expect(cells).toContainEqual(['Modified by', 'Ann Admin']);
@@ -346,7 +346,7 @@ describe('of who acted in whose name', () => {
     ]);
   });
 
-  test('explain says whom the message named, and where the name is from', async () => {
+  test('explain shows whom the message named, and where the name comes from', async () => {
     const [bob] = await pagedEntries(reader, { ...ALWAYS, q: 'of bob', actingAs: ['contacts:7'] });
     const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-test-'));
     try {
@@ -375,7 +375,7 @@ describe('of who acted in whose name', () => {
     }
   });
 
-  test('verify finds a person who is gone, and one who acts as another', async () => {
+  test('verify finds a row whose other person is missing, or acts as somebody itself', async () => {
     const findings = async (): Promise<string[]> => {
       const client = await connect({ url: g.trail.url, purpose: 'test' });
       try {
@@ -405,7 +405,7 @@ describe('of who acted in whose name', () => {
   });
 });
 
-test('the API takes and gives both, and refuses what could not be a person', async () => {
+test('the API accepts and returns both people, and refuses keys that cannot be a person', async () => {
   await using api = await apiGround();
   const token = await api.token();
   const ann = { key: '3', name: 'Ann Admin' };

@@ -29,7 +29,7 @@ beforeAll(async () => {
 });
 afterAll(async () => ground[Symbol.asyncDispose]());
 
-test('entries have their category and what is shown for it, filters take the category', async () => {
+test('entries have their action and the name shown for it, and filters take the action', async () => {
   expect(await shown()).toEqual([
     ['edit', undefined],
     ['block', 'חסימת משתמש'],
@@ -37,7 +37,7 @@ test('entries have their category and what is shown for it, filters take the cat
   expect(await shown('?action=block')).toEqual([['block', 'חסימת משתמש']]);
 });
 
-test('facets are called by it, and found by it', async () => {
+test('facets show the name of an action, and a search in them finds it', async () => {
   const { actions } = await get<Facets>('/v1/facets');
   expect(actions.map(({ value, name }) => [value, name]).sort()).toEqual([
     ['block', 'חסימת משתמש'],
@@ -52,11 +52,11 @@ test('facets are called by it, and found by it', async () => {
   expect(await search('edi')).toEqual(['edit']);
 });
 
-test('a search finds what is shown', async () => {
+test('a search finds the shown name of an action', async () => {
   expect(await shown(`?q=${encodeURIComponent('חסימת')}`)).toEqual([['block', 'חסימת משתמש']]);
 });
 
-test('a configuration that comes into effect changes what is shown, of old entries too', async () => {
+test('a new configuration changes the shown names of old entries, too', async () => {
   await configure({ edit: 'Ändern' });
   expect(await shown()).toEqual([
     ['edit', 'Ändern'],
@@ -64,7 +64,7 @@ test('a configuration that comes into effect changes what is shown, of old entri
   ]);
 });
 
-test('the YAML in effect is where they come from', async () => {
+test('the names of actions come from the YAML in effect', async () => {
   await using source = await captureGround({
     schemaSql: 'create table cats (id int primary key, name text)',
     yaml: 'tables: { public.cats: }\naction_names: { add: Geboren, ad: x }',

@@ -26,7 +26,7 @@ let entry: string;
 const met = new Set<AnswerName>();
 
 beforeAll(async () => {
-  // The role capture, too: its source is not there, and the status says so.
+  // With the role capture, and with a source that does not exist: the status reports that.
   ground = await apiGround({ roles: ['capture', 'api', 'exports'] });
   admin = await ground.token();
   scoped = await ground.token({ role: 'exporter', tenant: 'one' });
@@ -43,8 +43,8 @@ beforeAll(async () => {
 afterAll(async () => ground[Symbol.asyncDispose]());
 
 /**
- * Asks, and compares the answer with what the OpenAPI document says of the route (as `GET /v1/entries/{id}`)
- * and the status.
+ * Sends a request, and compares the answer with the OpenAPI document's schema for the route (as `GET
+ * /v1/entries/{id}`) and the status.
  */
 async function ask<Name extends AnswerName>(
   route: string,
@@ -68,8 +68,8 @@ async function ask<Name extends AnswerName>(
   return answer as Answer<Name>;
 }
 
-describe('what the API answers is what its schemas say', () => {
-  test('of entries', async () => {
+describe('every answer of the API matches its schema', () => {
+  test('for entries', async () => {
     const page = await ask<'EntryPage'>('GET /v1/entries', { url: '/v1/entries?limit=1' });
     expect(page.next).not.toBeNull();
     const { items } = await ask<'EntryPage'>('GET /v1/entries');
@@ -91,7 +91,7 @@ describe('what the API answers is what its schemas say', () => {
     }
   });
 
-  test('of the live stream', async () => {
+  test('for the live stream', async () => {
     await using events = await readEvents(`${ground.daemon.url}/v1/entries/stream`, {
       authorization: `Bearer ${admin}`,
     });
@@ -99,7 +99,7 @@ describe('what the API answers is what its schemas say', () => {
     expectAnswer('Entry', JSON.parse((await events.next()).data!));
   });
 
-  test('of gaps, also for who may not know the tables', async () => {
+  test('for gaps, also for a reader who may not see tables', async () => {
     for (const token of [admin, scoped]) {
       const { items } = await ask<'GapList'>('GET /v1/gaps', { token });
       for (const gap of items) expectAnswer('Gap', gap);
@@ -118,7 +118,7 @@ describe('what the API answers is what its schemas say', () => {
     }
   });
 
-  test('of the status, with everything and with what a tenant may know', async () => {
+  test('for the status, with every field and with those that a tenant sees', async () => {
     const status = await ask<'Status'>('GET /v1/status');
     expect(status).toMatchObject({
       capture: { slot: 'waltrail' },
@@ -128,12 +128,12 @@ describe('what the API answers is what its schemas say', () => {
     expect(await ask<'Status'>('GET /v1/status', { token: scoped })).toMatchObject({ capture: null });
   });
 
-  test('of a session', async () => {
+  test('for a session', async () => {
     await ask('POST /v1/session', { body: { token: admin } });
     await ask('GET /v1/session', { token: scoped });
   });
 
-  test('of an export, while it is made and when it is there', async () => {
+  test('for an export, while it runs and when it is ready', async () => {
     const body = { action: ['add'], modifier: [''], format: 'csv' };
     const { id } = await ask<'Export'>('POST /v1/exports', { body, status: 202 });
     await using events = await readEvents(`${ground.daemon.url}/v1/exports/${id}/events`, {
@@ -154,23 +154,23 @@ describe('what the API answers is what its schemas say', () => {
     ['GET /v1/entries', '/v1/entries?tenant=two', 403],
     ['GET /v1/entries/{id}', '/v1/entries/1', 404],
     ['GET /v1/exports/{id}', `/v1/exports/${randomUUID()}`, 404],
-  ])('of a problem: %s as %s is a %i', async (route, url, status) => {
+  ])('for a problem: %s as %s answers %i', async (route, url, status) => {
     const problem = await ask<'Problem'>(route, { url, status, token: status === 403 ? scoped : admin });
     expect(problem.status).toBe(status);
   });
 
-  test('of a request without a token', async () => {
+  test('for a request without a token', async () => {
     await ask('GET /v1/status', { token: 'wt_nobody', status: 401 });
   });
 
-  test('of health', async () => {
+  test('for health', async () => {
     await ask('GET /healthz');
-    // Capture cannot begin, so it is a 503 here.
+    // Capture cannot begin, so the answer is a 503 here.
     expectAnswer('Readiness', await (await ground.get('/readyz', admin)).json());
     met.add('Readiness');
   });
 
-  test('for every schema that there is', () => {
+  test('for every schema of the document', () => {
     expect([...met].sort()).toEqual(Object.keys(ANSWERS).sort());
   });
 });

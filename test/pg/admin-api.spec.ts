@@ -37,7 +37,7 @@ const page = async (path: string, token = admin): Promise<Page> => {
 };
 
 describe('reading entries', () => {
-  test('a page is newest first, is not cached, and its numbers are exactly as PostgreSQL printed them', async () => {
+  test('a page is newest first, is not cached, and has numbers exactly as PostgreSQL printed them', async () => {
     const response = await ground.get('/v1/entries', admin);
     expect(response.headers.get('content-type')).toBe('application/json; charset=utf-8');
     expect(response.headers.get('cache-control')).toBe('no-store');
@@ -46,7 +46,7 @@ describe('reading entries', () => {
     expect((JSON.parse(text) as Page).items.map((entry) => entry.id)).toEqual(ids.toReversed());
   });
 
-  test('filters narrow, repeated parameters mean any of them, and cursors walk the rest', async () => {
+  test('filters narrow, repeated parameters mean any of them, and cursors lead to the remaining entries', async () => {
     expect((await page('/v1/entries?action=block')).items.map((entry) => entry.id)).toEqual([ids[0]]);
     expect((await page('/v1/entries?action=block&action=add&tenant=one')).items).toHaveLength(2);
     expect((await page('/v1/entries?modifier=')).items.map((entry) => entry.id)).toEqual([ids[2]]);
@@ -61,7 +61,7 @@ describe('reading entries', () => {
     expect(walked).toEqual(ids.toReversed());
   });
 
-  test('one entry, facets, history and status answer', async () => {
+  test('single entries, facets, history and status answer', async () => {
     expect(await (await ground.get(`/v1/entries/${ids[0]}`, admin)).json()).toMatchObject({
       id: ids[0],
       action: 'block',
@@ -79,7 +79,7 @@ describe('reading entries', () => {
     });
   });
 
-  test('the retention of the status is the one that is kept to', async () => {
+  test('the status shows the retention that is in force', async () => {
     const shown = async (): Promise<unknown> =>
       ((await (await ground.get('/v1/status', admin)).json()) as { retentionDays: unknown }).retentionDays;
     await ground.pool.query('update trail.retention_floor set days = 500');
@@ -126,7 +126,7 @@ describe('a tenant-scoped token', () => {
   });
 });
 
-describe('what is refused', () => {
+describe('refusals', () => {
   const PROTECTED = [
     '/v1/entries',
     '/v1/entries/1',
@@ -197,7 +197,7 @@ describe('what is refused', () => {
     }
   });
 
-  test('a body that is no JSON, too large or of another type is refused in the same form', async () => {
+  test('a body that is not JSON, is too large or has another type is refused in the same form', async () => {
     const send = async (body: string, type: string): Promise<unknown> => {
       const response = await ground.get('/v1/exports', admin, {
         method: 'POST',
@@ -252,7 +252,7 @@ describe('what is refused', () => {
 });
 
 describe('health and metrics', () => {
-  test('healthz and readyz are open and say nothing of the trail', async () => {
+  test('healthz and readyz are open and reveal nothing about the trail', async () => {
     expect(await (await fetch(new URL('/healthz', ground.daemon.url))).json()).toEqual({ status: 'ok' });
     const ready = await fetch(new URL('/readyz', ground.daemon.url));
     expect(ready.status).toBe(200);
@@ -294,7 +294,7 @@ describe('health and metrics', () => {
 });
 
 describe('the access record', () => {
-  test('says who read what from where, with the filters, and who was refused', async () => {
+  test('lists who read what from where, with the filters, and who was refused', async () => {
     const reader = await ground.token({ name: 'auditor' });
     await ground.get('/v1/entries?action=block', reader);
     await ground.get('/v1/entries', 'wt_nobody');
@@ -323,7 +323,7 @@ describe('the access record', () => {
     ]);
   });
 
-  test('no token is in it, nor in any log line', async () => {
+  test('no token is in the access record or in a log line', async () => {
     const [{ text } = { text: '' }] = await ground.trail.query<{ text: string }>(
       `select string_agg(access::text, ' ') as text from trail.access`,
     );

@@ -18,7 +18,7 @@ const connections = async (database: TestDatabase): Promise<number> => {
   return rows[0]!.count;
 };
 
-/** Lets connections to a database in, or ends all it has and keeps new ones out. */
+/** Allows connections to a database, or ends all that exist and refuses new ones. */
 async function setConnectable(database: TestDatabase, connectable: boolean): Promise<void> {
   const url = new URL(database.url);
   url.pathname = '/postgres';
@@ -37,7 +37,7 @@ async function setConnectable(database: TestDatabase, connectable: boolean): Pro
 }
 
 describe('the daemon', () => {
-  test('refuses a busy port with its remedy and leaves nothing behind', async () => {
+  test('refuses a busy port with its remedy and leaves nothing running', async () => {
     await using trail = await freshDatabase('trail');
     const blocker = createServer().listen(0, '127.0.0.1');
     await once(blocker, 'listening');
@@ -57,7 +57,7 @@ describe('the daemon', () => {
     blocker.close();
   });
 
-  test('refuses a trail that cannot be reached, without its password', async () => {
+  test('refuses a trail that cannot be reached, without printing its password', async () => {
     const url = 'postgres://waltrail:hunter2@127.0.0.1:1/trail';
     const starting = startDaemon({
       settings: readSettings({ WALTRAIL_PORT: '0' }),
@@ -71,7 +71,7 @@ describe('the daemon', () => {
     });
   });
 
-  test('without the role api it serves health and metrics, and nothing of the trail', async () => {
+  test('without the role api it serves health and metrics, and no data of the trail', async () => {
     await using ground = await apiGround({ roles: ['exports'] });
     const token = await ground.token();
     expect((await fetch(`${ground.daemon.url}/healthz`)).status).toBe(200);
@@ -99,7 +99,7 @@ describe('the daemon', () => {
     );
   });
 
-  test('answers 503 while the trail is away, and 200 again when it is back, with its connections', async () => {
+  test('answers 503 while the trail is unreachable, and 200 with working connections when it is back', async () => {
     await using ground = await apiGround();
     const token = await ground.token();
     await ground.add();
@@ -119,7 +119,7 @@ describe('the daemon', () => {
     expect((await ground.get('/v1/entries', token)).status).toBe(200);
   });
 
-  test('stopping it twice is stopping it once, and leaves no connection', async () => {
+  test('stops once although it is told twice, and leaves no connection', async () => {
     const ground = await apiGround({ roles: ['api', 'exports'] });
     await Promise.all([ground.daemon.stop(), ground.daemon.stop()]);
     await until('its connections to close', async () => (await connections(ground.trail)) === 0, 5_000);

@@ -56,7 +56,7 @@ interface Answered {
   readonly body: Buffer;
 }
 
-/** What the server sends, where `fetch` would undo a compression. */
+/** The bytes that the server sends. `fetch` would decompress them. */
 async function onTheWire(route: string, headers: Readonly<Record<string, string>>): Promise<Answered> {
   const request = http.get(new URL(route, ground.daemon.url), {
     agent: false,
@@ -68,7 +68,7 @@ async function onTheWire(route: string, headers: Readonly<Record<string, string>
 }
 
 describe('an export', () => {
-  test('is accepted with its place, made, watched, downloaded whole and deleted', async () => {
+  test('is accepted with its place in the queue, runs, is watched, downloaded whole and deleted', async () => {
     const response = await ask({ action: ['block'], format: 'csv', timezone: 'Asia/Jerusalem' });
     expect(response.status).toBe(202);
     const accepted = (await response.json()) as ExportAnswer;
@@ -112,7 +112,7 @@ describe('an export', () => {
     ).toBe('PK');
   });
 
-  test('asked for again with the same Idempotency-Key is the same one; another request with it is refused', async () => {
+  test('is the same one for a repeated Idempotency-Key, and another request with that key is refused', async () => {
     const headers = { 'idempotency-key': 'monday-report' };
     const first = await ask({ format: 'ndjson' }, exporter, headers);
     const again = await ask({ format: 'ndjson' }, exporter, headers);
@@ -146,7 +146,7 @@ describe('an export', () => {
     expect(response.status).toBe(status);
   });
 
-  test('may be narrowed by what a page may be narrowed by, up to the same limits', async () => {
+  test('takes the same filters as a page, with the same limits', async () => {
     const statuses = async (filters: Readonly<Record<string, string | readonly string[]>>) => {
       const query = new URLSearchParams(
         Object.entries(filters).flatMap(([name, value]) => [value].flat().map((text) => [name, text])),
@@ -161,7 +161,7 @@ describe('an export', () => {
     expect(await statuses({ modifier: keys })).toEqual([400, 400]);
   });
 
-  test('of somebody else does not exist, but for admins', async () => {
+  test('is visible to its owner and to admins only', async () => {
     const view = await made({ format: 'csv' });
     const other = await ground.token({ name: 'Olaf', role: 'exporter' });
     for (const route of ['', '/file', '/events']) {
@@ -175,7 +175,7 @@ describe('an export', () => {
     expect((await ground.get(`/v1/exports/${view.id}/file`, admin)).status).toBe(200);
   });
 
-  test('of a tenant-scoped token holds its tenant only, and is not seen by admins of another', async () => {
+  test('holds only the tenant of its token, and admins of another tenant do not see it', async () => {
     const scoped = await ground.token({ role: 'exporter', tenant: 'one' });
     const view = await made({ format: 'ndjson' }, scoped);
     const text = await (await ground.get(`/v1/exports/${view.id}/file`, scoped)).text();
@@ -189,7 +189,7 @@ describe('an export', () => {
     expect((await ground.get(`/v1/exports/${view.id}/file`, rival)).status).toBe(404);
   });
 
-  test('and its download are recorded, with the filters', async () => {
+  test('is recorded with its filters, and so is its download', async () => {
     const recorder = await ground.token({ name: 'recorded', role: 'exporter' });
     const view = await made({ format: 'csv', action: ['block'] }, recorder);
     await (await ground.get(`/v1/exports/${view.id}/file`, recorder)).arrayBuffer();
@@ -202,7 +202,7 @@ describe('an export', () => {
     ]);
   });
 
-  test('whose download breaks off is downloaded from there on, as curl -C - does it', async () => {
+  test('resumes a download that broke off, as curl -C - does', async () => {
     const view = await made({ format: 'xlsx' });
     const { bytes: size, sha256 } = view.file!;
     const route = `/v1/exports/${view.id}/file`;
@@ -235,16 +235,16 @@ describe('an export', () => {
       expect([answer.status, answer.headers.get('content-range')]).toEqual([200, null]);
       expect(Buffer.from(await answer.arrayBuffer())).toEqual(both);
     }
-    // What curl asks for a file that is complete.
+    // The request of curl for a file that is complete.
     const beyond = await ground.get(route, exporter, { headers: { range: `bytes=${size}-` } });
     expect([beyond.status, beyond.headers.get('content-range')]).toEqual([416, `bytes */${size}`]);
     expect(await beyond.json()).toMatchObject({ code: 'HTTP_RANGE_UNSATISFIABLE', status: 416 });
   });
 
   test.each(['csv', 'ndjson', 'xlsx'])(
-    'as %s arrives byte by byte as it lies, whole and in part, where the client takes compressed answers',
+    'is sent unchanged as %s, whole and in part, when the client accepts compressed answers',
     async (format) => {
-      // Large enough to be compressed, and worth it.
+      // Large enough that compression would be worth it.
       await ground.add({ action: `long_${format}`, entityName: 'Long '.repeat(1_000) });
       const view = await made({ format, action: [`long_${format}`] });
       const { bytes: size, sha256 } = view.file!;
@@ -281,7 +281,7 @@ describe('an export', () => {
     }
   });
 
-  test('of no entry has no bytes to ask for', async () => {
+  test('has no bytes to ask for when it has no entries', async () => {
     const view = await made({ format: 'ndjson', q: 'no such text' });
     const route = `/v1/exports/${view.id}/file`;
     expect((await ground.get(route, exporter)).headers.get('content-length')).toBe('0');
@@ -289,7 +289,7 @@ describe('an export', () => {
     expect([none.status, none.headers.get('content-range')]).toEqual([416, 'bytes */0']);
   });
 
-  test('tells by HEAD what its file is, without sending or recording a download', async () => {
+  test('describes its file in answer to HEAD, without sending it or recording a download', async () => {
     const recorder = await ground.token({ name: 'head', role: 'exporter' });
     const view = await made({ format: 'csv' }, recorder);
     const head = await ground.get(`/v1/exports/${view.id}/file`, recorder, {
@@ -310,7 +310,7 @@ describe('an export', () => {
     ).toEqual([{ action: 'read', route: 'HEAD /v1/exports/:id/file' }]);
   });
 
-  test('has the same headers for HEAD as for GET, whatever is asked of it', async () => {
+  test('has the same headers for HEAD as for GET, for every kind of request', async () => {
     const view = await made({ format: 'csv' });
     for (const suffix of ['', '/events', '/file']) {
       const route = `/v1/exports/${view.id}${suffix}`;
@@ -324,7 +324,7 @@ describe('an export', () => {
     }
   });
 
-  test('downloaded in part is recorded with the bytes that left', async () => {
+  test('records the number of bytes that were sent when a part is downloaded', async () => {
     const recorder = await ground.token({ name: 'resumer', role: 'exporter' });
     const view = await made({ format: 'csv' }, recorder);
     const size = view.file!.bytes;

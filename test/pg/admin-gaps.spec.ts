@@ -43,7 +43,7 @@ const idsIn = async (from: string, to: string): Promise<unknown[]> =>
   (await list(`?from=${from}&to=${to}`)).items.map(({ id }) => id);
 
 describe('the gaps of a range', () => {
-  test('reach from the last entry before them to when capture went on', async () => {
+  test('reach from the last entry before them to the moment when capture resumed', async () => {
     expect(await idsIn('2026-03-01', '2026-03-02T09:00:00Z')).toEqual([]);
     expect(await idsIn('2026-03-01', '2026-03-02T09:00:00.000001Z')).toEqual([closed]);
     expect(await idsIn('2026-03-02T10:00:00Z', '2026-03-02T10:01:00Z')).toEqual([closed]);
@@ -51,7 +51,7 @@ describe('the gaps of a range', () => {
     expect(await idsIn('2026-03-02T12:00:00.000001Z', '2026-03-03')).toEqual([]);
   });
 
-  test('reach back for ever where nothing was stored before, and to now while they are open', async () => {
+  test('reach back forever where nothing was stored before, and to now while they are open', async () => {
     expect(await idsIn('2026-01-01', '2026-01-02')).toEqual([unknownStart]);
     expect(await idsIn('2026-02-02', '2026-02-02T11:30:00Z')).toEqual([unknownStart]);
     expect(await idsIn('2026-02-02T12:00:00.000001Z', '2026-02-03')).toEqual([]);
@@ -61,7 +61,7 @@ describe('the gaps of a range', () => {
     expect(await idsIn('2999-01-01', '2999-01-02')).toEqual([]);
   });
 
-  test('come newest first, at most as many as asked for, with how many there are', async () => {
+  test('come newest first, at most the number asked for, with the total', async () => {
     const later = await addGap(ground.pool, {
       code: 'SOURCE_SLOT_AHEAD',
       lastEntryAt: '2026-05-02T10:00:00Z',
@@ -72,7 +72,7 @@ describe('the gaps of a range', () => {
     expect(first).toMatchObject({ items: [{ id: later }], total: 2 });
   });
 
-  test('say what happened in words and positions', async () => {
+  test('describe what happened in words and positions', async () => {
     const { items } = await list('?from=2026-03-02&to=2026-03-03');
     expect(items).toEqual([
       {
@@ -98,7 +98,7 @@ describe('the gaps of a range', () => {
     expect(items[0]).not.toHaveProperty('tables');
   });
 
-  test('need a token, a range that is one, and known parameters', async () => {
+  test('need a token, a valid range, and known parameters', async () => {
     const statusOf = async (query: string, token = admin): Promise<unknown[]> => {
       const response = await ground.get(`/v1/gaps${query}`, token);
       return [response.status, ((await response.json()) as { code: string }).code];
@@ -111,7 +111,7 @@ describe('the gaps of a range', () => {
   });
 });
 
-test('the status counts gaps and names the last one, but for a tenant', async () => {
+test('the status counts gaps and names the last one, except for a tenant', async () => {
   const status = async (token: string): Promise<{ gaps: unknown }> =>
     (await (await ground.get('/v1/status', token)).json()) as { gaps: unknown };
   expect((await status(admin)).gaps).toMatchObject({
@@ -128,7 +128,7 @@ test('the metrics count open and closed gaps', async () => {
   expect(lines).toContain('waltrail_trail_gaps{state="closed"} 3');
 });
 
-test('the entry of a gap reads as one: JSON, by Waltrail, which is no modifier', async () => {
+test('the entry of a gap is shown as one: in JSON, by Waltrail, which is not a modifier', async () => {
   const response = await ground.get('/v1/entries?entityType=waltrail&action=gap&limit=1', admin);
   const { items } = (await response.json()) as { items: unknown[] };
   expect(items[0]).toMatchObject({
@@ -160,7 +160,7 @@ test('the version in the status changes when a gap is found, extended, accepted 
     `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', null, '0/2000', null)`,
     `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', null, '0/1000', null)`,
     `select trail.accept_gaps()`,
-    `select trail.close_gaps(array(select id from trail.gap), '0/3000', 'Capture goes on')`,
+    `select trail.close_gaps(array(select id from trail.gap), '0/3000', 'Capture resumes')`,
     `select trail.open_gap('SOURCE_SLOT_LOST', 'Changes may be missing', array['public.a'], '0/4000', null)`,
   ]) {
     if (sql !== undefined) await own.trail.query(sql);
@@ -171,6 +171,6 @@ test('the version in the status changes when a gap is found, extended, accepted 
     await own.add();
     expect(await versions()).toEqual([all, all]);
   }
-  // Whoever follows it leaves no row.
+  // Whoever follows this route leaves no row.
   expect(await own.trail.query(`select 1 from trail.access`)).toEqual([]);
 });

@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 afterAll(async () => ground[Symbol.asyncDispose]());
 
-/** Keeps what needs a table waiting until the returned function is called. */
+/** Makes every statement that needs a table wait until the returned function is called. */
 async function hold(table: string, mode = 'access exclusive'): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: ground.trail.url });
   await client.connect();
@@ -22,7 +22,7 @@ async function hold(table: string, mode = 'access exclusive'): Promise<() => Pro
 
 const holdEntries = (): Promise<() => Promise<void>> => hold('trail.entry');
 
-/** Statements that wait for a lock. */
+/** Counts statements that wait for a lock. */
 async function held({ trail }: Pick<ApiGround, 'trail'> = ground): Promise<number> {
   const [row] = await trail.query<{ n: number }>(
     `select count(*)::int4 as n from pg_stat_activity
@@ -31,7 +31,7 @@ async function held({ trail }: Pick<ApiGround, 'trail'> = ground): Promise<numbe
   return row!.n;
 }
 
-/** Requests at once, with the statuses of those that were answered so far. */
+/** Sends requests at once. `statuses` holds those answered so far. */
 function sendAtOnce(
   count: number,
   path: string,
@@ -50,13 +50,13 @@ function sendAtOnce(
 }
 
 describe('one token', () => {
-  test('with 24 searches keeps neither others nor itself from plain pages, and is told to wait', async () => {
+  test("does not delay anyone's plain pages with 24 searches, and is told to wait", async () => {
     const viewer = await ground.token({ name: 'searcher', role: 'viewer' });
     const admin = await ground.token();
     const release = await holdEntries();
     try {
       const { statuses, all } = sendAtOnce(24, '/v1/entries?q=omer', viewer);
-      await until('those that are too many', () => statuses.length === 16, 5_000);
+      await until('the refused requests', () => statuses.length === 16, 5_000);
       expect(new Set(statuses)).toEqual(new Set([429]));
       for (const token of [admin, viewer]) expect((await ground.get('/v1/gaps', token)).status).toBe(200);
       await release();
@@ -70,13 +70,13 @@ describe('one token', () => {
     }
   });
 
-  test('with 80 plain reads that wait leaves connections to others', async () => {
+  test('leaves connections to others while its 80 plain reads wait', async () => {
     const viewer = await ground.token({ name: 'reader', role: 'viewer' });
     const other = await ground.token({ name: 'other', role: 'viewer' });
     const release = await holdEntries();
     try {
       const { statuses, all } = sendAtOnce(80, '/v1/entries', viewer);
-      await until('those that are too many', () => statuses.length === 26, 5_000);
+      await until('the refused requests', () => statuses.length === 26, 5_000);
       expect((await ground.get('/v1/gaps', other)).status).toBe(200);
       await release();
       expect((await all).filter(({ status }) => status === 200)).toHaveLength(54);
@@ -85,7 +85,7 @@ describe('one token', () => {
     }
   });
 
-  test('with 60 exports leaves connections to others', async () => {
+  test('leaves connections to others while it asks for 60 exports', async () => {
     const exporter = await ground.token({ name: 'exporter', role: 'exporter' });
     const admin = await ground.token();
     const release = await hold('trail.export', 'share row exclusive');
@@ -95,7 +95,7 @@ describe('one token', () => {
         headers: { 'content-type': 'application/json' },
         body: '{"format":"csv"}',
       });
-      await until('those that are too many', () => statuses.length === 9, 5_000);
+      await until('the refused requests', () => statuses.length === 9, 5_000);
       expect((await ground.get('/v1/exports', admin)).status).toBe(200);
       await release();
       const answers = (await all).map(({ status }) => status);
@@ -107,7 +107,7 @@ describe('one token', () => {
     }
   });
 
-  test('that opens many streams from somewhere in the past leaves connections to others', async () => {
+  test('leaves connections to others while it resumes many streams from the past', async () => {
     const viewer = await ground.token({ name: 'resumer', role: 'viewer' });
     const other = await ground.token({ name: 'another', role: 'viewer' });
     const id = await ground.add();
@@ -118,7 +118,7 @@ describe('one token', () => {
         headers: { 'last-event-id': String(BigInt(id) - 1n) },
         signal: end.signal,
       });
-      await until('those that are too many', () => statuses.length === 26, 5_000);
+      await until('the refused requests', () => statuses.length === 26, 5_000);
       expect((await ground.get('/v1/gaps', other)).status).toBe(200);
       await release();
       const answers = (await all).map(({ status }) => status);
@@ -130,7 +130,7 @@ describe('one token', () => {
     }
   });
 
-  test('has 20 live streams, also when it opens them together, and the others have theirs', async () => {
+  test('has at most 20 live streams, also when it opens them together, and others have theirs', async () => {
     const open = async (token: string): Promise<EventReader> =>
       readEvents(`${ground.daemon.url}/v1/entries/stream`, { authorization: `Bearer ${token}` });
     const viewer = await ground.token({ name: 'watcher', role: 'viewer' });
@@ -152,10 +152,10 @@ describe('one token', () => {
   });
 });
 
-describe('whoever asks again and again', () => {
-  test('for the status or whether the process is ready keeps one connection busy', async () => {
+describe('a client that repeats a request', () => {
+  test('keeps one connection busy when it asks for the status, and one when it asks for readiness', async () => {
     const viewer = await ground.token({ name: 'poller', role: 'viewer' });
-    // So that the token is known when nothing answers.
+    // The token is known from here on when nothing answers.
     await ground.get('/v1/session', viewer);
     const release = await hold('trail.checkpoint');
     try {
@@ -173,7 +173,7 @@ describe('whoever asks again and again', () => {
     }
   });
 
-  test('with secrets that nobody has does not keep who is known waiting, nor those who record', async () => {
+  test('delays neither known tokens nor the access record when it guesses unknown secrets', async () => {
     const admin = await ground.token();
     expect((await ground.get('/v1/session', admin)).status).toBe(200);
     const guess = (count: number, init: () => RequestInit): Promise<number>[] =>
@@ -184,9 +184,9 @@ describe('whoever asks again and again', () => {
       });
     const random = (): string => `wt_${crypto.randomUUID().repeat(2).replaceAll('-', '').slice(0, 43)}`;
     const bearer = (): RequestInit => ({ headers: { authorization: `Bearer ${random()}` } });
-    // More than are looked up for an address, one by one.
+    // More guesses than are looked up for an address, one by one.
     await Promise.all(guess(31, bearer));
-    // The token is looked up again.
+    // Until the token has to be looked up again.
     await new Promise((resolve) => setTimeout(resolve, 2_100));
     const release = await hold('trail.token');
     try {
@@ -194,7 +194,7 @@ describe('whoever asks again and again', () => {
       await until('a guess to be looked up', async () => (await held()) > 0);
       const known = Array.from({ length: 8 }, () => ground.get('/v1/session', admin));
       await until('the token to be looked up', async () => (await held()) > 1);
-      // One guess and the token: the others of the five connections are free.
+      // One guess and the token: the other three of the five connections are free.
       expect(await held()).toBe(2);
       await release();
       expect(new Set((await Promise.all(known)).map(({ status }) => status))).toEqual(new Set([200]));
@@ -204,7 +204,7 @@ describe('whoever asks again and again', () => {
     }
   });
 
-  test('with cookies or tokens of many addresses takes two connections', async () => {
+  test('takes two connections when it guesses cookies or tokens from many addresses', async () => {
     await using proxied = await apiGround({ environment: { WALTRAIL_TRUSTED_PROXIES: '127.0.0.1' } });
     const client = new pg.Client({ connectionString: proxied.trail.url });
     await client.connect();

@@ -9,9 +9,9 @@ import { until } from '../support/until.ts';
 const ENTRIES = 80_000;
 const DAY_MS = 86_400_000;
 const SECONDS = 8;
-/** A machine that is busy with other tests takes many times as long as one that is not. */
+/** A machine that is busy with other tests takes many times longer than an idle one. */
 const PAGE_MS = 20_000;
-/** What has not arrived by then counts with it. */
+/** An entry that has not arrived after this time counts with this time. */
 const LIVE_MS = 10_000;
 const SMALL_EXPORT_MS = 30_000;
 /** The misuser, the daemon, its exports and this test share the process. */
@@ -44,7 +44,7 @@ describe('while one token misuses the API in every way', () => {
       addEntry: () => addAnother(ground.pool),
       resumeAfter: firstId,
     };
-    // The admin is at work already: its token is known, and connections are open.
+    // The admin was active before: its token is known, and connections are open.
     await misuse({ ...given, seconds: 1, idle: true });
     const before = process.memoryUsage.rss();
     const look = setInterval(() => {
@@ -61,13 +61,13 @@ describe('while one token misuses the API in every way', () => {
     }
   });
 
-  test('every page of an admin is answered, and so is a search', () => {
+  test('every page and every search of an admin is answered', () => {
     expect(figures.pageMs.length).toBeGreaterThan(0);
     expect(Math.max(...figures.pageMs)).toBeLessThan(PAGE_MS);
     expect(search.status).toBe(200);
   });
 
-  test('the live view shows each entry that is stored meanwhile', () => {
+  test('the live view shows each entry that is stored during the misuse', () => {
     expect(figures.liveMs.length).toBeGreaterThan(0);
     expect(Math.max(...figures.liveMs)).toBeLessThan(LIVE_MS);
   });
@@ -76,7 +76,7 @@ describe('while one token misuses the API in every way', () => {
     expect(smallExportMs).toBeLessThan(SMALL_EXPORT_MS);
   });
 
-  test('what is too much is refused, with when to come again, and nothing breaks', () => {
+  test('excess requests are refused with the time to retry, and nothing breaks', () => {
     const { answers } = figures;
     const allowed = {
       stream: [200, 429],
@@ -90,7 +90,8 @@ describe('while one token misuses the API in every way', () => {
     expect(expected).toEqual(expect.arrayContaining(Object.keys(answers)));
     for (const kind of ['stream 200', 'search 429', 'export 202', 'export 429', 'sign-in 401', 'sign-in 429'])
       expect(answers).toHaveProperty([kind], expect.any(Number));
-    // Nobody has more unfinished ones; and two secrets are looked up at once when the thirtieth has failed.
+    // A token has at most ten unfinished exports. Two secrets are looked up at once when the thirtieth has
+    // failed.
     expect(answers['export 202']).toBeLessThanOrEqual(10);
     expect(answers['sign-in 401']).toBeLessThanOrEqual(31);
   });
@@ -99,7 +100,7 @@ describe('while one token misuses the API in every way', () => {
     expect(growthMb).toBeLessThan(GROWTH_MB);
   });
 
-  test('every refusal is in the access record, as a row or in the count of one', async () => {
+  test('every refusal is in the access record, as a row or counted in one', async () => {
     await ground.daemon.stop();
     const rows = await ground.trail.query<{ name: string | null; rows: number; counted: number }>(
       `select token_name as name, count(*) filter (where action = 'refused')::int4 as rows,
@@ -111,7 +112,7 @@ describe('while one token misuses the API in every way', () => {
     const [ofToken, ofAddress] = rows;
     expect(ofToken!.name).toBe('misuser');
     expect(ofAddress!.name).toBeNull();
-    // What the client did not wait for at the end is recorded, too.
+    // Refusals that the client did not wait for at the end are recorded, too.
     expect(ofToken!.rows + ofToken!.counted).toBeGreaterThanOrEqual(
       sum('stream 429', 'search 429', 'export 429'),
     );
@@ -120,7 +121,7 @@ describe('while one token misuses the API in every way', () => {
   });
 });
 
-/** Asks for a workbook of a handful of entries; gives how long it took until it was ready. */
+/** Asks for a workbook of a handful of entries. Returns the milliseconds until it was ready. */
 async function exportSmall(admin: string): Promise<number> {
   const began = performance.now();
   const asked = await ground.get('/v1/exports', admin, {
@@ -147,7 +148,7 @@ describe('a search for a text', () => {
     to: new Date().toISOString(),
   });
 
-  test('reads in slices, between which it is the turn of others, and finds what it finds at once', async () => {
+  test('reads in slices that let other requests in between, and finds the same as in one reading', async () => {
     const reader = new TrailReader({ pool: ground.pool });
     let slices = 0;
     let atOnce = 0;
@@ -170,17 +171,19 @@ describe('a search for a text', () => {
     expect(slices).toBeGreaterThan(1);
   });
 
-  test('whose turn does not come any more ends, and its connection is free', async () => {
+  test('ends when its turn does not come again, and frees its connection', async () => {
     const reader = new TrailReader({ pool: ground.pool });
     let slices = 0;
     const leaving = reader.inTurns((work) =>
-      ++slices === 2 ? Promise.reject(new Error('the client has gone')) : work(),
+      ++slices === 2 ? Promise.reject(new Error('the client disconnected')) : work(),
     );
     for (let n = 0; n < 5; n++, slices = 0)
-      await expect(leaving.page({ q: 'zzz-nothing', ...range() }, { limit: 50 })).rejects.toThrow('gone');
+      await expect(leaving.page({ q: 'zzz-nothing', ...range() }, { limit: 50 })).rejects.toThrow(
+        'disconnected',
+      );
   });
 
-  test('without a text reads at once', async () => {
+  test('reads at once when it has no text', async () => {
     const reader = new TrailReader({ pool: ground.pool }).inTurns(() =>
       Promise.reject(new Error('not this one')),
     );

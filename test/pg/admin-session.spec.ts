@@ -21,7 +21,7 @@ const withCookie = (route: string, cookie: string, init: RequestInit = {}): Prom
   fetch(new URL(route, ground.daemon.url), { ...init, headers: { cookie, ...init.headers } });
 
 describe('signing in', () => {
-  test('with an API token sets a cookie that scripts and other sites cannot use, and that reads the trail', async () => {
+  test('an API token sets a cookie that scripts and other sites cannot use, and that reads the trail', async () => {
     const response = await signIn(await ground.token({ name: 'Ada' }));
     expect(response.status).toBe(200);
     const attributes = response.headers.get('set-cookie')!;
@@ -43,7 +43,7 @@ describe('signing in', () => {
     expect((await withCookie('/v1/entries', cookie)).status).toBe(200);
   });
 
-  test('with HTTPS the cookie is Secure and cannot be set by another host; only a trusted proxy says so', async () => {
+  test('with HTTPS the cookie is Secure and no other host can set it; only a trusted proxy may state HTTPS', async () => {
     const https = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.7' };
     const plain = await signIn(await ground.token(), https);
     expect(plain.headers.get('set-cookie')).not.toContain('Secure');
@@ -64,7 +64,7 @@ describe('signing in', () => {
     expect(rows).toEqual([{ address: '203.0.113.7' }]);
   });
 
-  test('with a public URL only its origin may act, whatever the Host header is, and it is what is shown', async () => {
+  test('with a public URL only its origin may act, whatever the Host header is, and that URL is shown', async () => {
     await using own = await apiGround({ environment: { WALTRAIL_PUBLIC_URL: 'https://audit.example.com' } });
     expect(own.daemon.pageUrl).toBe('https://audit.example.com');
     const token = await own.token();
@@ -81,7 +81,7 @@ describe('signing in', () => {
     expect(response.headers.get('set-cookie')).toMatch(/^__Host-.*; Secure$/);
   });
 
-  test('a sign-in code works once, even when two browsers bring it at the same moment, and is no API token', async () => {
+  test('a sign-in code works once, even when two browsers use it at the same moment, and is no API token', async () => {
     const code = await ground.token({ singleUse: true, expiresAt: new Date(Date.now() + 60_000) });
     expect((await ground.get('/v1/status', code)).status).toBe(401);
     const statuses = (await Promise.all([signIn(code), signIn(code), signIn(code)])).map(
@@ -119,7 +119,7 @@ describe('signing in', () => {
     expect((await withCookie('/v1/session', cookie)).status).toBe(401);
   });
 
-  test('a session ends when nobody uses it for the time that is set, whatever an open page asks for by itself', async () => {
+  test('a session ends when it is idle for the configured time; automatic requests of an open page do not count', async () => {
     await using own = await apiGround({ environment: { WALTRAIL_SESSION_IDLE_MINUTES: '30' } });
     const response = await fetch(`${own.daemon.url}/v1/session`, {
       method: 'POST',
@@ -143,10 +143,10 @@ describe('signing in', () => {
     expect((await at('/v1/entries')).status).toBe(200);
     expect(await idleMinutes()).toBe(0);
     await own.trail.query(`update trail.session set used_at = used_at - interval '31 minutes'`);
-    // The stream looks again whether somebody is still signed in, and the answer may be 2 s old.
+    // The stream checks again whether the session exists. That answer may be 2 s old.
     await stream.ended(15_000);
     expect((await at('/v1/entries')).status).toBe(401);
-    // Whoever signs in next removes it.
+    // The next sign-in removes the session.
     await fetch(`${own.daemon.url}/v1/session`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -155,7 +155,7 @@ describe('signing in', () => {
     expect(await own.trail.query('select from trail.session')).toHaveLength(1);
   });
 
-  test('a session is not longer idle than 8 hours, nor open for more than 12, where nothing is set', async () => {
+  test('by default a session ends after 8 idle hours, and after 12 hours in any case', async () => {
     await signIn(await ground.token({ name: 'default' }));
     const rows = await ground.trail.query(
       `select extract(epoch from idle) / 3600 as idle, round(extract(epoch from s.expires_at - s.created_at) / 3600) as hours
@@ -170,7 +170,7 @@ describe('signing in', () => {
     expect((await withCookie('/v1/session', cookie)).status).toBe(401);
   });
 
-  test('is recorded, without the token', async () => {
+  test('signing in is recorded, without the token', async () => {
     const token = await ground.token({ name: 'recorded' });
     await signIn(token);
     const rows = await ground.trail.query(
@@ -205,7 +205,7 @@ describe('another site', () => {
       expect(response.status).toBe(403);
       expect(await response.json()).toMatchObject({ code: 'HTTP_CROSS_SITE' });
     }
-    // The page itself gets as far as the check of the body.
+    // The page itself passes, as far as the check of the body.
     expect((await change(cookie, { 'sec-fetch-site': 'same-origin' })).status).toBe(400);
     expect((await change(cookie, { origin: `http://${host}` })).status).toBe(400);
   });
@@ -232,7 +232,7 @@ describe('failed attempts', () => {
       body: JSON.stringify({ token }),
     });
 
-  test('are limited by address, and lock nobody out who has a valid token', async () => {
+  test('are limited by address, and lock out nobody who has a valid token', async () => {
     await using own = await apiGround();
     const statuses: number[] = [];
     for (let i = 0; i < 40; i++) statuses.push((await attempt(own, 'wt_guess')).status);
@@ -243,11 +243,11 @@ describe('failed attempts', () => {
     const token = await own.token();
     expect((await attempt(own, token)).status).toBe(200);
     expect((await own.get('/v1/entries', token)).status).toBe(200);
-    // Guesses of tokens count with those of sign-ins.
+    // Guessed tokens and failed sign-ins count together.
     expect((await own.get('/v1/entries', 'wt_guess')).status).toBe(429);
   });
 
-  test('with a bearer token are limited as sign-ins are; sign-ins that succeed are not', async () => {
+  test('are limited with a bearer token as sign-ins are; successful sign-ins are not limited', async () => {
     await using own = await apiGround();
     for (let i = 0; i < 30; i++) expect((await own.get('/v1/status', `wt_${i}`)).status).toBe(401);
     expect((await own.get('/v1/status', 'wt_30')).status).toBe(429);
@@ -255,7 +255,7 @@ describe('failed attempts', () => {
     for (let i = 0; i < 40; i++) expect((await attempt(own, token)).status).toBe(200);
   });
 
-  test('of strangers keep no refusal of a known token out of the record, which has what was asked for', async () => {
+  test('do not keep the refusal of a known token, with its filters, out of the record', async () => {
     await using own = await apiGround();
     for (let i = 0; i < 130; i++) await own.get('/v1/entries', 'wt_guess');
     const token = await own.token({ name: 'Eve', role: 'viewer' });

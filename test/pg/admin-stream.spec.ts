@@ -32,7 +32,7 @@ const listenToViews = async (
   );
 
 describe('a stream of several views', () => {
-  test('tells each entry of each view that finds it, under the number of the view', async () => {
+  test('delivers each entry of each view that finds it, under the number of the view', async () => {
     await using events = await listenToViews([{ action: ['block'] }, {}, { q: 'nothing like it' }]);
     expect(events.response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     const block = await ground.add({ action: 'block' });
@@ -69,7 +69,7 @@ describe('a stream of several views', () => {
     expect(refused.response.status).toBe(403);
   });
 
-  test('is refused where a view is, and the answer names it', async () => {
+  test('is refused when one of its views is, and the answer names that view', async () => {
     const token = await ground.token();
     const post = async (body: unknown): Promise<{ status: number; problem: Record<string, unknown> }> => {
       const response = await ground.get('/v1/entries/stream', token, {
@@ -102,7 +102,7 @@ describe('a stream of several views', () => {
     expect(await response.json()).toMatchObject({ code: 'RANGE_TOO_LONG', errors: [{ path: 'views.1' }] });
   });
 
-  test('takes a place of its token for each view, and gives them back', async () => {
+  test('takes one place of its token for each view, and frees them at its end', async () => {
     const token = await ground.token({ name: 'tabs' });
     const ten = Array.from({ length: 10 }, () => ({}));
     const both = [await listenToViews(ten, token), await listenToViews(ten, token)];
@@ -116,7 +116,7 @@ describe('a stream of several views', () => {
     });
   });
 
-  test('is recorded once with all its views, and for each with what it has delivered', async () => {
+  test('is recorded once with all its views, and with the entries delivered for each', async () => {
     const token = await ground.token({ name: 'several' });
     const rows = (): Promise<Record<string, unknown>[]> =>
       ground.trail.query(
@@ -158,7 +158,7 @@ describe('the live stream', () => {
     expect(event.data).toBe(shown);
   });
 
-  test('resumes after the last event a client has seen and misses nothing', async () => {
+  test('resumes after the last event that a client has seen, and misses nothing', async () => {
     const first = await listen();
     const seen = await ground.add();
     expect((await first.next()).id).toBe(seen);
@@ -168,7 +168,7 @@ describe('the live stream', () => {
     for (const id of missed) expect((await second.next()).id).toBe(id);
   });
 
-  test('tells its position at once, so that a client that saw nothing yet can resume, too', async () => {
+  test('sends its position at once, so that a client that has seen no event can resume, too', async () => {
     const last = await ground.add();
     const first = await listen({ query: '?action=nothing-like-it' });
     await expect(first.next(300)).rejects.toThrow('did not come');
@@ -176,7 +176,7 @@ describe('the live stream', () => {
     await first[Symbol.asyncDispose]();
   });
 
-  test('filters for each listener by itself', async () => {
+  test('filters for each listener separately', async () => {
     await using blocks = await listen({ query: '?action=block' });
     await using customers = await listen({ query: '?entityType=customer&entityType=campaign' });
     await ground.add({ action: 'edit' });
@@ -194,7 +194,7 @@ describe('the live stream', () => {
     expect((await events.next()).id).toBe(own);
   });
 
-  test('a Last-Event-ID that is no id is a 400', async () => {
+  test('a Last-Event-ID that is not an id is a 400', async () => {
     const token = await ground.token();
     for (const id of ['x', '-1', '9'.repeat(30)]) {
       const response = await ground.get('/v1/entries/stream', token, { headers: { 'last-event-id': id } });
@@ -202,7 +202,7 @@ describe('the live stream', () => {
     }
   });
 
-  test('is recorded when it is opened, with where it resumes, and with what it has delivered when it ends', async () => {
+  test('is recorded when it opens, with where it resumes, and with the entries delivered when it ends', async () => {
     const before = await ground.add();
     const missed = await ground.add();
     const token = await ground.token({ name: 'watcher' });
@@ -227,7 +227,7 @@ describe('the live stream', () => {
     });
   });
 
-  test('resumes no further back than a report reaches, and says so', async () => {
+  test('resumes no further back than a report reaches, and refuses with the reason', async () => {
     await using own = await apiGround();
     const old = await own.add({ committedAt: new Date(Date.now() - 8 * 86_400_000).toISOString() });
     const token = await own.token({ name: 'looper', role: 'viewer' });
@@ -250,7 +250,7 @@ describe('the live stream', () => {
     expect((await events.next()).id).toBe(next);
   });
 
-  test('says how far it is behind, also to who is ahead of the trail', async () => {
+  test('reports how far it is behind, also to a client that is ahead of the trail', async () => {
     const last = await ground.add();
     await using events = await listen({ after: String(BigInt(last) + 1_000n) });
     await until('its position', () => events.positions.length > 0);
@@ -273,9 +273,9 @@ describe('the live stream', () => {
     await events.ended(15_000);
   });
 
-  test('a client that does not read is not buffered for, does not hold up the others, and gets everything in the end', async () => {
+  test('buffers nothing for a client that does not read, delays no other client, and delivers everything in the end', async () => {
     const token = await ground.token();
-    // More than all socket buffers take.
+    // More than all socket buffers hold.
     const big = 'x'.repeat(1_000_000);
     const stuck = await pausedClient(`${ground.daemon.url}/v1/entries/stream?action=big`, token);
     await using events = await listen({ token, query: '?action=last' });
@@ -289,7 +289,7 @@ describe('the live stream', () => {
   });
 });
 
-/** A client whose socket is open and not read until `readUntil` counts events of data. */
+/** A client with an open socket that it does not read until `readUntil` counts events of data. */
 async function pausedClient(
   url: string,
   token: string,
@@ -316,7 +316,7 @@ async function pausedClient(
   };
 }
 
-test('stopping the daemon ends its streams and takes no longer than it must', async () => {
+test('ends when the daemon stops, without delaying it', async () => {
   const own = await apiGround();
   const token = await own.token();
   await own.add();

@@ -28,14 +28,14 @@ async function waltrailTokenOf(url: string, ...args: string[]): Promise<string> 
 }
 
 const tokenCommand = (url: string, ...args: string[]): Promise<CommandResult> =>
-  // Tokens are the trail's: nothing is asked of the source, which is not there.
+  // Tokens belong to the trail. The source is never asked, and does not exist here.
   waltrail(['token', ...args], {
     WALTRAIL_SOURCE_URL: 'postgres://nobody@127.0.0.1:1/none',
     WALTRAIL_TRAIL_URL: url,
   });
 
 describe('waltrail token', () => {
-  test('create prints a token that works, and only its hash is stored', async () => {
+  test('create prints a token that works, and stores only its hash', async () => {
     const secret = (
       await waltrailToken('create', '--name', 'Ada', '--role', 'exporter', '--tenant', 'one')
     ).trim();
@@ -47,7 +47,7 @@ describe('waltrail token', () => {
     expect(stored[0]!.text).not.toContain(secret.slice(3));
   });
 
-  test('create works before the first start, on an empty database, and says what it cannot reach', async () => {
+  test('create works before the first start, on an empty database, and names what it cannot reach', async () => {
     await using fresh = await freshDatabase('empty');
     expect(await waltrailTokenOf(fresh.url, 'create', '--name', 'first')).toMatch(/^wt_/);
     const refused = await tokenCommand(
@@ -61,7 +61,7 @@ describe('waltrail token', () => {
     expect(JSON.parse(refused.errors)).toMatchObject({ error: { code: 'PG_UNREACHABLE' } });
   });
 
-  test('create makes viewers unless told otherwise, tokens that end, and sign-in codes that are no tokens', async () => {
+  test('create makes viewers by default, tokens that expire, and sign-in codes that are no tokens', async () => {
     const viewer = (await waltrailToken('create', '--name', 'plain')).trim();
     expect(await findToken(pool, viewer)).toMatchObject({ role: 'viewer', tenant: null });
     await waltrailToken('create', '--name', 'ends', '--expires', '30');
@@ -113,7 +113,7 @@ describe('waltrail token', () => {
     expect(errors).toMatch(/^waltrail: .*--help/);
   });
 
-  test('says how it is used', async () => {
+  test('prints its usage', async () => {
     const { output } = await tokenCommand(trail.url, '--help');
     expect(output).toContain('token create');
     expect(await waltrailToken('create', '--help')).toContain('Usage: waltrail token create --name NAME');
@@ -129,7 +129,7 @@ describe('waltrail token', () => {
     expect(JSON.parse(await waltrailToken('revoke', 'data', '--json'))).toEqual({ revoked: 1 });
   });
 
-  test('finds the embedded trail through run.json, and says so when there is none', async () => {
+  test('finds the embedded trail through run.json, and reports when there is none', async () => {
     const dataDir = await mkdtemp(path.join(tmpdir(), 'waltrail-token-'));
     const run = () => waltrail(['token', 'list', '--json'], { WALTRAIL_DATA_DIR: dataDir });
     expect(await run()).toMatchObject({ code: 1, errors: expect.stringContaining('SETTINGS_INVALID') });

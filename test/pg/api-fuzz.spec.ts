@@ -4,12 +4,12 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { apiGround, type ApiGround } from '../support/api.ts';
 import { generator, type Random } from '../support/random.ts';
 
-/** 10,000 were tried; WALTRAIL_FUZZ_REQUESTS and WALTRAIL_FUZZ_SEED try others. */
+/** The number of requests. 10,000 have passed. WALTRAIL_FUZZ_REQUESTS and WALTRAIL_FUZZ_SEED set others. */
 const REQUESTS = Number(process.env.WALTRAIL_FUZZ_REQUESTS ?? 800);
 const SEED = Number(process.env.WALTRAIL_FUZZ_SEED ?? 20_261_130);
 const AT_ONCE = 8;
 const ANSWER_LIMIT_MS = 20_000;
-/** A stream has answered when its head is there. */
+/** An answer of a stream is complete when its head has arrived. */
 const STREAM_MS = 50;
 
 let ground: ApiGround;
@@ -172,7 +172,7 @@ function body(random: Random, text: () => string): Buffer {
   }
 }
 
-/** One of the bits of a cursor is another one, or some of it is missing. */
+/** Changes a bit of a cursor, cuts it off, repeats it, or adds fields. */
 function tampered(cursor: string, random: Random): string {
   const at = random(cursor.length);
   switch (random(4)) {
@@ -193,7 +193,7 @@ function tampered(cursor: string, random: Random): string {
   }
 }
 
-/** Percent signs for everything, halves of surrogate pairs as the bytes that they would be. */
+/** Percent-encodes a text. Halves of surrogate pairs become the three bytes of their code point. */
 const encodeAnyhow = (value: string): string =>
   [...value]
     .map((character) => {
@@ -204,7 +204,7 @@ const encodeAnyhow = (value: string): string =>
     })
     .join('');
 
-/** The status of the answer; 0: the connection was closed without one. */
+/** Returns the status of the answer, or 0 if the connection was closed without one. */
 function send(
   { method, path, headers, body: bytes }: Fuzzed,
   agent: http.Agent,
@@ -219,10 +219,9 @@ function send(
       clearTimeout(limit);
       resolve({ status, text });
     };
-    // A request that lies about its length leaves a connection on which the next one would be its body.
+    // A wrong length leaves the connection waiting for a body. It would take the next request for that body.
     const lies = ['content-length', 'transfer-encoding', 'expect'].some((name) => name in headers);
-    // Node's client does not say the length of a body of GET, HEAD and DELETE: the body would be another
-    // request.
+    // Node's client sends no length for a body of GET, HEAD and DELETE: the body would be another request.
     const given = {
       headers: bytes === undefined ? headers : { 'content-length': `${bytes.length}`, ...headers },
     };
@@ -257,7 +256,7 @@ function send(
 }
 
 test(
-  `${REQUESTS} requests of nonsense are answered without a 500, and the daemon lives`,
+  `${REQUESTS} random requests are answered without a 500, and the daemon keeps running`,
   async () => {
     const random = generator(SEED);
     const agent = new http.Agent({ keepAlive: true, maxSockets: AT_ONCE });
@@ -286,7 +285,7 @@ test(
       `fuzz: seed ${SEED}, ${JSON.stringify(Object.fromEntries([...statuses].sort(([a], [b]) => a - b)))}\n`,
     );
     expect(failed).toEqual([]);
-    // They got somewhere: to answers, to checks of values, and to the router.
+    // The requests reached answers, the checks of values, and the router.
     for (const status of [200, 400, 401, 403, 404])
       expect(statuses.get(status) ?? 0).toBeGreaterThan(REQUESTS / 250);
     expect((await ground.get('/v1/entries', tokens[0]!)).status).toBe(200);
@@ -296,7 +295,7 @@ test(
   REQUESTS * 100 + 60_000,
 );
 
-test('what a route does not take, and a row cannot hold, keeps no use of it from being recorded', async () => {
+test('parameters that a route ignores, and text that a row cannot hold, do not prevent the access record', async () => {
   const created = await ground.get('/v1/exports', tokens[2]!, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -316,7 +315,7 @@ test('what a route does not take, and a row cannot hold, keeps no use of it from
   expect(rows).toEqual([{ filters: { id, note: 'a\u{fffd}b', half: '\u{fffd}', deep: [[['…']]] } }]);
 });
 
-test('bytes that are no HTTP end their connection only', async () => {
+test('bytes that are not HTTP end their own connection only', async () => {
   const random = generator(SEED);
   const { hostname, port } = new URL(ground.daemon.url);
   const garbage = Array.from({ length: 50 }, (_, n) => {

@@ -36,7 +36,7 @@ const published = async (): Promise<string[]> =>
     await source.query<{ name: string }>('select tablename as name from pg_publication_tables order by 1')
   ).map(({ name }) => name);
 
-test('tables leave the publication with a yes alone: by --yes, or on a terminal', async () => {
+test('tables leave the publication only with a confirmation: by --yes, or on a terminal', async () => {
   const refused = await run(ONE, ['apply']);
   expect([refused.code, refused.errors]).toEqual([
     1,
@@ -51,18 +51,18 @@ test('tables leave the publication with a yes alone: by --yes, or on a terminal'
   expect((await run(ONE, ['apply'], (question) => asked.push(question) > 0)).code).toBe(0);
   expect(asked).toEqual([expect.stringContaining('public.parts leaves the publication')]);
   expect(await published()).toEqual(['items']);
-  // What comes needs no yes.
+  // Added tables need no confirmation.
   expect((await run(BOTH, ['apply'])).code).toBe(0);
   expect((await run(ONE, ['apply', '--yes'])).code).toBe(0);
   expect(await published()).toEqual(['items']);
 });
 
-test('plan --sql prints the SQL alone, and nothing of it where a problem stands in its way', async () => {
+test('plan --sql prints nothing but the SQL, and no SQL where a problem prevents it', async () => {
   const { code, output, errors } = await run(ONE, ['plan', '--sql']);
   expect([code, errors]).toEqual([0, '']);
   expect(output).toMatch(/^begin;\nset local lock_timeout = '5s';\n-- .*^commit;\n$/ms);
   expect(JSON.parse((await run(ONE, ['plan', '--sql', '--json'])).output)).toEqual({ sql: output.trimEnd() });
-  // By hand, as psql runs it.
+  // Run by hand, as psql runs it.
   await source.query(output);
   expect(await published()).toEqual(['items']);
   expect(await run(ONE, ['plan', '--sql'])).toEqual({ code: 0, output: '', errors: '' });

@@ -5,12 +5,12 @@ import { SCHEMAS } from '../schemas/truth.ts';
 import { attributedDay } from '../support/attributed-day.ts';
 
 const SEED = 31;
-/** Of a hundred changes that the application audits, so many have to be named. */
+/** Least share of the audited changes that has to be attributed. */
 const AUDITED = 0.95;
 const SETTING = 'app.user_id';
 
-describe('by the YAML that init writes, and no change of the application', () => {
-  test.each(SCHEMAS)('a day of %s names nobody wrong, and more than columns do', async (name) => {
+describe('the YAML that init writes, without a change of the application', () => {
+  test.each(SCHEMAS)('attributes a day of %s without wrong names, and more than columns do', async (name) => {
     const { before, after, yaml } = await attributedDay(name, { seed: SEED });
     expect([before.all.wrong, after.all.wrong]).toEqual([[], []]);
     expect(named(after.all)).toBeGreaterThanOrEqual(named(before.all));
@@ -22,7 +22,7 @@ describe('by the YAML that init writes, and no change of the application', () =>
     expect(named(after.audited)).toBeGreaterThanOrEqual(AUDITED);
   });
 
-  test('a day on the tables that Lago audits names nearly everybody, by memberships', async () => {
+  test('attributes nearly all changes on the tables that Lago audits, through memberships', async () => {
     const { before, after, yaml } = await attributedDay('lago', { seed: SEED, audited: true });
     expect(yaml).toMatch(/modifier: whodunnit, prefix: "membership\/", as: memberships/);
     expect(after.all.wrong).toEqual([]);
@@ -32,7 +32,7 @@ describe('by the YAML that init writes, and no change of the application', () =>
   });
 
   test.each(['pagila', 'chatwoot'] as const)(
-    'a day of %s whose functions read a setting names everybody who sets it',
+    'attributes the changes of everyone who sets the setting that functions of %s read',
     async (name) => {
       const { before, after, yaml } = await attributedDay(name, { seed: SEED, setting: SETTING });
       expect(yaml).toContain(`session:\n  # functions or policies of the database read ${SETTING}\n`);

@@ -53,17 +53,17 @@ redact: [{ columns: [secret], with: mask }]`;
 type Row = Readonly<Record<string, string | null>>;
 
 /**
- * Plays the entries of a table and compares each with all before it: whatever is behind a baseline has to
- * find the rows as it leaves them. Returns the rows at the end, by id.
+ * Replays the entries of a table and compares each with all before it. Entries after a baseline have to find
+ * the rows as the baseline has them. Returns the rows at the end, by id.
  */
 function replayed(entries: readonly PlainEntry[], table: string): Record<string, Row> {
   const rows = new Map<string, Row>();
-  /** Ids that are known to be there no more, or never to have been. */
+  /** Ids known to be deleted, or never to have existed. */
   const gone = new Set<string>();
   let existed: Set<string> | null = null;
   for (const { table: of, operation, entityId, previous, updated } of entries) {
     if (of !== table) {
-      // The baseline is whole where its note comes: what it did not have is not there.
+      // The baseline is complete where its note comes: rows that it lacks do not exist.
       if (existed !== null) for (const id of rows.keys()) expect([...existed]).toContain(id);
       existed = null;
       continue;
@@ -97,7 +97,7 @@ function replayed(entries: readonly PlainEntry[], table: string): Record<string,
   return Object.fromEntries(rows);
 }
 
-/** The rows as they are, by id, as text. */
+/** The rows of the source, by id, as text. */
 async function rowsOf(source: TestDatabase, table: string): Promise<Record<string, Row>> {
   const rows = await source.query<{ row: Row }>(
     `select (select jsonb_object_agg(key, value) from jsonb_each_text(to_jsonb(t))) as row from ${table} t`,
@@ -113,8 +113,8 @@ const told = (entries: readonly PlainEntry[]): string[] =>
     table === 'waltrail.tracking' ? [`${entityName}: ${previous!['change']} -> ${updated!['change']}`] : [],
   );
 
-describe('when a trail begins', () => {
-  test('each row is an entry before the first change: with names, tenant, labels and redaction as for an insert, and nobody made it', async () => {
+describe('a baseline when a trail begins', () => {
+  test('has an entry for each row before the first change: with names, tenant, labels and redaction as for an insert, and no modifier', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: TABLES, options: { pace: PACE } });
     await g.source.query(
       `update roles set level = 2 where id = 1; insert into roles (id, name) values (9, 'new')`,
@@ -205,7 +205,7 @@ describe('when a trail begins', () => {
     ]);
   });
 
-  test('rows of partitions with columns in another order are in it, and a table with more rows than its limit has none', async () => {
+  test('includes rows of partitions with another column order, and is not taken of a table with more rows than its limit', async () => {
     await using g = await ground(
       `create table parted (id int, gone int, name text, primary key (id)) partition by range (id);
        alter table parted drop column gone;
@@ -230,7 +230,7 @@ describe('when a trail begins', () => {
       'public.parted: no baseline -> baseline of 2 rows',
     ];
     expect(told(entries).sort()).toEqual(outcomes);
-    // What is too large is not read again, until it may have more rows.
+    // A table that is too large is not read again until its limit changes.
     await g.capture.stop();
     await g.start();
     await g.source.query('insert into many values (12)');
@@ -252,7 +252,7 @@ interface Ground extends AsyncDisposable {
   start(): Promise<void>;
   reload(yaml: string): Promise<void>;
   apply(): Promise<void>;
-  /** Waits for this many baselines that were taken, or found to be too large; gives the entries. */
+  /** Waits for this number of baselines, taken or found too large. Returns the entries. */
   taken(count: number): Promise<PlainEntry[]>;
 }
 
@@ -302,8 +302,8 @@ const SETTINGS = `create table settings (id int primary key, value text);
   insert into settings select n, 'v' || n from generate_series(1, 40) n`;
 const settings = (rule: string): string => `tables: { public.settings: { entity: setting, ${rule} } }`;
 
-describe('while capture streams', () => {
-  test('rows that others write meanwhile are in the baseline or behind it, each once, whoever commits late', async () => {
+describe('a baseline while capture streams', () => {
+  test('has each concurrently written row once, in the baseline or after it, also when a transaction commits late', async () => {
     await using g = await ground(SETTINGS, settings('name: "{id}"'));
     const stop = new AbortController();
     const writer = async (number: number): Promise<void> => {
@@ -331,9 +331,9 @@ describe('while capture streams', () => {
         await g.reload(settings('name: "{id}", baseline: true'));
         await g.taken(count);
         await g.reload(settings('name: "{id}"'));
-        // What is wanted no more is forgotten, so that the next is another beginning.
+        // A baseline that the YAML drops is forgotten, so that the next one begins again.
         await until(
-          'it is forgotten',
+          'the baseline to be forgotten',
           async () => (await g.trail.query('select from trail.baseline')).length === 0,
         );
       }
@@ -348,13 +348,13 @@ describe('while capture streams', () => {
     expect(await g.trail.query('select from trail.gap')).toEqual([]);
   });
 
-  test('it waits for a transaction that writes, without a slot; changes of others are stored meanwhile', async () => {
+  test('waits for a writing transaction without holding a slot, while changes of others are stored', async () => {
     await using g = await ground(SETTINGS, settings('name: "{id}"'));
     const client = new pg.Client(g.source.url);
     await client.connect();
     await client.query(`begin; insert into settings values (77, 'late')`);
     await g.reload(settings('name: "{id}", baseline: true'));
-    await until('it is said to wait', () => g.capture.status().waiting?.what === 'A baseline of tables');
+    await until('the wait to be reported', () => g.capture.status().waiting?.what === 'A baseline of tables');
     await g.source.query(`update settings set value = 'x' where id = 1`);
     await untilCaughtUp(g.source, g.trail);
     expect(ofBaseline(await readEntries(g.trail))).toEqual([]);
@@ -367,7 +367,7 @@ describe('while capture streams', () => {
     expect(g.capture.status().waiting).toBeNull();
   });
 
-  test('a table that comes later has one, and again when it was made anew', async () => {
+  test('is taken of a table that is added later, and again after the table was recreated', async () => {
     await using g = await ground(SETTINGS, settings('name: "{id}"'));
     await g.source.query(`create table roles (id int primary key); insert into roles values (1), (2)`);
     g.yaml = `tables: { public.settings: { entity: setting, name: "{id}" }, public.roles: { entity: role, baseline: true } }`;
@@ -378,11 +378,11 @@ describe('while capture streams', () => {
     await g.source.query(`begin; drop table roles; create table roles (id int primary key);
                           insert into roles values (5); commit`);
     await g.apply();
-    const anew = await g.taken(2);
-    expect(ofBaseline(anew).filter(({ entityId }) => entityId === '5')).toHaveLength(1);
+    const again = await g.taken(2);
+    expect(ofBaseline(again).filter(({ entityId }) => entityId === '5')).toHaveLength(1);
   });
 
-  test('behind a gap of the table it is taken again', async () => {
+  test('is taken again after a gap of the table', async () => {
     await using g = await ground(SETTINGS, settings('name: "{id}", baseline: true'), { ...PACE, lookMs: 10 });
     await g.taken(1);
     await g.source.query('alter publication waltrail drop table settings');
@@ -397,7 +397,7 @@ describe('while capture streams', () => {
 });
 
 describe('rows that are read as of a slot', () => {
-  /** What becomes of tables when `meanwhile` is done between the snapshot and the reading. */
+  /** Returns the outcome for each table when `meanwhile` runs between the snapshot and the reading. */
   const reading = async (options: {
     readonly schemaSql: string;
     readonly meanwhile?: string;
@@ -443,7 +443,7 @@ describe('rows that are read as of a slot', () => {
   const SETTINGS_OF_TWO = `create table a (id int primary key, value text); insert into a values (1, 'x'), (2, 'y');
     create table b (id int primary key, value text); insert into b values (3, 'z')`;
 
-  test('are those of its position, whatever is committed before they are read', async () => {
+  test("are those of the slot's position, whatever is committed before they are read", async () => {
     const meanwhile = `insert into a values (9, 'new'); delete from a where id = 1; update b set value = 'other'`;
     expect(await reading({ schemaSql: SETTINGS_OF_TWO, meanwhile })).toEqual([
       'public.a: 1 x, 2 y',
@@ -455,9 +455,9 @@ describe('rows that are read as of a slot', () => {
     'truncate a',
     'alter table a alter column value type varchar(7)',
     'alter table a alter column id type int8',
-  ])('are not taken for none where the table got another file meanwhile (%s)', async (meanwhile) => {
+  ])('are reported as unread, not as absent, when the table got a new file (%s)', async (meanwhile) => {
     const [first, second] = await reading({ schemaSql: SETTINGS_OF_TWO, meanwhile });
-    // PostgreSQL rewrites a table for some of these.
+    // PostgreSQL rewrites the table for some of these.
     expect(['public.a: it was emptied or rewritten while it was read', 'public.a: 1 x, 2 y']).toContain(
       first,
     );
@@ -466,7 +466,7 @@ describe('rows that are read as of a slot', () => {
     expect(second).toBe('public.b: 3 z');
   });
 
-  test('wait for no lock, and have a limit of bytes: alone too many, together in another turn', async () => {
+  test('wait for no lock, and have a limit of bytes: a table above it is not read, and further tables take another turn', async () => {
     expect(await reading({ schemaSql: SETTINGS_OF_TWO, meanwhile: 'begin; lock table a' })).toEqual([
       expect.stringMatching(/^public\.a: the source refused/),
       'public.b: 3 z',
@@ -479,7 +479,7 @@ describe('rows that are read as of a slot', () => {
   });
 });
 
-test('plan says how many entries it will be, of which tables none, and what the role may not read', async () => {
+test('plan shows the number of entries of a baseline, the tables without one, and the tables that the role may not read', async () => {
   await using source = await freshDatabase('empty');
   const role = `${source.name}_reader`;
   await source.query(`

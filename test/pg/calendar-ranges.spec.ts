@@ -5,10 +5,10 @@ let ground: ApiGround;
 let admin: string;
 
 beforeAll(async () => {
-  // Its reports are in the zone Europe/Berlin.
+  // The time zone of its reports is Europe/Berlin.
   ground = await apiGround({ roles: ['api'] });
   admin = await ground.token();
-  // The first and the last moment of the week in which the clock was put back, and those outside.
+  // The first and the last moment of the week in which the clock was put back, and the moments just outside.
   for (const committedAt of [
     '2026-10-18T21:59:59.999999Z',
     '2026-10-18T22:00:00Z',
@@ -33,7 +33,7 @@ const timesIn = async (query: string): Promise<unknown> => {
   );
 };
 
-test('a week is one of the calendar, from midnight to midnight of the zone, everywhere', async () => {
+test('a week is a calendar week, from midnight to midnight of the zone, everywhere', async () => {
   const week = ['2026-10-25T22:59:59.999999Z', '2026-10-18T22:00:00.000000Z'];
   expect(await timesIn('from=2026-10-19&to=2026-10-26')).toEqual(week);
   expect(await timesIn('from=2026-10-19&to=2026-10-26&timezone=Europe/Berlin')).toEqual(week);
@@ -53,7 +53,7 @@ test('a week is one of the calendar, from midnight to midnight of the zone, ever
   ]);
 });
 
-test('a zone that is none, and a week of the calendar of another zone that is too long, are refused', async () => {
+test('an unknown zone is refused, and so is a calendar week that is too long in another zone', async () => {
   for (const route of ['entries', 'facets', 'facets/actions', 'gaps'])
     expect(await get(`${route}?timezone=Mars/Olympus`)).toMatchObject({
       status: 400,

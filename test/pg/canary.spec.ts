@@ -11,7 +11,7 @@ import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { loadConfig } from '../../src/tracking/load.js';
 import { until } from '../support/until.ts';
 
-/** Every secret begins with it, so one search finds all; the rest says which one it was. */
+/** Every secret begins with this text, so one search finds all. The rest tells which secret it was. */
 const CANARY = `Cn${randomBytes(8).toString('hex')}`;
 const secret = (place: string): string => `${CANARY}.${place}`;
 const PASSWORD = `${CANARY}-login`;
@@ -42,7 +42,7 @@ tables:
   public.moving: { entity: moving, name: "{password}" }
   public.bulk: { entity: bulk }`;
 
-/** As a role with a password that must be nowhere either. */
+/** Sets the password of a role, which must not appear anywhere either. */
 async function withRole(database: TestDatabase, role: string): Promise<string> {
   await database.query(`create role ${role} login superuser replication password '${PASSWORD}'`);
   const url = new URL(database.url);
@@ -126,7 +126,7 @@ async function changeRows(source: TestDatabase): Promise<void> {
   }
 }
 
-/** Every row of every table of the trail's database, queue included, but its log of statements. */
+/** Every row of every table of the trail's database, including the queue, without its log of statements. */
 async function everyRow(trail: TestDatabase): Promise<string> {
   const tables = await trail.query<{ name: string }>(
     `select quote_ident(schemaname) || '.' || quote_ident(tablename) as name from pg_tables
@@ -139,7 +139,7 @@ async function everyRow(trail: TestDatabase): Promise<string> {
 }
 
 /**
- * The secret as it is and as it may be written: hexadecimal, base64 at each offset, and in parts of a file.
+ * The secret as it is and as it may be encoded: hexadecimal, base64 at each offset, and in parts of a file.
  */
 function expectNone(where: string, text: string | Buffer): void {
   const bytes = Buffer.from(text);
@@ -165,7 +165,7 @@ async function expectNoneInFiles(folder: string): Promise<void> {
       expectNone(entry.name, await readFile(path.join(entry.parentPath, entry.name)));
 }
 
-/** Of a file that was removed when it was opened; returns how many bytes were read. */
+/** Searches a file that was removed when it was opened. Returns the number of bytes that were read. */
 async function expectNoneInSpool(pid: number, folder: string): Promise<number> {
   let bytes = 0;
   for (const descriptor of await readdir(`/proc/${pid}/fd`)) {
@@ -228,7 +228,7 @@ async function expectNoneInAnswers(url: string, token: string): Promise<void> {
 
 const urlOf = (daemon: DaemonProcess): string | undefined => /"url":"(http[^"]+)"/.exec(daemon.log())?.[1];
 
-test('a secret of any place is in no entry, log, metric, queue, file, spool, answer, export or crash message', async () => {
+test('a secret from any place is in no entry, log, metric, queue, file, spool, answer, export or crash message', async () => {
   await using source = await freshDatabase('empty');
   await using trail = await freshDatabase('trail');
   const role = `canary_${source.name}`;
@@ -275,7 +275,7 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
       password: '***',
     });
 
-    // While a transaction is spooled, its rows lie in a file, not redacted yet.
+    // While a transaction is spooled, its rows are in a file and not redacted yet.
     const running = new pg.Client(sourceUrl);
     running.on('error', () => undefined);
     await running.connect();
@@ -290,7 +290,7 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
     await running.end();
     await stores();
 
-    // The trail refuses a row, and says which.
+    // The trail refuses a row, and its error holds that row.
     await trail.query(
       `alter table trail.entry add constraint refused check (entity_name not like 'third%') not valid`,
     );
@@ -321,14 +321,14 @@ test('a secret of any place is in no entry, log, metric, queue, file, spool, ans
       const broken = new URL(url);
       broken.port = '1';
       const failing = ground.start(['--port', '0'], { [name]: broken.href });
-      await until('it to fail', () => failing.exited || failing.log().includes('PG_UNREACHABLE'));
+      await until('the daemon to fail', () => failing.exited || failing.log().includes('PG_UNREACHABLE'));
       expectNone(name, failing.log());
       await failing.kill('SIGKILL');
     }
   } finally {
     await source.query(`alter system reset logical_decoding_work_mem`);
     await source.query('select pg_reload_conf()');
-    // What it owns goes with the databases.
+    // The objects it owns are dropped with the databases.
     await source.query(`alter role ${role} nologin`);
   }
 });

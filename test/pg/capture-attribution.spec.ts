@@ -24,7 +24,7 @@ const DANA = { key: '7', name: 'Dana Levi', kind: 'agent' };
 const say = (content: string) => `select pg_logical_emit_message(true, 'waltrail', $json$${content}$json$);`;
 const inOne = (...statements: readonly string[]) => `begin; ${statements.join('; ')}; commit`;
 
-/** Who made each change, how that was found, and what else is said of it. */
+/** For each change: who made it, how that was found, and what else the entry states. */
 const lines = (entries: readonly PlainEntry[]): unknown[] =>
   entries
     .filter(({ entityType }) => entityType !== 'waltrail')
@@ -42,7 +42,7 @@ async function reading<T>(g: CaptureGround, work: (reader: TrailReader) => Promi
 const RANGE = { from: '2000-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };
 
 describe('the modifier column', () => {
-  test('names who made an update only where the update has altered it; else it is a hint', async () => {
+  test('names who made an update only where the update has altered it; otherwise it is a hint', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(`insert into items values (1, 'a', 'new', 2)`);
     await g.source.query(`update items set state = 'by psql'`);
@@ -64,7 +64,7 @@ describe('the modifier column', () => {
     expect(g.capture.status().ignored).toBe(1);
   });
 
-  test('names who made every update where the YAML says that the application always sets it', async () => {
+  test('names who made every update where the YAML states that the application always sets it', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: ALWAYS });
     await g.source.query(`insert into items values (1, 'a', 'new', 2)`);
     await g.source.query(`update items set state = 'x'`);
@@ -77,7 +77,7 @@ describe('the modifier column', () => {
     ]);
   });
 
-  test('names nobody where it is not known whether the update has altered it', async () => {
+  test('names nobody where it is unknown whether the update altered it', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query('alter table items replica identity default');
     await g.source.query(`insert into items values (1, 'a', 'new', 2)`);
@@ -88,7 +88,7 @@ describe('the modifier column', () => {
     ]);
   });
 
-  test('as a hint is shown by API and files, and is that person in no filter, count or dictionary', async () => {
+  test('is shown as a hint by API and files, and adds that person to no filter, count or dictionary', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(`insert into items select i, 'a', 'new', null from generate_series(1, 3) i`);
     await g.source.query(`insert into items values (4, 'b', 'new', 2)`);
@@ -128,7 +128,7 @@ describe('a message and the column', () => {
   const EARLY_AND_LATE = ['first', 'last'] as const;
 
   test.each(EARLY_AND_LATE)(
-    'that disagree are both kept, and the message counts, when it comes %s',
+    'are both kept when they disagree, and the message counts, when it comes %s',
     async (when) => {
       await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
       await g.source.query(
@@ -165,7 +165,7 @@ describe('a message and the column', () => {
   );
 
   test.each(EARLY_AND_LATE)(
-    'of a message that gives a context alone, or is not understood, the hint stays, when it comes %s',
+    'leave the hint when the message gives only a context or is not understood, when it comes %s',
     async (when) => {
       await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
       await g.source.query(`insert into items values (1, 'a', 'new', 2)`);
@@ -209,7 +209,7 @@ describe('the name and kind of a modifier', () => {
   const GHOST = inOne(say('{"modifier": "cron", "name": "Nightly job", "kind": "system"}'), `insert into items values (2, 'a', 'x', null)`); // prettier-ignore
   const who = (entries: readonly PlainEntry[]) => entries.map(({ modifierKey, modifier, kind }) => [modifierKey, modifier, kind]); // prettier-ignore
 
-  test('come from the modifiers table, whatever a message says: it renames nobody', async () => {
+  test('come from the modifiers table, whatever a message states: it renames nobody', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(FORGED);
     await g.source.query(GHOST);
@@ -244,7 +244,7 @@ describe('signed messages', () => {
     ${RECIPE.replaceAll('/* the key */', `'${KEY}'`)}`;
   const unread = (reason: string) => ({ unread: { lsn: expect.any(String), reason } });
 
-  test('count, as the SQL of the manual signs them; all others are passed over and marked', async () => {
+  test('count when signed with the SQL of the manual; all others are passed over and marked', async () => {
     await using g = await captureGround({ schemaSql: SETUP, yaml: SIGNED });
     const item = (id: number, by: number | string = 2) => `insert into items values (${id}, 'a', 'x', ${by})`;
     await g.source.query(inOne(`select app.say('{"modifier": 7}')`, item(1, 7)));
@@ -271,11 +271,11 @@ describe('signed messages', () => {
     expect(g.capture.status().messagesUnread).toBe(6);
   });
 
-  test('of another transaction are worth nothing, and no number of others has a transaction read again', async () => {
+  test('have no effect in another transaction, and no number of them causes a second reading', async () => {
     await using g = await captureGround({ schemaSql: SETUP, yaml: SIGNED });
     const client = new pg.Client(g.source.url);
     await client.connect();
-    // What somebody who can read the WAL would send again.
+    // What somebody who can read the WAL could send again.
     await client.query(`create temp table heard (body text)`);
     await client.query('begin');
     await client.query(`insert into heard select app.signed('{"modifier": 7}')`);

@@ -7,18 +7,18 @@ import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
 
-/** What is durable: the checkpoint and the ids of the entities of its entries, in order. */
+/** What is durable: the checkpoint, and the entity ids of its entries in order. */
 async function stored(trail: TestDatabase): Promise<{ endLsn: string; entries: string[] }> {
   const [checkpoint] = await trail.query<{ end_lsn: string }>('select end_lsn::text from trail.checkpoint');
   const entries = await trail.query<{ entity_id: string }>('select entity_id from trail.entry order by id');
   return { endLsn: checkpoint!.end_lsn, entries: entries.map((entry) => entry.entity_id) };
 }
 
-/** 0/64: where the writer's trail begins. */
+/** 0/64: the beginning of the writer's trail. */
 const BEGINNING = { endLsn: '0/64', entries: [] };
 
 describe('batches of the writer', () => {
-  test('entries sent while a commit is on its way are stored by the next one, and only by it', async () => {
+  test('entries sent while a commit is on its way are stored by the next commit, and only by it', async () => {
     await using trail = await freshDatabase('trail');
     const writer = await openWriter(trail);
     writeEntry(writer, 'first');
@@ -43,7 +43,7 @@ describe('batches of the writer', () => {
     await writer.close();
   });
 
-  test('what is whole is sent without the part of a transaction behind it, which waits for the commit', async () => {
+  test('complete transactions are sent without the part of the transaction after them, which waits for the commit', async () => {
     await using trail = await freshDatabase('trail');
     const writer = await openWriter(trail);
     writeEntry(writer, 'whole');
@@ -70,7 +70,7 @@ describe('batches of the writer', () => {
     await writer.close();
   });
 
-  test('a batch that the trail refuses takes what was sent behind it along, and nothing before it', async () => {
+  test('a batch that the trail refuses discards the batches sent after it, and none before it', async () => {
     await using trail = await freshDatabase('trail');
     const failures: WaltrailError[] = [];
     const writer = await openWriter(trail, (error) => failures.push(error));
@@ -95,7 +95,7 @@ describe('batches of the writer', () => {
     expect(await stored(trail)).toEqual({ endLsn: '0/C8', entries: ['good'] });
   });
 
-  test('a commit that fails at its very end leaves a session in which what was sent behind it begins anew, and is lost', async () => {
+  test('a commit that fails at its very end also discards the batch sent after it, which has begun a new transaction', async () => {
     await using trail = await freshDatabase('trail');
     await trail.query(`
       create function public.refuse() returns trigger language plpgsql as $$ begin raise exception 'not now'; end $$;
@@ -116,7 +116,7 @@ describe('batches of the writer', () => {
     expect(await stored(trail)).toEqual(BEGINNING);
   });
 
-  test('a checkpoint that another moved refuses the batch and what was sent behind it', async () => {
+  test('a checkpoint that another process moved refuses the batch and the batches sent after it', async () => {
     await using trail = await freshDatabase('trail');
     const writer = await openWriter(trail);
     await trail.query(`update trail.checkpoint set end_lsn = '0/70'`);
@@ -133,7 +133,7 @@ describe('batches of the writer', () => {
   });
 });
 
-/** The server notices some time after its socket is gone; until then the backend may still be at work. */
+/** The server notices a lost socket after some time. Until then the backend may still be working. */
 async function released(trail: TestDatabase): Promise<void> {
   await until('the end of the writer on the server', async () => {
     const client = await elect(trail.url);
@@ -143,7 +143,7 @@ async function released(trail: TestDatabase): Promise<void> {
 }
 
 describe('a conversation', () => {
-  test('answers come in the order of what was said, though nothing was waited for', async () => {
+  test('answers come in the order of the statements, although the caller waited for none', async () => {
     await using database = await freshDatabase('empty');
     await using talk = await converse(database);
     const heard: string[] = [];
@@ -161,7 +161,7 @@ describe('a conversation', () => {
     expect(await database.query('select n from t order by n')).toEqual([{ n: 1 }, { n: 2 }]);
   });
 
-  test('an error fails everything that is not answered', async () => {
+  test('an error fails every statement that is not answered', async () => {
     await using database = await freshDatabase('empty');
     await using talk = await converse(database);
     const answers = ['select 1', 'select 1/0', 'select 2', 'select 3'].map((sql) => talk.server.say(sql));
@@ -170,7 +170,7 @@ describe('a conversation', () => {
     for (const answer of settled.slice(1)) expect(answer).toMatchObject({ reason: { code: '22012' } });
   });
 
-  test('a connection that breaks fails everything that is not answered', async () => {
+  test('a broken connection fails every statement that is not answered', async () => {
     await using database = await freshDatabase('empty');
     await using talk = await converse(database);
     const answers = ['select pg_terminate_backend(pg_backend_pid())', 'select 1'].map((sql) =>
@@ -185,9 +185,7 @@ describe('a conversation', () => {
 /** The part of pg's connection that sends statements. */
 type Speaker = Record<'query', (this: Speaker, text: string) => void>;
 
-/**
- * As when the first `begin` is cancelled: the message fails before the server has executed anything of it.
- */
+/** As when the first `begin` is cancelled: the message fails before the server has executed any of it. */
 function failFirstBegin(): Disposable & { readonly failed: boolean } {
   const { prototype } = (pg as unknown as { readonly Connection: { readonly prototype: Speaker } })
     .Connection;
@@ -209,7 +207,7 @@ function failFirstBegin(): Disposable & { readonly failed: boolean } {
 }
 
 describe('a begin that fails', () => {
-  test('takes everything that was sent behind it with it', async () => {
+  test('discards everything that was sent after it', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table t (n int)');
     await using talk = await converse(database);

@@ -6,7 +6,7 @@ import { captureGround, type CaptureGround } from '../support/capture.ts';
 
 const SCHEMA = 'create table items (id int primary key, name text)';
 const YAML = 'tables: { public.items: { entity: item } }';
-/** What a session with an origin can claim; each as PostgreSQL prints it. */
+/** Commit times that a session with an origin can claim, each as PostgreSQL prints it. */
 const CLAIMS = [
   'infinity',
   '-infinity',
@@ -16,7 +16,7 @@ const CLAIMS = [
   '0001-12-31 23:59:59.5+00 BC',
 ];
 
-/** Transactions of a session whose origin claims commit times, one after the other. */
+/** Transactions of a session, one after the other. Its origin claims their commit times. */
 async function claim(
   url: string,
   commits: readonly { readonly at: string; readonly sql: string }[],
@@ -56,8 +56,8 @@ async function readAll(g: CaptureGround) {
   }
 }
 
-describe('commit times that nobody can show', () => {
-  test('are stored as the last one before, with what was claimed, and capture starts again', async () => {
+describe('commit times that no reader can show', () => {
+  test('are stored as the last one before them, with the claimed time, and capture starts again', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(`insert into items values (0, 'honest')`);
     const [honest] = await g.caughtUp();
@@ -92,7 +92,7 @@ describe('commit times that nobody can show', () => {
     expect(g.capture.status().latencyMs ?? 0).toBeLessThan(60_000);
   });
 
-  test('that a reader can show are kept, and say nothing about how late capture is', async () => {
+  test('commit times that a reader can show are kept, and do not change how late capture is', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     const kept = ['9999-12-30 00:00:00+00', '0001-01-02 00:00:00+00', '1970-01-01 00:00:00.000001+00'];
     await claim(

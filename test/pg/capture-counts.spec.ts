@@ -16,8 +16,8 @@ const stored = async (trail: TestDatabase): Promise<{ entries: number; transacti
     )
   )[0]!;
 
-describe('what capture counts is what the trail has', () => {
-  test('where a transaction is read again because its logical message came late', async () => {
+describe('the counts of capture are those of the trail', () => {
+  test('when a transaction is read again because its logical message came late', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(`begin;
       select pg_logical_emit_message(true, 'waltrail.configuration', 'of no file');
@@ -35,11 +35,11 @@ describe('what capture counts is what the trail has', () => {
       messagesUnread: 1,
       configurations: 1,
     });
-    // The marker of the end is one without a change.
+    // The transaction that marks the end has no change.
     expect(transactions).toBe(2);
   });
 
-  test('where connections break, and with them the answer to a commit that is stored', async () => {
+  test('when connections break, and with them the answer to a commit that is stored', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     await source.query(SCHEMA);
@@ -51,14 +51,14 @@ describe('what capture counts is what the trail has', () => {
       await streaming(capture);
       for (let round = 1; round <= 4; round++) {
         const before = proxy.connections();
-        // Stored, and nobody is told; or broken wherever it is.
+        // The commit is stored but its answer is lost, or the connection breaks at any other moment.
         const cut = round % 2 === 0 ? proxy.cutAt({ after: ['trail.advance'] }) : undefined;
         await source.query(`insert into items (name) select 'x' from generate_series(1, 500)`);
         await source.query(`update items set seen = ${round} where id = 1`);
         if (cut === undefined) proxy.reset();
         else await until('the answer to be lost', cut);
         await until('another connection', () => proxy.connections() > before);
-        // The trail has not noticed, and would keep the lock of the election for the lost connection.
+        // The trail has not noticed: the lost connection would keep the lock of the election.
         if (cut !== undefined) proxy.reset();
         await untilCaughtUp(source, trail);
       }

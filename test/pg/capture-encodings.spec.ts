@@ -4,7 +4,7 @@ import { readDecoder } from '../../src/pg/encoding.js';
 import { captureGround } from '../support/capture.ts';
 import { encodedDatabase } from '../support/database.ts';
 
-/** With it any bytes get into a text column, as from a C extension. */
+/** A cast that gets any bytes into a text column, as a C extension could. */
 const CAST = 'create cast (bytea as text) without function';
 const SCHEMA = `${CAST};
   create table items (id text primary key, name text, tenant text, by_whom text);
@@ -16,15 +16,14 @@ tables: { public.items: { entity: item, name: "{name}", tenant: tenant, modifier
 
 const bytes = (hex: string): string => `'\\x${hex}'::bytea::text`;
 
-/** A text in the encoding, the same in UTF-8, and bytes that are no text in it. */
+/** A text in the encoding, the same text in UTF-8, and bytes that are not text in it. */
 const ENCODINGS: readonly (readonly [encoding: string, text: string, utf8: string, noText: string])[] = [
   ['UTF8', 'c3a9d7a9', 'éש', 'c3'],
   ['LATIN1', 'e9f8', 'éø', ''],
-  // The last two bytes are UTF-8, by accident.
+  // The last two bytes happen to be UTF-8.
   ['WIN1255', 'f9ece5ed', 'שלום', '61d990'],
   ['WIN1252', '80e9', '€é', '8d'],
-  // A wave dash, of which decoders make one thing or another; half-width kana; a character of the second
-  // plane.
+  // A wave dash, which decoders map differently; half-width kana; a character outside the basic plane.
   ['EUC_JP', 'a1c18eb18fb0a1', '～ｱ丂', 'a4'],
   ['EUC_KR', 'b0a1', '가', 'ff'],
   ['EUC_CN', 'b0a1', '啊', 'a2a1'],

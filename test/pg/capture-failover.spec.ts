@@ -86,7 +86,7 @@ test('a failover without the slot is a gap within five seconds of the new primar
   expect(await g.names()).toEqual(['before', 'after']);
 });
 
-test('a failover behind the trail names the entries that the new primary lacks, and what it wrote instead is captured', async () => {
+test('a failover to a standby that lags behind the trail names the entries that the new primary lacks, and captures what it wrote instead', async () => {
   await using g = await ground();
   await g.add('before');
   await g.caughtUp();
@@ -109,8 +109,8 @@ test('a failover behind the trail names the entries that the new primary lacks, 
     [phantom.commitLsn, gap.updated!['from_lsn'], gap.updated!['to_lsn']],
   );
   expect(within!.within).toBe(true);
-  // A report of the time in which the lost entry was committed is marked, though it was stored before the gap
-  // was found.
+  // A report of the time when the lost entry was committed is marked, although the entry was stored before
+  // the gap was found.
   const [marked] = await g.trail.query<{ name: string }>(
     `select e.entity_name as name from trail.gap join trail.entry e on e.committed_at = last_entry_at`,
   );

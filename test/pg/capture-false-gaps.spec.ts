@@ -16,10 +16,10 @@ const ground = (): Promise<CaptureGround> =>
 const gaps = (g: CaptureGround): Promise<unknown[]> =>
   g.trail.query('select code, tables, closed_at is not null as closed from trail.gap');
 
-/** Gaps, whether they have ended or not. */
+/** Gaps, open and ended. */
 const begun = (g: CaptureGround): Promise<unknown[]> => g.trail.query('select code, tables from trail.gap');
 
-/** A note about `subject` is in the trail, so a look has seen what was done. */
+/** A note about `subject` is in the trail: a look has happened after the change. */
 const noted = (g: CaptureGround, subject: string): Promise<void> =>
   until(`a note about ${subject}`, async () =>
     (await g.entries()).some(({ action, entityName }) => action === 'tracking' && entityName === subject),
@@ -48,12 +48,9 @@ test('two published tables that swap their names lose nothing, and are no gap', 
 });
 
 test.each([
-  [
-    'written before',
-    `create table items (id int primary key, name text); insert into items values (1, 'unsent')`,
-  ],
-  ['made with rows', `create table items as select 1 as id, 'unsent' as name`],
-])('one that is %s it is published, in one transaction, is a gap', async (_, make) => {
+  ['written', `create table items (id int primary key, name text); insert into items values (1, 'unsent')`],
+  ['created with rows', `create table items as select 1 as id, 'unsent' as name`],
+])('a table that is %s before it is published, in one transaction, is a gap', async (_, make) => {
   await using g = await ground();
   await g.source.query(
     `begin; drop table items; ${make}; alter table items replica identity full; alter publication waltrail add table items; commit`,
@@ -71,7 +68,7 @@ test.each([
      alter table items_low replica identity full`,
   ],
 ])(
-  '%s that is made anew and published before it is written, in one transaction, is no gap',
+  '%s that is recreated and published before it is written, in one transaction, is no gap',
   async (_, make) => {
     await using g = await ground();
     await g.source.query(`insert into items values (1, 'of before')`);
@@ -86,7 +83,7 @@ test.each([
   },
 );
 
-test('another owner of the publication loses nothing: no gap, and no other session', async () => {
+test('a new owner of the publication loses nothing: no gap, and no new session', async () => {
   await using g = await ground();
   const role = `owner_${g.source.name}`;
   await g.source.query(`create role ${role} superuser`);
@@ -104,7 +101,7 @@ test('another owner of the publication loses nothing: no gap, and no other sessi
   await g.source.query(`reassign owned by ${role} to current_user; drop role ${role}`);
 });
 
-test('a published table that becomes a partition of a published one is no gap, and its rows go on', async () => {
+test('a published table that becomes a partition of a published one is no gap, and its rows are still captured', async () => {
   await using g = await ground();
   await g.source.query(`
     create table events_high (id int primary key, name text);
@@ -119,7 +116,7 @@ test('a published table that becomes a partition of a published one is no gap, a
   expect(await begun(g)).toEqual(before);
 });
 
-test('a gap ends though somebody else writes another table for long, and though tables are made all the time', async () => {
+test('a gap ends although somebody writes another table for a long time, and although tables are created all the time', async () => {
   await using g = await ground();
   const long = new pg.Client(g.source.url);
   await long.connect();

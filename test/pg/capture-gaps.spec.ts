@@ -76,8 +76,8 @@ const start = (g: CaptureGround, onGap: 'stop' | 'continue' = 'stop'): void => {
 };
 
 /**
- * Each does something that the stream would pass over in silence, while capture is away; `lost` is never seen
- * again.
+ * Each case does something that the stream would pass over silently while capture is stopped. `lost` is never
+ * seen again.
  */
 const CASES: readonly {
   name: string;
@@ -95,7 +95,7 @@ const CASES: readonly {
     },
   },
   {
-    name: 'the slot was dropped and made anew',
+    name: 'the slot was dropped and recreated',
     code: 'SOURCE_SLOT_AHEAD',
     lost: true,
     sabotage: async (g) => {
@@ -123,7 +123,7 @@ const CASES: readonly {
     },
   },
   {
-    name: 'the publication was dropped and made anew',
+    name: 'the publication was dropped and recreated',
     code: 'SOURCE_PUBLICATION_MISSING',
     lost: true,
     sabotage: async (g) => {
@@ -177,7 +177,7 @@ describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
     await g[Symbol.asyncDispose]();
   });
 
-  test('is an entry within five seconds, stops capture, and is gone on after when it is accepted', async () => {
+  test('is recorded within five seconds, stops capture, and lets it resume once accepted', async () => {
     g = await ground();
     await add(g, 'before');
     await g.caughtUp();
@@ -189,7 +189,7 @@ describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
     start(g);
     const entry = await gapFound(g, code);
     await stoppedWith(g, code);
-    // The stretch begins at or before what is lost, and behind what is stored.
+    // The gap begins at or before the first lost change, and after the last stored one.
     expect(parseLsn(entry.updated!['from_lsn']!)).toBeLessThanOrEqual(parseLsn(position!.lsn) + 2_000n);
     expect(entry).toMatchObject({ operation: 'i', rung: 'w', table: 'waltrail.gap', kind: null });
     await add(g, 'after');
@@ -203,14 +203,14 @@ describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
     expect(closed!.entityId).toBe(entry.entityId);
     expect(closed!.updated!['to_lsn']).not.toBeNull();
     expect(ofAction(entries, 'gap')).toHaveLength(1);
-    // And it stays so: the next start finds nothing new.
+    // The next start finds nothing new.
     await g.restart();
     await add(g, 'last');
     expect(ofItems(await g.caughtUp()).at(-1)).toBe('last');
     expect(ofAction(await g.entries(), 'gap')).toHaveLength(1);
   });
 
-  test('is gone on after at once where the YAML says continue', async () => {
+  test('is recorded without stopping capture where the YAML asks to continue', async () => {
     g = await ground();
     await add(g, 'before');
     await g.caughtUp();
@@ -226,17 +226,17 @@ describe.each(CASES)('a silent gap: $name', ({ code, sabotage }) => {
   });
 });
 
-describe('a process that ended while it went on after an accepted gap does not ask for a second acceptance', () => {
+describe('a process that ended while it resumed after an accepted gap asks for no second acceptance', () => {
   test.each([
     [
-      'when it had made a new slot',
+      'after it had created a new slot',
       'SOURCE_SLOT_LOST',
       async (g: CaptureGround) => {
         await add(g, 'lost');
         await g.source.query(`select pg_create_logical_replication_slot('${slotOf(g)}', 'pgoutput')`);
       },
     ],
-    ['when it had dropped the invalid one', 'SOURCE_SLOT_INVALID', (g: CaptureGround) => add(g, 'lost')],
+    ['after it had dropped the invalid slot', 'SOURCE_SLOT_INVALID', (g: CaptureGround) => add(g, 'lost')],
   ] as const)('%s', async (_, code, goneSoFar) => {
     await using g = await ground();
     await add(g, 'before');
@@ -265,8 +265,8 @@ describe('a process that ended while it went on after an accepted gap does not a
   });
 });
 
-test('a transaction that the source cannot send stops capture, and is passed over alone when an operator asks for it', async () => {
-  // At the pace of a daemon: the source takes seconds to find out that the row is too large, each time.
+test('a transaction that the source cannot send stops capture, and an operator can pass over it alone', async () => {
+  // At the pace of a daemon: the source needs seconds to find out, each time, that the row is too large.
   await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   await add(g, 'before');
   await g.caughtUp();
@@ -307,7 +307,7 @@ describe('while capture streams', () => {
       `alter publication waltrail set (publish = 'insert, update, truncate')`,
       'SOURCE_PUBLICATION_INCOMPLETE',
     ],
-  ])('%s: an entry within five seconds, with the stretch', async (_, sql, code) => {
+  ])('%s: an entry within five seconds, with the range', async (_, sql, code) => {
     await using g = await ground();
     await add(g, 'before');
     await g.caughtUp();
@@ -318,7 +318,8 @@ describe('while capture streams', () => {
     const { updated } = await gapFound(g, code);
     await stoppedWith(g, code);
     expect(updated!['tables']).toBeNull();
-    // A look before the last good one, or that of the start: at most what was written in a few seconds.
+    // The range begins at a look before the last good one, or at that of the start.
+    // It includes at most the changes of a few seconds before.
     expect(parseLsn(updated!['from_lsn']!)).toBeLessThanOrEqual(parseLsn(position!.lsn));
     expect(g.capture.status().error!.remedy).toContain('waltrail gaps --accept');
   });
@@ -335,19 +336,20 @@ describe('while capture streams', () => {
     await add(g, 'kept');
     await g.source.query('drop publication waltrail');
     await add(g, 'lost');
-    await until('the gap to go on', async () => !(await ended()));
+    await until('the gap to continue', async () => !(await ended()));
     await applyTracking(g.config);
     await accept(g);
     await streaming(g.capture, { fromStopped: true });
     await add(g, 'after');
     const entries = await g.caughtUp();
-    // Before 18 the source cannot pass a stretch without its publication, so all of the gap is skipped.
+    // Before PostgreSQL 18 the source cannot pass a range without its publication, so the whole gap is
+    // skipped.
     expect(ofItems(entries)).toEqual((await majorVersion(g.source)) >= 18 ? ['kept', 'after'] : ['after']);
     expect(own(entries).map(({ action }) => action)).toEqual(['gap', 'gap_closed']);
   });
 });
 
-test('what was changed on a slot before its publication was made is a gap, and not a loop', async () => {
+test('changes between the creation of a slot and of its publication are a gap, and capture does not stop again', async () => {
   await using source = await freshDatabase('empty');
   await using trail = await freshDatabase('trail');
   await source.query(SCHEMA);
@@ -374,7 +376,7 @@ test('what was changed on a slot before its publication was made is a gap, and n
   }
 });
 
-test('a trail that is restored under a running daemon is told from a slot that somebody advanced', async () => {
+test('a trail that is restored while a daemon runs is distinguished from a slot that somebody advanced', async () => {
   await using g = await ground();
   await add(g, 'a');
   await g.caughtUp();
@@ -421,7 +423,7 @@ test('a changed shape of a tracked table is an entry before the first change in 
     ['public.items (id int4, name text, price numeric)', 'public.items (id int4, name text, cost text)'],
     ['public.items (id int4, name text, cost text)', 'public.items (id int4, name text)'],
   ]);
-  // That rows may have been rewritten is another entry.
+  // Another entry reports that rows may have been rewritten.
   const told = entries.filter(({ action }) => action !== 'tracking');
   expect(told.map(({ action, entityName }) => (action === 'schema_change' ? '*' : entityName))).toEqual([
     'a', '*', 'b', '*', 'c', '*', 'd',
@@ -429,7 +431,7 @@ test('a changed shape of a tracked table is an entry before the first change in 
   // The message attributes its transaction's changes, not the DDL that came before them.
   expect(told.at(-1)).toMatchObject({ modifierKey: 'late', rung: 'm' });
   expect(shapes.at(-1)).toMatchObject({ modifierKey: null, rung: 'w', extra: null });
-  // The shape is that of the beginning again: after a restart that is still the newest.
+  // The shape is that of the beginning again. After a restart it is still the newest.
   await g.restart();
   await add(g, 'e');
   expect(ofAction(await g.caughtUp(), 'schema_change')).toHaveLength(3);

@@ -7,7 +7,7 @@ const short = (
   entries: readonly PlainEntry[],
 ): [what: string, previous: Values, updated: Values, unknown: readonly string[]][] =>
   entries
-    // Gaps of tables without full identity are entries too.
+    // Gaps of tables without full identity are entries, too.
     .filter(({ rung }) => rung !== 'w')
     .map(({ operation, table, entityId, previous, updated, unknown }) => [
       `${operation} ${table.replace('public.', '')} ${entityId}`,
@@ -46,7 +46,7 @@ describe('replica identity and TOAST', () => {
     ['default', ['id'], { id: '1' }],
     ['using index docs_code_key', ['code'], { code: 'a' }],
   ] as const)(
-    '%s: what was not sent is unknown, never null and never a change',
+    '%s: a value that was not sent is unknown, never null and never a change',
     async (identity, [key], sent) => {
       await using g = await ground();
       await g.source.query(`alter table docs replica identity ${identity}`);
@@ -55,8 +55,8 @@ describe('replica identity and TOAST', () => {
       await g.source.query(`update docs set id = 2, code = 'b'`);
       await g.source.query(`delete from docs`);
       const [, rev, keys, remove] = (await g.caughtUp()).filter(({ rung }) => rung !== 'w');
-      // Without an old row every value that was sent may have changed, but for those of the replica identity;
-      // unchanged TOAST has not.
+      // Without an old row every sent value may have changed, except those of the replica identity. Unchanged
+      // TOAST has not.
       const updated = Object.fromEntries(
         Object.entries({ id: '1', code: 'a', rev: '2' }).filter(([column]) => column !== key),
       );
@@ -69,7 +69,7 @@ describe('replica identity and TOAST', () => {
     },
   );
 
-  test('nothing: the source itself refuses updates and deletes, and inserts are captured', async () => {
+  test('nothing: the source refuses updates and deletes, and inserts are captured', async () => {
     await using g = await ground();
     await g.source.query(`alter table docs replica identity nothing`);
     await g.source.query(`insert into docs values (1, 'a', 'b', 1)`);
@@ -91,7 +91,7 @@ describe('partitions', () => {
       yaml: 'tables: { public.items: { entity: item } }',
     });
 
-  test('a row that moves is a delete and an insert with all values, also between partitions with other column orders', async () => {
+  test('a row that moves between partitions is a delete and an insert with all values, also with another column order', async () => {
     await using g = await ground();
     await g.source.query(`insert into items values (1, 'a', 7)`);
     await g.source.query(`update items set id = 101, name = 'b'`);
@@ -108,7 +108,7 @@ describe('partitions', () => {
     expect(entries.map(({ seq }) => seq)).toEqual([0, 0, 1, 0, 0]);
   });
 
-  test('rows that are attached or detached with a partition make no entries; changes between do', async () => {
+  test('rows that are attached or detached with a partition make no entries; changes in between do', async () => {
     await using g = await ground();
     await g.source
       .query(`create table items_3 (like items including all); insert into items_3 values (201, 'before', 1);
@@ -123,7 +123,7 @@ describe('partitions', () => {
     ]);
   });
 
-  test('a partition made later, which has no full identity yet, sends keys only: the rest is unknown, not null', async () => {
+  test('a partition that is added later without full identity sends keys only: the other values are unknown, not null', async () => {
     await using g = await ground();
     await g.source.query(`create table items_3 partition of items for values from (200) to (300)`);
     await g.source.query(`insert into items values (201, 'a', 1)`);

@@ -18,14 +18,14 @@ import {
 } from '../support/interleavings.ts';
 import { generator } from '../support/random.ts';
 
-/** Another seed finds other interleavings; the names of rows in a failure are places in this one's. */
+/** Another seed produces other interleavings. Row names in a failure refer to this seed. */
 const SEED = Number(process.env.WALTRAIL_TEST_SEED ?? 20_261_128);
 const INTERLEAVINGS = 1_000;
-/** After each of them capture starts anew, and streams again. */
+/** Capture restarts after each of them, and streams again. */
 const BATCHES_IN_DOUBT = 4;
 const CLIENTS = 3;
 
-// A server of its own, which streams whatever is larger than the smallest memory that it can be given.
+// A separate server with the smallest possible memory for decoding. It streams whatever is larger.
 let server: EmbeddedPostgres;
 let spoolFolder: string;
 const shared = process.env.WALTRAIL_TEST_POSTGRES;
@@ -46,7 +46,7 @@ const SCHEMA = `
   create table items (id bigint generated always as identity primary key, name text, updated_by text, pad text);
   create index on items (name);
   alter table items alter column pad set storage plain;`;
-// The padding makes transactions large on the source, and the trail has no use for it.
+// The padding makes transactions large on the source. The trail has no use for it.
 const YAML = `
 redact: [ { columns: [pad], with: drop } ]
 tables: { public.items: { entity: item, name: "{name}", modifier: updated_by } }`;
@@ -64,7 +64,7 @@ function transactions(): readonly Transaction[] {
   }));
 }
 
-/** Runs them on some connections at once, each as one text. */
+/** Runs transactions on some connections at once, each as one text. */
 async function run(
   g: CaptureGround,
   of: readonly Transaction[],
@@ -83,7 +83,7 @@ async function run(
   await untilCaughtUp(g.source, g.trail);
 }
 
-/** The transactions whose entries are not what the model says, with both. */
+/** Returns the transactions whose entries differ from the model, with both. */
 function wrong(entries: readonly PlainEntry[], options: { readonly fat: boolean }): string[][] {
   const found = new Map<string, Expected[]>();
   for (const entry of entries) {
@@ -111,18 +111,18 @@ function wrong(entries: readonly PlainEntry[], options: { readonly fat: boolean 
   });
 }
 
-test(`${INTERLEAVINGS} interleavings of messages, savepoints and rows that come whole name nobody wrongly (seed ${SEED})`, async () => {
+test(`${INTERLEAVINGS} interleavings of messages, savepoints and rows that arrive complete attribute nothing wrongly (seed ${SEED})`, async () => {
   await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   await run(g, transactions(), { fat: false });
   const entries = await g.entries();
   expect(wrong(entries, { fat: false })).toEqual([]);
   expect(entries.length).toBeGreaterThan(INTERLEAVINGS);
-  // Each kind of answer was asked for.
+  // Each kind of answer occurred.
   for (const rung of ['m', 'c', '-'])
     expect(entries.filter((entry) => entry.rung === rung).length).toBeGreaterThan(300);
 });
 
-test(`the same ${INTERLEAVINGS} interleavings that are streamed while they run name nobody wrongly (seed ${SEED})`, async () => {
+test(`the same ${INTERLEAVINGS} interleavings attribute nothing wrongly when they are streamed while they run (seed ${SEED})`, async () => {
   const logged: string[] = [];
   const destination = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -143,7 +143,7 @@ test(`the same ${INTERLEAVINGS} interleavings that are streamed while they run n
   const clear = all.filter(({ steps }) => !isDoubtful(steps));
   const doubtful = all.filter(({ steps }) => isDoubtful(steps));
   await run(g, clear, { fat: true });
-  // All of these were streamed that were large enough, and none was read again.
+  // All that were large enough were streamed, and none was read again.
   expect(await streamed()).toBeGreaterThan(clear.length / 3);
   expect(logged.filter((line) => line.includes('"code"'))).toEqual([]);
   for (let batch = 0; batch < BATCHES_IN_DOUBT; batch++) {

@@ -3,7 +3,7 @@ import { captureGround, type CaptureGround, type PlainEntry } from '../support/c
 
 const YAML = `tables: { "public.*": { entity: thing, name: "{name}" } }`;
 
-/** Capture is away while these are made: the catalog is then ahead of what it reads. */
+/** Capture is stopped while changes are made: the catalog is then ahead of the stream. */
 async function whileAway(g: CaptureGround, ...transactions: string[]): Promise<string[]> {
   await g.capture.stop();
   for (const sql of transactions) await g.source.query(sql);
@@ -11,7 +11,7 @@ async function whileAway(g: CaptureGround, ...transactions: string[]): Promise<s
   return shown(await g.caughtUp());
 }
 
-/** Operation, id, and whether the key is said to be a later one. */
+/** Operation, id, and whether the key is marked as a later one. */
 const shown = (entries: readonly PlainEntry[]): string[] =>
   entries
     .filter(({ rung }) => rung !== 'w')
@@ -24,7 +24,7 @@ const ground = (schemaSql: string, yaml = YAML): Promise<CaptureGround> => captu
 const TABLE = `create table items (a int not null, b int not null, name text)`;
 
 describe('the id of a row whose key was changed before the source could be asked', () => {
-  test('is by the later key, and the entry says so; rows behind the change are sure of it', async () => {
+  test('uses the later key, and the entry states that; rows after the change use it without doubt', async () => {
     await using g = await ground(TABLE);
     expect(
       await whileAway(
@@ -38,7 +38,7 @@ describe('the id of a row whose key was changed before the source could be asked
     expect(shown(await g.caughtUp()).at(-1)).toBe('u 1,2');
   });
 
-  test.each(['a', 'id'])('is none where the row had only a part of the later key, %s', async (column) => {
+  test.each(['a', 'id'])('is missing where the row had only a part of the later key, %s', async (column) => {
     await using g = await ground(`create table items (${column} int primary key, name text)`);
     expect(
       await whileAway(
@@ -50,7 +50,7 @@ describe('the id of a row whose key was changed before the source could be asked
     ).toEqual(['i  later', 'i 2,8']);
   });
 
-  test('is by the key of its time where the source says it, with the replica identity by default', async () => {
+  test('uses the key of its time where the source sends it, with the default replica identity', async () => {
     await using g = await ground(`create table items (a int primary key, b int not null, name text)`);
     await g.source.query('alter table items replica identity default');
     expect(
@@ -77,7 +77,7 @@ describe('the id of a row whose key was changed before the source could be asked
     expect(await whileAway(g, ...transactions)).toEqual(['i 2,1', 'i 4,3']);
   });
 
-  test('may be another one where the table is gone', async () => {
+  test('is marked as possibly a later one where the table no longer exists', async () => {
     await using g = await ground(`create table items (id int primary key, name text)`);
     expect(await whileAway(g, `insert into items values (1, 'x')`, `drop table items`)).toEqual([
       'i 1 later',
@@ -85,7 +85,7 @@ describe('the id of a row whose key was changed before the source could be asked
   });
 });
 
-test('of a partitioned table the primary key counts, though with identity full every column is flagged', async () => {
+test('the id of a partitioned table uses its primary key, although full identity flags every column', async () => {
   await using g = await ground(`
     create table parts (id int, region text, name text, primary key (region, id)) partition by list (region);
     create table parts_eu partition of parts for values in ('eu')`);
@@ -93,7 +93,7 @@ test('of a partitioned table the primary key counts, though with identity full e
   expect(shown(await g.caughtUp())).toEqual(['i eu,1', 'u eu,1']);
 });
 
-test('an id that the YAML makes of columns is none where the table has lost one of them', async () => {
+test('an id that the YAML computes from columns is missing when the table has lost one of them', async () => {
   await using g = await ground(
     `create table items (id int primary key, region text, name text)`,
     `tables: { public.items: { entity: thing, id: [id, region] } }`,

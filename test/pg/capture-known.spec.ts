@@ -15,7 +15,7 @@ const RULES = `
       - { on: update, changed: state, from: null, action: begin }`;
 const YAML = `tables: { public.agents: {${RULES.trim().replaceAll(/\n +/g, ', ').replace('actions:, - ', 'actions: [').replaceAll(', - ', ', ')}] } }`;
 
-/** Updates as one line each: action, who, id; columns before and after; unknown ones. */
+/** Updates as one line each: action, who, id; columns before and after; unknown columns. */
 const lines = (entries: readonly PlainEntry[]): unknown[] =>
   entries
     .filter(({ entityType, operation }) => entityType !== 'waltrail' && operation === 'u')
@@ -29,7 +29,7 @@ const lines = (entries: readonly PlainEntry[]): unknown[] =>
 const rows = async (g: CaptureGround): Promise<unknown[]> => lines(await g.caughtUp());
 
 describe('an update whose old row was not sent', () => {
-  /** What the same updates leave, whyever the old row is not sent. */
+  /** What the same updates store, whatever the reason that the old row is not sent. */
   async function expectNothingInvented(g: CaptureGround): Promise<void> {
     await g.source.query(`insert into agents (id, blocked, state, updated_by) values (1, true, 'new', '7')`);
     await g.source.query(`update agents set name = 'Eva' where id = 1`);
@@ -44,13 +44,13 @@ describe('an update whose old row was not sent', () => {
     expect(g.capture.status().ignored).toBe(0);
   }
 
-  test('has no action that nobody is known to have taken: identity default', async () => {
+  test('invents neither an action nor a modifier: identity default', async () => {
     await using g = await captureGround({ schemaSql: AGENTS, yaml: YAML });
     await g.source.query('alter table agents replica identity default');
     await expectNothingInvented(g);
   });
 
-  test('has no action that nobody is known to have taken: a virtual generated column', async () => {
+  test('invents neither an action nor a modifier: a virtual generated column', async () => {
     await using g = await captureGround({ schemaSql: AGENTS, yaml: YAML });
     if ((await majorVersion(g.source)) < 18) return;
     await g.source.query(
@@ -60,12 +60,12 @@ describe('an update whose old row was not sent', () => {
   });
 
   test.each([
-    ['made after apply', ''],
+    ['created after apply', ''],
     [
-      'made before it, with its identity put back',
+      'created before apply, with its identity reset',
       'create table agents_1 partition of agents for values from (0) to (100);',
     ],
-  ])('has no action that nobody is known to have taken: a partition %s', async (_, before) => {
+  ])('invents neither an action nor a modifier: a partition %s', async (_, before) => {
     await using g = await captureGround({
       schemaSql: `${AGENTS} partition by range (id); ${before}`,
       yaml: YAML,
@@ -75,7 +75,7 @@ describe('an update whose old row was not sent', () => {
     await expectNothingInvented(g);
   });
 
-  test('of an identity by an index knows its columns to be equal, and the primary key not', async () => {
+  test('lists the primary key as unknown, and the columns of an identity index as unchanged', async () => {
     await using g = await captureGround({
       schemaSql: `create table items (id int primary key, code text not null, note text); create unique index by_code on items (code)`,
       yaml: 'tables: { public.items: { entity: item } }',
@@ -86,7 +86,7 @@ describe('an update whose old row was not sent', () => {
     expect(await rows(g)).toEqual([['edit - 2', {}, { id: '2', note: 'x' }, ['id', 'note']]]);
   });
 
-  test('is ignored where every other column is the key, which is known to be equal', async () => {
+  test('is ignored when every other column belongs to the key, which is known to be equal', async () => {
     await using g = await captureGround({
       schemaSql: 'create table seen (id int, of_what int, at timestamptz, primary key (id, of_what))',
       yaml: 'tables: { public.seen: { entity: seen, ignore: [at] } }',
@@ -100,7 +100,7 @@ describe('an update whose old row was not sent', () => {
   });
 });
 
-describe('what an update leaves out of its new row because it is the same', () => {
+describe('a value that an update omits from its new row because it is the same', () => {
   const TEXT = (seed: string): string =>
     `(select string_agg(md5('${seed}' || i), '') from generate_series(1, 70) i)`;
 
@@ -120,11 +120,11 @@ describe('what an update leaves out of its new row because it is the same', () =
     expect([second!.action, second!.previous, second!.updated, second!.unknown]).toEqual(['edit', { state: 'new' }, { state: 'old' }, []]); // prettier-ignore
     expect([second!.entityId, second!.entityName, second!.tenant]).toEqual([first!.entityId, first!.entityName, first!.tenant]); // prettier-ignore
     expect([third!.action, third!.updated, third!.unknown]).toEqual(['edit', { state: 'older' }, ['state']]);
-    // PostgreSQL sends the key along, for it is stored elsewhere; nothing else of the old row.
+    // PostgreSQL sends the key, because it is stored out of line, and nothing else of the old row.
     expect([third!.entityId, third!.entityName]).toEqual([first!.entityId, null]);
   });
 
-  test('does not take a part from the name that a table gives', async () => {
+  test('keeps its part in the name that a table gives', async () => {
     await using g = await captureGround({
       schemaSql: `create table teams (id int primary key, first text, last text, kind text, n int);
         alter table teams alter last set storage external, alter kind set storage external;
@@ -142,7 +142,7 @@ describe('what an update leaves out of its new row because it is the same', () =
     expect(names[1]).toBe(names[0]);
   });
 
-  test('does not take its tenant from the name that a table gives', async () => {
+  test('keeps its tenant where a table gives the name', async () => {
     await using g = await captureGround({
       schemaSql: `create table teams (id int primary key, name text, org text);
         alter table teams alter org set storage external;
@@ -154,7 +154,7 @@ describe('what an update leaves out of its new row because it is the same', () =
     await g.source.query(`insert into teams values (1, 'Blue', ${TEXT('org')}), (2, 'Red', 'two')`);
     await g.source.query(`update teams set name = name || ' team'`);
     await g.source.query('alter table teams replica identity default');
-    // Of the first row the tenant is not sent, so what is known of it stays.
+    // The tenant of the first row is not sent, so what is known of it stays.
     await g.source.query(`update teams set name = name || ' one'`);
     await g.caughtUp();
     const known = await g.trail.query<{ key: string; name: string; tenant: string }>(
@@ -167,8 +167,8 @@ describe('what an update leaves out of its new row because it is the same', () =
   });
 });
 
-describe('the id of a key of several columns', () => {
-  test('is another for another key: commas and backslashes within a part have a backslash before them', async () => {
+describe('the id of a row with a key of several columns', () => {
+  test('differs for different keys: commas and backslashes within a part get a backslash before them', async () => {
     await using g = await captureGround({
       schemaSql:
         'create table pairs (a text, b text, primary key (a, b)); create table singles (a text primary key)',
@@ -190,7 +190,7 @@ describe('the id of a key of several columns', () => {
       'a\\\\,é\\,',
       ',',
     ]);
-    // An id of one column is its text, as it was.
+    // An id of one column is its text, unchanged.
     expect(
       entries.filter(({ entityType }) => entityType === 'single').map(({ entityId }) => entityId),
     ).toEqual(['a', 'a,b', 'b,c', 'c', 'a\\', '\\,', 'é,', '', '\\x{5c787b63337d}', 'a\\,b']);

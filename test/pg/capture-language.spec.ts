@@ -16,7 +16,7 @@ async function planOf(ground: CaptureGround) {
   }
 }
 
-describe('tables of which the YAML says nothing', () => {
+describe('tables without settings in the YAML', () => {
   const SCHEMA = `
     create schema sales;
     create table agents (id int primary key, email text, name text);
@@ -28,7 +28,7 @@ describe('tables of which the YAML says nothing', () => {
     create table orders (id int primary key, reference varchar(20));
     create table sales.orders (id int primary key, reference text);`;
 
-  test('have an entity type and a name by what they are called, and no two of them one history', async () => {
+  test('have an entity type and a name derived from their names, and never share a history', async () => {
     await using ground = await captureGround({
       schemaSql: SCHEMA,
       yaml: `redact: [{ columns: [email], tables: [public.contacts], with: mask }, { columns: [subject], with: { truncate: 2 } }]
@@ -54,7 +54,7 @@ tables: { public.*: , sales.*: }`,
       ['sales order', '1', 'S-1'],
     ];
     expect(named(await ground.caughtUp())).toEqual(expected);
-    // Who has a type keeps it, whoever comes first after a restart.
+    // A table that has a type keeps it, whichever table comes first after a restart.
     await ground.restart();
     await ground.source.query(
       `update agent set title = 'Other'; update agents set name = 'Eva'; update sales.orders set reference = 'S-2'`,
@@ -71,7 +71,7 @@ tables: { public.*: , sales.*: }`,
     );
   });
 
-  test('share an entity type that a pattern gives only where the YAML says that they have one history', async () => {
+  test('share an entity type given by a pattern only where the YAML states that they have one history', async () => {
     await using ground = await captureGround({
       schemaSql: `create schema other; create table cats (id int primary key); create table dogs (id int primary key);
         create table other.a (id int primary key); create table other.b (id int primary key)`,
@@ -97,7 +97,7 @@ tables: { public.*: , sales.*: }`,
     ]);
   });
 
-  test('take over what the defaults say, as far as they have the columns', async () => {
+  test('use the settings of the defaults where they have the columns', async () => {
     await using ground = await captureGround({
       schemaSql: `
         create table users (id int primary key, name text);
@@ -129,7 +129,7 @@ exclude: [public.users]
     expect(ground.capture.status().ignored).toBe(2);
   });
 
-  test('have their mistakes told by the line of the defaults, when no table has the column', async () => {
+  test('report a mistake in the defaults with its line when no table has the column', async () => {
     await using ground = await captureGround({
       schemaSql:
         'create table cats (id int primary key, org int); create table dogs (id int primary key, org int)',
@@ -160,7 +160,7 @@ tables:
   });
 });
 
-test('a name may be the first of several columns that has text in it, of an entry, a label and a modifier', async () => {
+test('a name may be the first of several columns with text in it, for an entry, a label and a modifier', async () => {
   await using ground = await captureGround({
     schemaSql: `create table users (id int primary key, nick text, name text, email text);
       alter table users alter nick set storage external;
@@ -191,14 +191,14 @@ tables:
     ['<Countess>', 'Unattributed'],
     ['Countess', 'Countess'],
   ]);
-  // What was not sent may have text in it, so no other column stands for it.
+  // A value that was not sent may have text in it, so no other column replaces it.
   expect(entries[5]).toMatchObject({ entityName: null, updated: { name: 'Eva' } });
 });
 
 describe('a table that is tracked in part', () => {
   const LONG = `(select string_agg(md5(i::text || random()), '') from generate_series(1, 400) i)`;
 
-  test('has entries of the rows that where asks for: of an update before or after it', async () => {
+  test('has entries for the rows that "where" matches, before or after an update', async () => {
     await using ground = await captureGround({
       schemaSql: `create table tickets (id int primary key, kind text, state text, note text);
         alter table tickets alter note set storage external`,
@@ -225,7 +225,7 @@ describe('a table that is tracked in part', () => {
     expect(ground.capture.status().ignored).toBe(5);
   });
 
-  test('loses no entry because a value was not sent', async () => {
+  test('has an entry when a value that "where" needs was not sent', async () => {
     await using ground = await captureGround({
       schemaSql: `create table docs (id int primary key, body text, n int); alter table docs alter body set storage external;
         insert into docs select 1, ${LONG}, 1`,
@@ -233,7 +233,7 @@ describe('a table that is tracked in part', () => {
     });
     // The old row has the value that the update did not touch.
     await ground.source.query('update docs set n = 2');
-    // Without full identity no row has it, and the change may be one that is wanted.
+    // Without full identity the value is missing everywhere, and the change may match.
     await ground.source.query('alter table docs replica identity default');
     await ground.source.query('update docs set n = 3');
     await ground.source.query('delete from docs');
@@ -247,7 +247,7 @@ describe('a table that is tracked in part', () => {
     expect(ground.capture.status().ignored).toBe(1);
   });
 
-  test('has entries of the operations that are asked for; names are followed by all of them', async () => {
+  test('has entries for the operations in the YAML, and names follow all operations', async () => {
     await using ground = await captureGround({
       schemaSql: `create table users (id int primary key, name text); create table notes (id int primary key, by int)`,
       yaml: `modifiers: { table: public.users, key: id, name: "{name}" }
@@ -270,7 +270,7 @@ tables:
     expect(ground.capture.status().ignored).toBe(5);
   });
 
-  test('has no entry of what is skipped, and keeps the name and number of nobody for it', async () => {
+  test('has no entry for skipped changes, and keeps no name or number of a modifier for them', async () => {
     await using ground = await captureGround({
       schemaSql: 'create table items (id int primary key, price numeric, seen int, due date, by text)',
       yaml: `tables:
@@ -306,7 +306,7 @@ tables:
     expect(keys).toEqual([{ key: 'ada' }]);
   });
 
-  test('stores the columns of only, without those of except, and what other keys show', async () => {
+  test('stores the columns of "only", without those of "except", and the columns that other settings show', async () => {
     await using ground = await captureGround({
       schemaSql: 'create table people (id int primary key, name text, street text, city text, ssn text)',
       yaml: `tables: { public.people: { id: id, only: ["*s*", "city"], except: ["SS*", id] } }`,

@@ -42,12 +42,12 @@ const emit = (prefix: string, content: string, transactional = true) =>
   `select pg_logical_emit_message(${transactional}, '${prefix}', $json$${content}$json$);`;
 const say = (content: string) => emit('waltrail', content);
 const bemi = (content: string) => emit('_bemi', content);
-/** A change of which the modifier column names user 1, whom no table knows. */
+/** A change whose modifier column names user 1, who is in no table. */
 const add = (name: string) => `insert into items (name, updated_by) values ('${name}', '1');`;
 const inOne = (...statements: readonly string[]) => `begin; ${statements.join(' ')} commit`;
 const rows = `insert into items (name, updated_by) select 'a name of some length ' || i, '1' from generate_series(1, 5000) i;`;
 
-/** What an entry carries, but that the column disagrees, which it always does here. */
+/** What an entry carries. The conflict with the column, which always exists here, is left out. */
 function carried({ extra }: PlainEntry): unknown {
   const members = Object.entries(extra ?? {}).filter(([name]) => name !== 'conflict');
   return members.length === 0 ? null : Object.fromEntries(members);
@@ -64,7 +64,7 @@ const lines = (entries: readonly PlainEntry[]) =>
   );
 
 describe('a logical message', () => {
-  test('speaks for the changes that follow it until the next one, the first also for those before it', async () => {
+  test('applies to the changes after it until the next one, the first also to those before it', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(add('before'), say('{"modifier": 2}'), add('by 2'), say('{"modifier": 7}'), add('by 7')),
@@ -89,7 +89,7 @@ describe('a logical message', () => {
     ]);
   });
 
-  test('that names a modifier replaces name, kind and context; one with context alone replaces the context alone', async () => {
+  test('replaces name, kind and context when it names a modifier, and only the context when it gives only that', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(
@@ -123,7 +123,7 @@ describe('a logical message', () => {
     expect(entries.slice(0, 4).map(({ kind }) => kind)).toEqual(['bot', 'bot', 'agent', 'agent']);
   });
 
-  test('that clears the modifier lets the column speak again, without a warning', async () => {
+  test('lets the column count again when it clears the modifier, without a warning', async () => {
     await using g = await ground();
     const bemiNothing = ['null', 'undefined', '', '{"endpoint": "/x"}', '{"user_id": null}'];
     await g.source.query(
@@ -155,17 +155,17 @@ describe('a logical message', () => {
     expect(g.capture.status().messagesUnread).toBe(0);
   });
 
-  test('that is not transactional, or has another prefix, concerns no change', async () => {
+  test('has no effect when it is not transactional or has another prefix', async () => {
     await using g = await ground();
     await g.source.query(inOne(emit('waltrail', '{"modifier": 2}', false), emit('other', '{"modifier": 2}'), emit('_bemi2', '{"user_id": 2}'), add('a'))); // prettier-ignore
     expect(lines(await g.caughtUp())).toEqual(['a | c 1 1']);
   });
 
-  test('in a savepoint speaks for the rows directly behind it, though the source may send them first', async () => {
+  test('applies to the rows directly after it in a savepoint, although the source may send them first', async () => {
     await using g = await ground();
     const inSavepoint = (statement: string) => `savepoint s; ${statement} release s;`;
-    // Which of two comes first depends on how many subtransactions are before and after them. Without a
-    // sequence, whose record would stand between the message and its row.
+    // Which of two comes first depends on the number of subtransactions before and after them. A sequence
+    // would write a record between the message and its row, so there is none.
     let id = 100_000;
     const addAt = (name: string) =>
       `insert into items (id, name) overriding system value values (${++id}, '${name}');`;
@@ -197,7 +197,7 @@ describe('a logical message', () => {
     expect(entries.filter(({ modifierKey }) => modifierKey === '2').length).toBeGreaterThan(1800);
   });
 
-  test('of a rolled back savepoint was never sent', async () => {
+  test('has no effect when its savepoint was rolled back', async () => {
     await using g = await ground();
     await g.source.query(inOne(say('{"modifier": 2}'), add('a'), 'savepoint s;', say('{"modifier": 7}'), add('gone'), 'rollback to s;', add('b'))); // prettier-ignore
     expect(lines(await g.caughtUp())).toEqual(['a | m 2 Omer Katz', 'b | m 2 Omer Katz']);
@@ -205,7 +205,7 @@ describe('a logical message', () => {
 });
 
 describe('a first message that comes late', () => {
-  test('has a transaction that is larger than memory read twice; later messages need no second reading', async () => {
+  test('causes a second reading of a transaction larger than memory, and later messages cause none', async () => {
     await using g = await ground();
     const steps = Array.from(
       { length: 4 },
@@ -238,7 +238,7 @@ describe('a first message that comes late', () => {
       (lsn: string) => `- null {"unread":{"lsn":"${lsn}","reason":"not a JSON object"}}`,
     ],
     ['clears the modifier', '{"modifier": null, "context": 1}', () => 'c 1 {"context":1}'],
-  ])('and %s is known from the start the second time, and counted once', async (_what, content, expected) => {
+  ])('is known from the start when read again, counted once (it %s)', async (_what, content, expected) => {
     await using g = await ground();
     await g.source.query(inOne(rows, say(content), rows));
     const entries = await g.caughtUp();
@@ -251,7 +251,7 @@ describe('a first message that comes late', () => {
     expect(g.capture.status().messagesUnread).toBe(content === '{' ? 1 : 0);
   });
 
-  test('with a large context after many rows takes no memory for it: they refer to it', async () => {
+  test('takes no memory for a large context after many rows: the rows refer to it', async () => {
     await using g = await ground();
     const context = 'x'.repeat(60_000);
     await g.source.query(
@@ -271,7 +271,7 @@ describe('a first message that comes late', () => {
     expect(await g.trail.query(`select from trail.context`)).toHaveLength(1);
   });
 
-  test('and is repeated before each statement from the start does not have the transaction read again', async () => {
+  test('causes no second reading when it is repeated before each statement from the start', async () => {
     await using g = await ground();
     await g.source.query(inOne(`${say('{"modifier": "import", "context": {"job": 1}}')} ${rows}`.repeat(4)));
     const entries = await g.caughtUp();
@@ -295,7 +295,7 @@ describe('a message that is not understood', () => {
     ['_bemi', `{"user_id": 2, "x": "${'x'.repeat(5_000_000)}"}`, 'too large'],
   ];
 
-  test('leaves the changes until the next one unattributed, says why with them, and leads to no other name', async () => {
+  test('leaves the changes until the next one unattributed, stores the reason with them, and names nobody else', async () => {
     await using g = await ground();
     for (const [prefix, content] of HOSTILE)
       await g.source.query(inOne(say('{"modifier": 2, "context": 1}'), add('known'), emit(prefix, content), add('unknown'), say('{"context": 3}'), add('still'), say('{"modifier": 7}'), add('known again'))); // prettier-ignore
@@ -330,7 +330,7 @@ describe('a message that is not understood', () => {
     });
   });
 
-  test('twenty thousand times is one line of the log a minute, with LSN, xid, prefix and reason, and without what it held', async () => {
+  test('is one log line a minute when it comes twenty thousand times, with LSN, xid, prefix and reason, and without its content', async () => {
     await using g = await ground();
     await g.source.query(
       `do $$ begin for i in 1..20000 loop perform pg_logical_emit_message(true, '_bemi', '{"secret' || i); end loop; end $$`,
@@ -355,8 +355,8 @@ describe('a message that is not understood', () => {
   });
 });
 
-describe('what a message carries', () => {
-  test('is in a form that every reader takes: the API, JSON functions of SQL, the view for auditors', async () => {
+describe('the content of a message', () => {
+  test('is stored in a form that every reader accepts: the API, JSON functions of SQL, the view for auditors', async () => {
     await using g = await ground();
     const hostile = [
       say('{"modifier": "1", "context": {"ua": "x \\ud83d"}}'),
@@ -397,7 +397,7 @@ describe('what a message carries', () => {
     await pool.end();
   });
 
-  test('names its modifier also when it is much too large: 70 kB under _bemi, a million characters, a name of 900 kB', async () => {
+  test('names its modifier also when it is very large: 70 kB under _bemi, a million characters, a name of 900 kB', async () => {
     await using g = await ground();
     const large = { endpoint: '/x', body: 'x'.repeat(70_000), userId: 7, last: true };
     await g.source.query(inOne(bemi(JSON.stringify(large)), add('70 kB')));
@@ -428,7 +428,7 @@ describe('what a message carries', () => {
     expect(g.capture.status().messagesUnread).toBe(0);
   });
 
-  test('is masked where a rule for every table redacts the name of a member, with everything in it', async () => {
+  test('is masked where a rule for every table redacts the name of a member, with everything in that member', async () => {
     await using g = await ground(`redact: [ { columns: ["*secret*"], with: drop } ]\n${YAML}`);
     await g.source.query(
       inOne(

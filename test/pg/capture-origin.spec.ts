@@ -8,7 +8,7 @@ const SCHEMA = `create table items (id bigint generated always as identity prima
 const YAML = `tables: { public.items: { entity: item, name: "{name}" } }`;
 const say = (message: string) => `select pg_logical_emit_message(true, 'waltrail', '${message}');`;
 
-test('the replication origin of a transaction is kept with its entries, also beside a late context', async () => {
+test('the replication origin of a transaction is stored with its entries, also together with a late context', async () => {
   await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   const origin = `"node" ${g.source.name}`;
   const add = (name: string) => `insert into items (name) values ('${name}');`;

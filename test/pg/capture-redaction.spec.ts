@@ -38,7 +38,7 @@ test.each(['drop', 'mask', 'hash', '{ truncate: 1 }'])(
   },
 );
 
-test('a hashed key still finds its name, and a masked one finds no wrong one', async () => {
+test('a hashed key still finds its name, and a masked key finds no wrong name', async () => {
   await using hashed = await ground('hash');
   await hashed.source.query(`insert into items values ('i', 'A', 'dana@example.com', null)`);
   expect(await hashed.caughtUp()).toMatchObject([{ modifier: 'Dana', rung: 'c' }]);

@@ -30,7 +30,7 @@ test('a trail that refuses a batch (disk full) is reported, and its entries are 
   expect(entries.map(({ updated }) => updated!.name)).toEqual(['Ada Lovelace', 'Grace']);
 });
 
-test('a refusal in the middle of a transaction larger than memory is reported, and the whole of it is stored once', async () => {
+test('a refusal in the middle of a transaction larger than memory is reported, and the whole transaction is stored once', async () => {
   await using g = await ground();
   await g.trail.query(`create function public.refuse() returns trigger language plpgsql as
     $$ begin if new.seq = 15000 then raise exception 'no' using errcode = '53100'; end if; return new; end $$`);
@@ -87,7 +87,7 @@ ${YAML}`,
   await g.source.query(
     `insert into customers (name, organization_id, updated_by) select 'd', organization_id, updated_by from customers where name = 'a'`,
   );
-  // An entry of Waltrail's own says that the identity of agents is gone with its key.
+  // An entry about Waltrail states that the identity of agents was lost with its key.
   const later = (await g.caughtUp()).find(({ updated }) => updated?.name === 'd');
   expect(later).toMatchObject({ tenant: entries[0]!.tenant, modifierKey: entries[0]!.modifierKey });
 });
@@ -108,7 +108,7 @@ test('a large number in a logical message keeps all its digits', async () => {
     insert into customers (name) values ('b'); commit`);
   const [entry] = await g.caughtUp();
   expect(entry).toMatchObject({ modifierKey: '9007199254740993' });
-  // As text: a double would change the digits here too.
+  // Compared as text: a double would change the digits here, too.
   expect(await g.trail.query('select extra from trail.entry')).toEqual([
     {
       extra:

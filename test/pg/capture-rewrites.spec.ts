@@ -8,7 +8,7 @@ import { majorVersion } from '../support/database.ts';
 import { catalogOf } from '../support/tracking.ts';
 import { until } from '../support/until.ts';
 
-/** With a TOAST table, which a command that computes rows anew replaces, and without one. */
+/** A table with a TOAST table, which a command that rewrites rows replaces, and a table without one. */
 const KINDS = { wide: 'note text', narrow: 'mark float' } as const;
 type Kind = keyof typeof KINDS;
 
@@ -25,13 +25,13 @@ const ground = (schemaSql: string, yaml = YAML): Promise<CaptureGround> =>
 const gaps = (g: CaptureGround): Promise<{ code: string; tables: string[]; closed: boolean }[]> =>
   g.trail.query('select code, tables, closed_at is not null as closed from trail.gap order by id');
 
-/** What tracking entries say of a table: what was and what is. */
+/** What tracking entries state about a table: before and after. */
 const notesOf = (entries: readonly PlainEntry[], table = 'public.items'): string[] =>
   entries
     .filter(({ action, entityName }) => action === 'tracking' && entityName === table)
     .map(({ previous, updated }) => `${previous!['change']} -> ${updated!['change']}`);
 
-/** A look has seen what was done before: it tells of another change, which comes behind. */
+/** Waits for a look after the command: that look reports another change, which follows the command. */
 async function looked(g: CaptureGround): Promise<PlainEntry[]> {
   for (const [from, to] of [
     ['others', 'seen'],
@@ -47,13 +47,13 @@ async function looked(g: CaptureGround): Promise<PlainEntry[]> {
 
 const MAY_HAVE = 'rows as they were sent -> may have been rewritten: what rows hold since was not sent';
 
-/** Statements of one command each; where there are several in a string, they are one transaction. */
+/** Statements of one command each. Several statements in one string are one transaction. */
 interface Command {
   readonly name: string;
   readonly sql: readonly string[];
   readonly said: Readonly<Record<Kind, 'gap' | 'may' | 'nothing'>>;
   readonly notes?: readonly string[];
-  /** The oldest major version that has it. */
+  /** The oldest major version that has the command. */
   readonly since?: number;
 }
 
@@ -108,7 +108,7 @@ const COMMANDS: readonly Command[] = [
     since: 17,
   },
   {
-    name: 'alter type, and before a look something else',
+    name: 'alter type, and something else before a look',
     sql: [
       begin('alter table items alter amount type int using amount + 1') + '; grant select on items to public',
     ],
@@ -167,7 +167,7 @@ const COMMANDS: readonly Command[] = [
 ];
 
 describe.each(COMMANDS)('after $name', ({ sql, said, notes = [], since = 0 }) => {
-  test.each(Object.keys(KINDS) as Kind[])('a %s table', async (kind) => {
+  test.each(Object.keys(KINDS) as Kind[])('a %s table has the expected gaps and notes', async (kind) => {
     await using g = await ground(schemaOf(kind));
     if ((await majorVersion(g.source)) < since) return;
     for (const statement of sql) await g.source.query(statement);
@@ -191,7 +191,7 @@ const PARTITIONED = `
   create table others (id int primary key)`;
 const PARTITIONED_YAML = 'tables: { public.events: { entity: event }, public.others: { entity: other } }';
 
-test('a partitioned table whose partitions are written anew is one gap of that table, with nothing else said', async () => {
+test('a partitioned table whose partitions are rewritten is one gap of that table, and nothing else is reported', async () => {
   await using g = await ground(PARTITIONED, PARTITIONED_YAML);
   await g.source.query('vacuum full events_low');
   await g.source.query('truncate events_higher');
@@ -204,7 +204,7 @@ test('a partitioned table whose partitions are written anew is one gap of that t
   expect(notesOf(entries, 'public.events')).toEqual([]);
 });
 
-test('rows that come with an attached partition or go with one are told; a new partition and one that sent its rows are not', async () => {
+test('rows that are attached or detached with a partition are reported; a new partition and one that sent its rows are not', async () => {
   await using g = await ground(
     `${PARTITIONED}; create table events_own (id int primary key, amount int, note text)`,
     'tables: { public.events: { entity: event }, public.events_own: { entity: event }, public.others: { entity: other } }',
@@ -225,11 +225,11 @@ test('rows that come with an attached partition or go with one are told; a new p
     'partition public.events_more -> no partition public.events_more: its rows went with it and were not sent as deleted',
     'partition public.events_higher -> no partition public.events_higher: its rows went with it and were not sent as deleted',
   ]);
-  // Those made here have no full identity, which is another matter.
+  // Partitions created here have no full identity, which is reported separately.
   expect((await gaps(g)).map(({ code }) => code)).not.toContain('SOURCE_TABLE_REWRITTEN');
 });
 
-test('a table that was written anew while capture was away is a gap, which ends by itself and is found once', async () => {
+test('a table that was rewritten while capture was stopped is a gap that ends automatically and is found once', async () => {
   await using g = await ground(schemaOf('wide'));
   await g.source.query('insert into items values (11, 11)');
   await g.caughtUp();
@@ -245,7 +245,7 @@ test('a table that was written anew while capture was away is a gap, which ends 
   expect(rows.map(({ entityId }) => entityId)).toEqual(['11', '12']);
 });
 
-test('a gap of a table that is written anew spans the command and ends at the next looks, and its neighbours have none', async () => {
+test('a gap of a table that is rewritten spans the command and ends at the next looks, and other tables have none', async () => {
   await using g = await ground(schemaOf('wide'));
   await g.caughtUp();
   const [before] = await g.source.query<{ lsn: string }>('select pg_current_wal_lsn()::text as lsn');
@@ -260,7 +260,7 @@ test('a gap of a table that is written anew spans the command and ends at the ne
   ).toEqual([{ tables: ['public.items'], begins: true, ends: true }]);
 });
 
-test('a look of an earlier version of Waltrail, which did not keep files and columns, makes no gap', async () => {
+test('a look stored by an earlier version of Waltrail, without files and columns, makes no gap', async () => {
   await using g = await ground(schemaOf('wide'));
   await g.caughtUp();
   await g.capture.stop();
@@ -272,7 +272,7 @@ test('a look of an earlier version of Waltrail, which did not keep files and col
   expect(await gaps(g)).toEqual([]);
 });
 
-/** What was sent of rows, as entries of Waltrail's own say, among the entries of the rows. */
+/** What was sent of rows, as Waltrail's own entries state, among the entries of the rows. */
 const sent = (entries: readonly PlainEntry[]): string[] =>
   entries
     .filter(
@@ -285,7 +285,7 @@ const sent = (entries: readonly PlainEntry[]): string[] =>
         : `${entry.operation} ${entry.entityId} ${entry.unknown.join(',')}`,
     );
 
-test('a replica identity that was default only around an update, between two looks, is told where that update is', async () => {
+test('a replica identity that was default only around an update, between two looks, is reported at that update', async () => {
   await using g = await captureGround({
     schemaSql: schemaOf('wide'),
     yaml: YAML,
@@ -309,7 +309,7 @@ test('a replica identity that was default only around an update, between two loo
   ]);
 });
 
-test('and where it was so while capture was away', async () => {
+test('a replica identity that was default only around an update while capture was stopped is reported at that update', async () => {
   await using g = await ground(schemaOf('wide'));
   await g.source.query('update items set amount = 5 where id = 1');
   await g.caughtUp();
@@ -330,13 +330,13 @@ test('and where it was so while capture was away', async () => {
     'public.items: rows sent with replica identity full',
     'u 1 ',
   ]);
-  // As it is now it is no news.
+  // The same identity as now is not reported.
   await g.restart();
   await g.source.query('update items set amount = 8 where id = 1');
   expect(sent(await g.caughtUp())).toHaveLength(6);
 });
 
-test('a type of which only the modifier is another is told with the next row', async () => {
+test('a type that differs only in its modifier is reported with the next row', async () => {
   await using g = await ground(
     'create table items (id int primary key, price numeric(10,2), code varchar(9)); create table others (id int primary key)',
   );
@@ -382,7 +382,7 @@ test('a table that inherits from a tracked one and is not tracked is a trouble a
   expect(g.capture.status().troubles).toEqual([]);
 });
 
-test('a child that comes while capture streams is found, also one below an excluded child, and ends when it goes', async () => {
+test('a child that is created while capture streams is found, also below an excluded child, and its gap ends when it is dropped', async () => {
   await using g = await ground(FAMILY, `${YAML}\nexclude: [public.old_items]`);
   await looked(g);
   expect(await gaps(g)).toEqual([]);
@@ -400,7 +400,7 @@ test('a child that comes while capture streams is found, also one below an exclu
   expect(g.capture.status().troubles[0]!.message).toContain('an unlogged table');
 });
 
-test('a child that is named by the YAML is captured under its own name, and no trouble', async () => {
+test('a child that the YAML names is captured under its own name, and is no trouble', async () => {
   await using g = await ground(
     FAMILY,
     'tables: { public.items: { entity: item }, "public.old_*": { entity: item }, public.others: { entity: other } }',

@@ -20,7 +20,7 @@ describe('days', () => {
     Date.now = realNow;
   });
 
-  test('entries after midnight are of the next day, dense from 0, in commit order; a clock set back changes nothing', async () => {
+  test('entries after midnight belong to the next day, numbered from 0 without gaps, in commit order; a clock set back changes nothing', async () => {
     await using g = await captureGround({
       schemaSql: 'create table items (id int generated always as identity primary key, name text)',
       yaml: 'tables: { public.items: { entity: item, name: "{name}" } }',
@@ -57,7 +57,7 @@ describe('days', () => {
 const ofParts = (entries: readonly PlainEntry[]): PlainEntry[] =>
   entries.filter(({ entityType }) => entityType === 'part');
 
-test('a table of 1,600 columns is captured whole, and its update with the columns that changed', async () => {
+test('a table of 1,600 columns is captured whole, and its update has the columns that changed', async () => {
   const columns = Array.from({ length: 1599 }, (_, index) => `c${index} int`).join(', ');
   await using g = await captureGround({
     schemaSql: `create table wide (id int primary key, ${columns})`,
@@ -74,7 +74,7 @@ test('a table of 1,600 columns is captured whole, and its update with the column
   });
 });
 
-test('a truncate that cascades is one entry for each tracked table; keys alone identify rows where only they are sent', async () => {
+test('a truncate that cascades is one entry for each tracked table; keys identify rows where only they are sent', async () => {
   await using g = await captureGround({
     schemaSql: `create table parents (id int primary key, name text); create table children (id int primary key, parent int references parents, name text);`,
     yaml: 'tables: { public.parents: { entity: parent }, public.children: { entity: child } }',
@@ -123,7 +123,8 @@ test('an update through a partitioned table whose identity has just become its k
   });
   await g.source.query(`insert into parts values (1, 'x', 5)`);
   await g.source.query(`update parts set name = 'y'`);
-  // PostgreSQL does not describe the partitioned table again: the stream goes on to call every column a key.
+  // PostgreSQL does not describe the partitioned table again: the stream still marks every column as part of
+  // the key.
   await g.source.query('alter table only parts replica identity default');
   await g.source.query(`update parts set name = 'z'`);
   const updates = ofParts(await g.caughtUp()).slice(1);
@@ -149,7 +150,7 @@ test('a column added, renamed and dropped in the middle of transactions is captu
     [{ title: 'a' }, { title: 'b' }],
     [null, { id: '2', title: 'c' }],
   ]);
-  // Each shape is told of before the first change in it.
+  // Each shape is reported before the first change in it.
   expect(entries.map(({ action }) => action)).toEqual([
     'add',
     'schema_change',
@@ -161,7 +162,7 @@ test('a column added, renamed and dropped in the middle of transactions is captu
   ]);
 });
 
-test('rows of partitions are rows of their table', async () => {
+test('rows of partitions are entries of their partitioned table', async () => {
   await using g = await captureGround({
     schemaSql: `create table items (id int, name text, primary key (id)) partition by range (id);
       create table items_low partition of items for values from (0) to (100); create table items_high partition of items for values from (100) to (200);`,

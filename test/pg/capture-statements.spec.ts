@@ -61,10 +61,10 @@ describe('one statement, many rows', () => {
     ]);
   });
 
-  test('MERGE is recorded as the inserts, updates and deletes it made, in their order', async () => {
+  test('MERGE is recorded as the inserts, updates and deletes that it made, in their order', async () => {
     await using g = await captureGround(ITEMS);
     await g.source.query(`insert into items values (1, 'a', 1), (2, 'b', 2), (3, 'c', 3), (5, 'e', 5)`);
-    // Before 17 a MERGE only reaches rows that have a match.
+    // Before PostgreSQL 17 a MERGE only reaches rows that have a match.
     const bySource = (await majorVersion(g.source)) >= 17;
     await g.source.query(`
       merge into items using (values (1, 'A'), (2, null), (4, 'd')) as s (id, name) on items.id = s.id
@@ -80,8 +80,7 @@ describe('one statement, many rows', () => {
       }`);
     const entries = (await g.caughtUp()).slice(4);
     expect(entries.map(({ seq }) => seq)).toEqual(bySource ? [0, 1, 2, 3, 4] : [0, 1, 2]);
-    // The order in which one statement reaches its rows is the planner's; that there is exactly one entry a
-    // row is ours.
+    // The planner decides in which order a statement reaches its rows. The test asserts one entry a row.
     expect(short(entries).sort(([left], [right]) => left.slice(2).localeCompare(right.slice(2)))).toEqual([
       ['u items 1', { name: 'a' }, { name: 'A' }],
       ['d items 2', { id: '2', name: 'b', qty: '2' }, null],
@@ -116,7 +115,7 @@ describe('one statement, many rows', () => {
     ]);
   });
 
-  test('what changes nothing makes nothing: reads, locks, rollbacks, temporary and unlogged tables', async () => {
+  test('statements that change nothing make no entries: reads, locks, rollbacks, temporary and unlogged tables', async () => {
     await using g = await captureGround({
       schemaSql: `${ITEMS.schemaSql}; create unlogged table scratch (id int primary key)`,
       yaml: 'tables: { "public.*": { entity: item } }',
@@ -153,7 +152,7 @@ describe('one row, several changes', () => {
     expect(second!.commitLsn).toBe(first!.commitLsn);
   });
 
-  test('a changed key shows the key before and after; the entity is the one it has become', async () => {
+  test('a changed key shows the key before and after; the entity is the one after the change', async () => {
     await using g = await captureGround(ITEMS);
     await g.source.query(`insert into items values (1, 'a', 1), (2, 'b', 1)`);
     await g.source.query(`update items set id = 10 where id = 1`);
@@ -165,7 +164,7 @@ describe('one row, several changes', () => {
     ]);
   });
 
-  test('savepoints: what was rolled back to is not there, also for the same row and nested', async () => {
+  test('changes after a savepoint are missing when it was rolled back, also for the same row and nested', async () => {
     await using g = await captureGround(ITEMS);
     await g.source.query(`
       begin;
@@ -206,7 +205,7 @@ describe('one row, several changes', () => {
   });
 });
 
-describe('one statement, other tables', () => {
+describe('one statement that changes other tables', () => {
   test('cascades over three levels are recorded for every row they reach', async () => {
     await using g = await captureGround({
       schemaSql: `
@@ -239,7 +238,7 @@ describe('one statement, other tables', () => {
     expect(entries.slice(3).map(({ seq }) => seq)).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
-  test('what triggers change elsewhere, at once or deferred to the commit, belongs to the transaction', async () => {
+  test('changes that triggers make elsewhere, at once or deferred to the commit, belong to the transaction', async () => {
     await using g = await captureGround({
       schemaSql: `${ITEMS.schemaSql}; create table totals (id int primary key, total int); insert into totals values (1, 0);
         create table checks (id int primary key, item int);
@@ -266,7 +265,7 @@ describe('one statement, other tables', () => {
     expect(new Set(entries.map(({ commitLsn }) => commitLsn)).size).toBe(1);
   });
 
-  test('a deferred constraint that fails at the commit leaves nothing; keys swapped under one are two entries', async () => {
+  test('a deferred constraint that fails at the commit leaves no entry; keys swapped under one are two entries', async () => {
     await using g = await captureGround({
       schemaSql: `create table places (id int primary key, place int unique deferrable initially deferred, item int references places deferrable initially deferred)`,
       yaml: 'tables: { public.places: { entity: place } }',
@@ -284,7 +283,7 @@ describe('one statement, other tables', () => {
     ]);
   });
 
-  test('TRUNCATE … RESTART IDENTITY CASCADE of several tables is one entry a tracked table, and ids begin anew', async () => {
+  test('TRUNCATE … RESTART IDENTITY CASCADE of several tables is one entry for each tracked table, and ids restart', async () => {
     await using g = await captureGround({
       schemaSql: `create table parents (id int generated always as identity primary key, name text);
         create table children (id int primary key, parent int references parents);

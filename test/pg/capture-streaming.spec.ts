@@ -15,7 +15,7 @@ import { openFiles } from '../support/processes.ts';
 import { onSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { until } from '../support/until.ts';
 
-// A server of its own: transactions that stay open would keep the slots of other tests from being made.
+// A separate server: transactions that stay open would keep other tests from creating slots.
 let server: EmbeddedPostgres;
 const shared = process.env.WALTRAIL_TEST_POSTGRES;
 
@@ -47,7 +47,7 @@ const YAML = `tables: { public.items: { entity: item, name: "{name}" } }`;
 interface StreamingGround extends CaptureGround {
   readonly spoolFolder: string;
   readonly logged: string[];
-  /** A connection, to the source by default, closed with the ground. */
+  /** Opens a connection, to the source by default. It is closed with the ground. */
   connect(to?: 'source' | 'trail'): Promise<pg.Client>;
   /** Transactions that the source has streamed so far. */
   streamed(): Promise<number>;
@@ -98,10 +98,10 @@ async function streamingGround(
   });
 }
 
-/** More than the source holds in memory, so that it streams what was before. */
+/** Rows that are too many for the memory of the source, so that it streams the transaction. */
 const rows = (count: number, name = 'some name of an item') =>
   `insert into items (name, updated_by) select '${name} ' || i, '7' from generate_series(1, ${count}) i;`;
-/** As many bytes as ten times as many of the others have: triggers and entries cost by the row. */
+/** Rows of ten times the size, so that fewer are enough: triggers and entries cost time by the row. */
 const wideRows = (count: number) => rows(count, 'x'.repeat(700));
 const say = (message: string) => `select pg_logical_emit_message(true, 'waltrail', '${message}');`;
 const CLEAN = { lost: 0, doubled: 0, wrong: 0, outOfOrder: 0 };
@@ -110,7 +110,7 @@ const untilStreamed = (g: StreamingGround, count: number) =>
   until(`the source to have streamed ${count} transactions`, async () => (await g.streamed()) >= count);
 
 describe('a transaction that is streamed while it runs', () => {
-  test('is stored whole, in its place by commit, without what was rolled back', async () => {
+  test('is stored whole, at its place in commit order, without what was rolled back', async () => {
     await using g = await streamingGround();
     const [first, second] = [await g.connect(), await g.connect()];
     await first.query(`begin; ${rows(2000, 'first')} savepoint a; ${rows(1500, 'gone')}`);
@@ -136,7 +136,7 @@ describe('a transaction that is streamed while it runs', () => {
     expect(g.logged.filter((line) => line.includes('"code"'))).toEqual([]);
   });
 
-  test('leaves nothing when it is rolled back, and what follows is stored', async () => {
+  test('leaves nothing when it is rolled back, and later transactions are stored', async () => {
     await using g = await streamingGround();
     const client = await g.connect();
     await client.query(`begin; ${rows(5000)}`);
@@ -146,7 +146,7 @@ describe('a transaction that is streamed while it runs', () => {
     expect(names(await g.caughtUp())).toEqual(['later 1']);
   });
 
-  test('is described as it was at each change: ALTER TABLE within, in a rolled back savepoint, and in others meanwhile', async () => {
+  test("has the table's shape as of each change: ALTER TABLE within it, in a rolled back savepoint, and in others in the meantime", async () => {
     await using g = await streamingGround();
     const client = await g.connect();
     await g.source
@@ -181,10 +181,10 @@ describe('a transaction that is streamed while it runs', () => {
     expect(await g.streamed()).toBeGreaterThan(0);
   });
 
-  test('has the entity ids of a primary key that a large transaction makes', async () => {
+  test('has the entity ids of a primary key that it creates', async () => {
     await using g = await streamingGround();
     await g.source.query(rows(1, 'before'));
-    // Read before there is another key.
+    // Read before the other key exists.
     await g.caughtUp();
     const client = await g.connect();
     await client.query(`begin; alter table items drop constraint items_pkey, add primary key (name, id);
@@ -196,7 +196,7 @@ describe('a transaction that is streamed while it runs', () => {
     expect([...ids]).toEqual(['1', 'within', 'after']);
   });
 
-  test('is attributed by its messages in their places, the first of them also before it, without a second reading', async () => {
+  test('is attributed by its messages at their places, the first also to earlier changes, without a second reading', async () => {
     await using g = await streamingGround();
     const client = await g.connect();
     await client.query(`begin; ${rows(3000)} ${say('{"modifier": "import"}')} ${rows(3000)}`);
@@ -218,7 +218,7 @@ describe('a transaction that is streamed while it runs', () => {
     expect(g.logged.filter((line) => line.includes('"code"'))).toEqual([]);
   });
 
-  test('and whose message may be of a rolled back savepoint is read again when it has committed; then streaming comes back', async () => {
+  test('is read again after its commit when its message may belong to a rolled back savepoint, and then streaming resumes', async () => {
     await using g = await streamingGround();
     const [client, other] = [await g.connect(), await g.connect()];
     const needsReplay = () => g.logged.filter((line) => line.includes('SOURCE_READ_WHOLE')).length;
@@ -228,12 +228,12 @@ describe('a transaction that is streamed while it runs', () => {
     await untilStreamed(g, 1);
     await other.query(`begin; ${rows(3000, 'open meanwhile')}`);
     await untilStreamed(g, 2);
-    // The stretch is of five seconds at least, and of all that is committed when it begins: no session begins
-    // before everything below is, however slow the machine.
+    // The range takes five seconds at least, and everything that is committed when it begins. On a slow
+    // machine, too, no session begins before everything below it is stored.
     const blocker = await g.connect('trail');
     await blocker.query('begin; lock table trail.checkpoint in access exclusive mode');
     await client.query(`rollback to a; ${rows(3000)} ${say('{"modifier": "import"}')} ${rows(10)} commit`);
-    // As many more as anybody likes: they are read in the same stretch.
+    // Any number of further transactions is read in the same range.
     for (let times = 0; times < 5; times++)
       await client.query(
         `begin; ${rows(2000)} savepoint a; ${say('{"modifier": "nobody"}')} ${rows(2000)} rollback to a; commit`,
@@ -274,7 +274,7 @@ describe('a transaction that is streamed while it runs', () => {
     );
   });
 
-  test('is sent again from its beginning when capture ends before its commit, though later commits were stored', async () => {
+  test('is sent again from its beginning when capture ends before its commit, although later commits were stored', async () => {
     await using g = await streamingGround();
     const client = await g.connect();
     await client.query(`begin; ${rows(4000, 'long')}`);
@@ -316,7 +316,7 @@ describe('a prepared transaction', () => {
   test.each([
     ['small', 3],
     ['large, streamed before its PREPARE', 5000],
-  ])('that is %s is stored at its COMMIT PREPARED, and never when it is rolled back', async (name, count) => {
+  ])('is stored at its COMMIT PREPARED, and never when it is rolled back (%s)', async (name, count) => {
     await using g = await streamingGround();
     const client = await g.connect();
     const [kept, gone] = [`kept ${g.source.name}`, `gone ${g.source.name}`];
@@ -347,7 +347,7 @@ describe('a prepared transaction', () => {
 test('every message of the newest protocol that PostgreSQL sends is read', async () => {
   await using database = await freshDatabase('empty');
   const slot = `binary_${database.name}`;
-  // Protocol 4, with the position of an abort, came with 16.
+  // Protocol 4, with the position of an abort, came with PostgreSQL 16.
   const parallel = (await majorVersion(database)) >= 16;
   const gid = (n: number) => `'${database.name} ${n}'`;
   const client = new pg.Client(database.url);
@@ -395,7 +395,7 @@ test('every message of the newest protocol that PostgreSQL sends is read', async
     });
     for (const { data } of changes) reader.read(data, 0, data.length);
     const inserts = seen.get('insert of 3 columns, by 7')!;
-    // Streamed before it was known that they would be rolled back: how many is the source's affair.
+    // Rows streamed before the rollback was known: their number depends on the source.
     expect(inserts).toBeGreaterThanOrEqual(9004);
     expect(seen.get('streamed')).toBeGreaterThanOrEqual(9000);
     expect([...seen.keys()].sort()).toEqual(
@@ -425,7 +425,7 @@ test('every message of the newest protocol that PostgreSQL sends is read', async
 const nothingToDo = (): void => undefined;
 
 describe('the spool', () => {
-  test('has no name in its folder and is closed when the transaction is over', async () => {
+  test('has no name in its folder and is closed when the transaction has ended', async () => {
     await using g = await streamingGround();
     const client = await g.connect();
     const open = async () => (await openFiles(process.pid, g.spoolFolder)).length;
@@ -437,7 +437,7 @@ describe('the spool', () => {
     await until('it to be closed', async () => (await open()) === 0);
   });
 
-  test('that cannot be written has transactions read when they have committed, and says so once', async () => {
+  test('makes capture read transactions after their commit when it cannot be written, and reports that once', async () => {
     const file = path.join(await mkdtemp(path.join(os.tmpdir(), 'waltrail-no-spool-')), 'file');
     await writeFile(file, '');
     await using g = await streamingGround({ spoolFolder: path.join(file, 'folder') });
@@ -467,7 +467,7 @@ describe('a spool whose disk is full', () => {
 });
 
 test('a replay waits for the trail without the source losing patience', async () => {
-  // The trail may be silent for 12 ticks, which is three times as long as it is here.
+  // The trail may be silent for 12 ticks, three times as long as here.
   await using g = await streamingGround({ pace: { tickMs: 1_500 } });
   await g.source.query(`alter system set wal_sender_timeout = '4s'`);
   await g.source.query('select pg_reload_conf()');
@@ -492,7 +492,7 @@ test('a replay waits for the trail without the source losing patience', async ()
   }
 });
 
-test('a session that begins far behind reads what has committed, and streams again once it has caught up', async () => {
+test('a session that begins far behind reads committed transactions, and streams again once it has caught up', async () => {
   await using g = await streamingGround();
   await g.capture.stop();
   await g.source.query(`do $$ begin for i in 1..70 loop

@@ -18,8 +18,8 @@ tables:
   public.notes: { entity: note, name: "{body}" }`;
 
 /**
- * Of a daemon but for how soon an operator's error is tried again, and how long one must last to need a
- * person.
+ * The pace of a daemon, but with a shorter wait before an operator's error is tried again, and a shorter time
+ * until it needs a person.
  */
 const TICK_MS = 500;
 const QUICK = { tickMs: TICK_MS, patienceMs: 2_000 };
@@ -27,7 +27,7 @@ const QUICK = { tickMs: TICK_MS, patienceMs: 2_000 };
 const ground = (pace: Partial<Pace> = QUICK) =>
   captureGround({ schemaSql: SCHEMA, yaml: YAML, options: { pace } });
 
-/** The trail refuses every entry that holds this text, as with this SQLSTATE. */
+/** Makes the trail refuse every entry that holds this text, with this SQLSTATE. */
 async function refuse(g: CaptureGround, text: string, sqlState = '22021'): Promise<void> {
   await g.trail.query(`create or replace function public.refuse() returns trigger language plpgsql as
     $$ begin if new.updated like '%${text}%' then raise exception 'not this one' using errcode = '${sqlState}'; end if; return new; end $$`);
@@ -36,7 +36,7 @@ async function refuse(g: CaptureGround, text: string, sqlState = '22021'): Promi
   );
 }
 
-/** What capture waits on, once it says which transaction that is. */
+/** What capture waits for, once it names the transaction. */
 async function stuck(
   g: CaptureGround,
 ): Promise<{ code: string; message: string; remedy: string; lsn: string }> {
@@ -68,12 +68,12 @@ const names = async (g: CaptureGround): Promise<(string | null | undefined)[]> =
     .map(({ updated }) => updated!.name ?? updated!.body);
 
 describe('a transaction that the trail refuses again and again', () => {
-  test('needs a person within a minute, by table and LSN, and is passed over alone when asked', async () => {
-    // With the patience of a daemon.
+  test('needs a person within a minute, is named by table and LSN, and is passed over alone when asked', async () => {
+    // At the pace of a daemon.
     await using g = await ground({ tickMs: TICK_MS });
     await refuse(g, 'poison');
     const began = performance.now();
-    // One batch: many small transactions, of which one is refused.
+    // One batch: many small transactions, one of them refused.
     await g.source.query(`
       do $$ begin
         for i in 1..20 loop
@@ -119,13 +119,13 @@ describe('a transaction that the trail refuses again and again', () => {
       code: 1,
       errors: expect.stringContaining('SKIP_NOT_WAITING'),
     });
-    // The stream goes on where it should, also after a restart.
+    // The stream continues at the right place, also after a restart.
     await g.restart();
     await g.source.query(`insert into customers (name) values ('later')`);
     expect((await names(g)).at(-1)).toBe('later');
   });
 
-  test('stays stopped while it is tried, is known to the next process, and goes on by itself when the trail takes it', async () => {
+  test('stays stopped while it is retried, is known to the next process, and is stored when the trail accepts it', async () => {
     await using g = await ground();
     await refuse(g, 'poison', '23514');
     await g.source.query(`insert into customers (name) values ('poison')`);
@@ -162,7 +162,7 @@ describe('a transaction that the trail refuses again and again', () => {
     expect(await g.trail.query(`select from trail.gap`)).toEqual([]);
   });
 
-  test('larger than memory, streamed while it runs, is named and passed over too', async () => {
+  test('is named and passed over, too, when it is larger than memory and streamed while it runs', async () => {
     await using g = await ground();
     await refuse(g, 'poison');
     await g.source.query(`alter system set logical_decoding_work_mem = '64kB'`);
@@ -186,7 +186,7 @@ describe('a transaction that the trail refuses again and again', () => {
   });
 });
 
-test('names that a skipped transaction changed are read again as they are now', async () => {
+test('names that a skipped transaction changed are read again in their current state', async () => {
   await using g = await captureGround({
     schemaSql: `${SCHEMA} alter table customers add column updated_by int; insert into agents values (1, 'Dana');`,
     yaml: YAML.replace('entity: customer,', 'entity: customer, modifier: updated_by,'),
@@ -203,7 +203,7 @@ test('names that a skipped transaction changed are read again as they are now', 
   expect((await g.caughtUp()).at(-1)).toMatchObject({ modifier: 'Dana Levi' });
 });
 
-test('a table is taken out of the publication while another transaction cannot be stored: each is told of, and ends', async () => {
+test('a table leaves the publication while another transaction cannot be stored: each is reported, and ends', async () => {
   await using g = await ground();
   const told = async (action: string, count: number) =>
     until(`${count} entries ${action}`, async () => {
@@ -218,7 +218,7 @@ test('a table is taken out of the publication while another transaction cannot b
   await g.source.query(`alter publication waltrail drop table agents`);
   expect(await skip(g, '--at', error.lsn, '--reason', 'x')).toMatchObject({ code: 0 });
   await streaming(g.capture, { fromStopped: true });
-  // Of two tables, and of the transaction.
+  // Gaps of two tables, and one of the transaction.
   await told('gap', 3);
   await g.source.query(`insert into notes (body) values ('next')`);
   expect(await names(g)).toEqual(['next']);
@@ -226,7 +226,7 @@ test('a table is taken out of the publication while another transaction cannot b
   await told('gap_closed', 3);
 });
 
-test('a walsender that fails at one transaction each time is an error at that place', async () => {
+test('a walsender that fails at one transaction each time is an error that names that place', async () => {
   await using g = await captureGround({
     schemaSql: `create type mood as enum ('glad', 'sad');
       create table people (id int primary key, mood mood, note text);
@@ -234,7 +234,7 @@ test('a walsender that fails at one transaction each time is an error at that pl
     yaml: `tables: { public.people: { entity: person } }`,
     options: { pace: QUICK },
   });
-  // A value without a label, as damage to a catalog leaves it: its output function fails, here and in the
+  // A value without a label, as a damaged catalog leaves it: its output function fails, here and in the
   // walsender.
   await g.source.query(`delete from pg_enum where enumlabel = 'sad' and enumtypid = 'mood'::regtype`);
   await g.source.query(`update people set note = 'x' where id = 1`);

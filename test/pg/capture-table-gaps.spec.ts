@@ -17,14 +17,14 @@ import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { ownServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
-/** From the moment something befalls a table to the entry that says so. */
+/** Limit from the damage to a table until the entry that reports it. */
 const DETECTION_LIMIT_MS = 5_000;
 const SCHEMA = `create table items (id int generated always as identity primary key, name text);
                 create table parts (id int generated always as identity primary key, name text);`;
 const YAML = `tables: { public.items: { entity: item, name: "{name}" }, public.parts: { entity: part, name: "{name}" } }`;
 const PATTERN_YAML = `tables: { "public.*": { entity: thing, name: "{name}" } }`;
 
-/** Looks more often than a daemon, for what is not about how soon something is seen. */
+/** Looks more often than a daemon, for tests that do not measure how soon something is seen. */
 const QUICK = { lookMs: 100 };
 
 interface Of {
@@ -37,7 +37,7 @@ interface Of {
 
 const ground = ({ schema = SCHEMA, yaml = YAML, pace = QUICK, ...of }: Of = {}) =>
   captureGround({ schemaSql: schema, yaml, options: { pace }, ...of });
-/** As a daemon looks. */
+/** Looks as often as a daemon. */
 const groundOfDaemon = (of: Of = {}) => ground({ ...of, pace: PACE });
 const start = (g: CaptureGround, config = g.config) => startCapture({ config, log: silentLog, pace: QUICK });
 
@@ -50,7 +50,7 @@ const inserted = (entries: readonly PlainEntry[]) =>
     .filter(({ operation, rung }) => operation === 'i' && rung !== 'w')
     .map(({ entityName }) => entityName);
 
-/** Entries of Waltrail's own as `action table [code]`; of tracking, what was and what is. */
+/** Waltrail's own entries as `action table [code]`; tracking entries as before and after. */
 const own = (entries: readonly PlainEntry[]) =>
   entries
     .filter(({ rung }) => rung === 'w')
@@ -60,7 +60,7 @@ const own = (entries: readonly PlainEntry[]) =>
         : `${action} ${updated!['tables']} ${updated!['code']}`,
     );
 
-/** Waits for an entry of Waltrail's own, as {@link own} writes it. */
+/** Waits for one of Waltrail's own entries, as {@link own} writes it. */
 async function told(g: CaptureGround, wanted: string, limitMs = DETECTION_LIMIT_MS): Promise<PlainEntry> {
   let found: PlainEntry | undefined;
   await until(
@@ -84,19 +84,15 @@ async function walPosition(g: CaptureGround): Promise<bigint> {
   return parseLsn(row!.lsn);
 }
 
-/**
- * Each leaves a table uncaptured, or captured in part, while capture streams; `mend` is what the DBA then
- * does.
- */
+/** Each case leaves a table uncaptured, or captured in part, while capture streams. */
 const BROKEN: readonly {
   name: string;
   sql: string;
   code: string;
-  /** What is written meanwhile is never seen. */
+  /** What is written in the meantime is never seen. */
   lost: boolean;
-  /** Looked for as a daemon does. One of each code is enough: what is timed is the look. */
+  /** Measured at the pace of a daemon. One case of each code is enough: the look is what takes time. */
   paceOfDaemon?: boolean;
-  mend?: string;
 }[] = [
   {
     name: 'is taken out of the publication',
@@ -112,7 +108,7 @@ const BROKEN: readonly {
     lost: true,
   },
   {
-    name: 'is dropped and made anew',
+    name: 'is dropped and recreated',
     sql: `drop table items; create table items (id int generated always as identity primary key, name text)`,
     code: 'SOURCE_PUBLICATION_INCOMPLETE',
     lost: true,
@@ -134,7 +130,7 @@ const BROKEN: readonly {
 ];
 
 test.each(BROKEN)(
-  'a table that $name is a gap of that table within five seconds; the others go on, and it ends when the table is mended',
+  'a table that $name is a gap of that table within five seconds; other tables continue, and it ends when the table is fixed',
   async ({ sql, code, lost, paceOfDaemon = false }) => {
     await using g = await (paceOfDaemon ? groundOfDaemon() : ground());
     await add(g, 'before');
@@ -151,7 +147,7 @@ test.each(BROKEN)(
     await applyTracking(g.config);
     const closed = await told(g, `gap_closed public.items ${code}`, 2 * DETECTION_LIMIT_MS);
     expect(closed.entityId).toBe(gap.entityId);
-    await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
+    await until('the trouble to end', () => g.capture.status().troubleCount === 0);
     await add(g, 'after');
     expect(inserted(await g.caughtUp()).at(-1)).toBe('after');
     isStreaming(g);
@@ -162,7 +158,7 @@ test.each(BROKEN)(
 );
 
 test.each(BROKEN)(
-  'a table that $name while capture is away is a gap of that table, and does not keep capture from starting',
+  'a table that $name while capture is stopped is a gap of that table, and does not prevent the start',
   async ({ sql, code }) => {
     await using g = await ground();
     await add(g, 'before');
@@ -181,7 +177,7 @@ test.each(BROKEN)(
   },
 );
 
-test('a table that was out of the publication for a while is a gap also when nothing shows it any more', async () => {
+test('a table that was out of the publication for a while is a gap even when the catalog no longer shows it', async () => {
   await using g = await ground();
   await add(g, 'before');
   await g.caughtUp();
@@ -195,7 +191,7 @@ test('a table that was out of the publication for a while is a gap also when not
   await told(g, 'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE', 2 * DETECTION_LIMIT_MS);
   await add(g, 'after');
   expect(inserted(await g.caughtUp())).toEqual(['before', 'after']);
-  // And it stays so: the next start finds nothing new.
+  // The next start finds nothing new.
   await g.restart();
   expect(own(await g.entries()).filter((entry) => entry.startsWith('gap '))).toHaveLength(1);
 });
@@ -225,14 +221,14 @@ test('a change of a table that was published a moment ago has its entity id', as
   expect(entries.find(({ entityName }) => entityName === 'first')).toMatchObject({ entityId: 'x,7' });
 });
 
-test('a change behind a primary key that was just made has its entity id', async () => {
+test('a change after a primary key was just added has its entity id', async () => {
   // A look in time would have found the key, too.
   await using g = await groundOfDaemon({
     schema: 'create table items (code int not null, name text); create table parts (id int, name text)',
   });
   await g.source.query(`insert into items values (1, 'without')`);
   await g.caughtUp();
-  // Of one connection, so that nothing comes in between.
+  // On one connection, so that nothing comes in between.
   await g.source.query(
     `alter table items add primary key (code); commit; insert into items values (2, 'with')`,
   );
@@ -245,7 +241,7 @@ test.each([
   ['a table is set logged', 'alter table cache set logged', 'public.cache'],
   ['a table moves into the schema', 'alter table stage.moved set schema public', 'public.moved'],
 ])(
-  '%s and so becomes a table of its own under the pattern: named, and a gap of it',
+  '%s and thereby becomes a separate table under the pattern: it is named, and is a gap',
   async (_, sql, table) => {
     await using g = await ground({
       yaml: PATTERN_YAML,
@@ -323,7 +319,7 @@ test('a renamed table is captured under its new name once the YAML has it', asyn
   expect(entries.at(-1)).toMatchObject({ table: 'public.things', entityName: 'after' });
 });
 
-test('the last table of a pattern that is dropped stops nothing, also not the next start', async () => {
+test('the last table of a pattern can be dropped without stopping capture or the next start', async () => {
   await using g = await ground({
     yaml: `tables: { "shop.*": { entity: order }, public.items: { entity: item, name: "{name}" } }`,
     schema: `${SCHEMA} create schema shop; create table shop.orders (id int primary key);`,
@@ -336,7 +332,7 @@ test('the last table of a pattern that is dropped stops nothing, also not the ne
   expect(own(await g.entries()).filter((entry) => entry.startsWith('gap'))).toEqual([]);
 });
 
-test('a publication of somebody else that makes the source refuse writes is named, and stops nothing', async () => {
+test('another publication that makes the source refuse writes is named, and stops nothing', async () => {
   const logged: string[] = [];
   await using g = await ground({
     log: createLog({ level: 'warn', destination: { write: (line) => void logged.push(line) } }),
@@ -409,7 +405,7 @@ test.each([
 test.each([
   ['by its name', YAML],
   ['by a pattern', PATTERN_YAML],
-])('a gap of a table that is dropped, tracked %s, ends, and says so', async (_, yaml) => {
+])('a gap of a table that is dropped, tracked %s, ends and names the reason', async (_, yaml) => {
   await using g = await ground({ yaml });
   await g.source.query('alter publication waltrail drop table items');
   await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
@@ -420,7 +416,7 @@ test.each([
     2 * DETECTION_LIMIT_MS,
   );
   expect(closed.entityName).toBe('The table is gone');
-  // What takes its name is another table.
+  // Another table takes its name.
   await g.source.query('create table items (id int primary key, name text)');
   await until(
     'a second gap',
@@ -470,7 +466,7 @@ test('many tables that become uncaptured at once are one gap each within seconds
     schema: tables.map((table) => `create table ${table} (id int primary key, name text);`).join(''),
   });
   await g.source.query(`alter publication waltrail drop table ${tables.join(', ')}`);
-  // The promise is for one table; of 400 on a busy machine each costs the trail a statement.
+  // The promise covers one table. On a busy machine, each of 400 tables costs the trail a statement.
   await told(g, 'gap public.t399 SOURCE_PUBLICATION_INCOMPLETE', 4 * DETECTION_LIMIT_MS);
   expect(new Set(own(await g.entries()).filter((entry) => entry.startsWith('gap '))).size).toBe(400);
   await g.restart();
@@ -479,7 +475,7 @@ test('many tables that become uncaptured at once are one gap each within seconds
   await told(g, 'gap_closed public.t0 SOURCE_PUBLICATION_INCOMPLETE', 4 * DETECTION_LIMIT_MS);
 });
 
-test('accepting a gap of a table acknowledges it, and it lasts until the table is mended', async () => {
+test('accepting a gap of a table acknowledges it, and the gap lasts until the table is fixed', async () => {
   await using g = await ground();
   await g.source.query('alter publication waltrail drop table items');
   await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
@@ -494,16 +490,16 @@ test('accepting a gap of a table acknowledges it, and it lasts until the table i
   expect(await gap()).toMatchObject({ closed_at: expect.anything() });
 });
 
-test('a gap of a table ends behind transactions that changed something while it was not published', async () => {
+test('a gap of a table ends after transactions that changed something while it was not published', async () => {
   await using g = await ground();
   const long = new pg.Client(g.source.url);
   await long.connect();
   await g.source.query('alter publication waltrail drop table items');
   await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
   await long.query(`begin; insert into items (name) values ('in doubt')`);
-  // As somebody may who does not wait for writers, as apply does.
+  // As somebody may do it who does not wait for writers, unlike apply.
   await g.source.query('alter publication waltrail add table items');
-  await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
+  await until('the trouble to end', () => g.capture.status().troubleCount === 0);
   await add(g, 'kept');
   await severalLooks(g);
   expect(own(await g.caughtUp()).filter((entry) => entry.startsWith('gap_closed'))).toEqual([]);
@@ -519,7 +515,7 @@ test('a gap of a table ends behind transactions that changed something while it 
   expect(inserted(await g.entries())).toContain('kept');
 });
 
-test('somebody who makes tables all the time keeps no gap from ending', async () => {
+test('a session that creates tables all the time keeps no gap from ending', async () => {
   await using g = await ground();
   await g.source.query('alter publication waltrail drop table items');
   await told(g, 'gap public.items SOURCE_PUBLICATION_INCOMPLETE');
@@ -536,7 +532,7 @@ test('somebody who makes tables all the time keeps no gap from ending', async ()
   await making;
 });
 
-test('a transaction that runs in another database of the source does not keep a gap from ending', async () => {
+test('a transaction in another database of the source does not keep a gap from ending', async () => {
   await using g = await ground();
   await using other = await freshDatabase('empty');
   const long = new pg.Client(other.url);
@@ -549,7 +545,7 @@ test('a transaction that runs in another database of the source does not keep a 
   await long.end();
 });
 
-test('while one large transaction arrives, a gap is in the list of gaps at once, and its entry behind the transaction', async () => {
+test('while one large transaction arrives, a gap is in the list of gaps at once, and its entry after the transaction', async () => {
   const logged: string[] = [];
   await using g = await ground({
     log: createLog({ level: 'warn', destination: { write: (line) => void logged.push(line) } }),
@@ -581,7 +577,7 @@ test('while one large transaction arrives, a gap is in the list of gaps at once,
   expect(logged.filter((line) => line.includes('TRAIL_FENCED'))).toEqual([]);
 });
 
-test('a table whose catalog changes all the time does not keep a large transaction from being stored', async () => {
+test('tables that are created and dropped all the time do not keep a large transaction from being stored', async () => {
   await using g = await ground({ yaml: PATTERN_YAML });
   const abort = new AbortController();
   const migrating = (async () => {
@@ -598,7 +594,7 @@ test('a table whose catalog changes all the time does not keep a large transacti
   isStreaming(g);
 });
 
-test('a gap whose writer was killed before its entry was stored is told of by the next one', async () => {
+test('a gap is reported by the next writer when its writer was killed before the entry was stored', async () => {
   await using g = await ground();
   await g.capture.stop();
   await g.source.query('alter publication waltrail drop table items');
@@ -638,7 +634,7 @@ test('a change of the publication is a gap from its commit on, also when a synch
   expect(inserted(await g.entries())).toEqual([]);
 });
 
-/** Entries of rows of `parts`, of which there are too many to read. */
+/** Entries of rows of `parts`, which are too many to read. */
 async function storedParts(g: CaptureGround): Promise<unknown> {
   const [stored] = await g.trail.query(
     `select count(*)::int4 as count, count(distinct xid::text)::int4 as transactions, max(e.id)::text as last
@@ -648,13 +644,16 @@ async function storedParts(g: CaptureGround): Promise<unknown> {
   return stored;
 }
 
-/** What commits with `synchronous_commit = on` waits for a standby of this name; of no name: for none. */
+/**
+ * Sets the standby that commits with `synchronous_commit = on` wait for. With an empty name they wait for
+ * none.
+ */
 async function waitForStandby(g: CaptureGround, name: string): Promise<void> {
   await g.source.query(`alter system set synchronous_standby_names = '${name}'`);
   await g.source.query('select pg_reload_conf()');
 }
 
-/** Waits until the source was looked at three more times. */
+/** Waits until capture has looked at the source three more times. */
 async function severalLooks(g: CaptureGround): Promise<void> {
   const starts = new Set<string>();
   await until('three looks at the source', async () => {

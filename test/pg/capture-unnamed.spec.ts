@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 const CAST = 'create cast (bytea as text) without function';
 const YAML = `tables: { "public.*": { entity: thing, name: "{name}" } }`;
 
-/** Bytes that are no text in the encoding, as hexadecimal digits; and a name that is. */
+/** Bytes that are not text in the encoding, as hexadecimal digits, and a name that is text. */
 const ENCODINGS = [
   ['UTF8', 'c3', 'déjà'],
   ['WIN1255', 'd9', 'שלום'],
@@ -25,7 +25,7 @@ async function run(g: CaptureGround, sql: string, hex: string): Promise<void> {
 }
 
 test.each(ENCODINGS)(
-  '%s: a table, and a column, with a name of any bytes keeps no other from being captured',
+  '%s: a table or column whose name is not valid text does not keep others from being captured',
   async (encoding, noText, text) => {
     const source = await encodedDatabase(encoding);
     await using g = await captureGround({
@@ -51,7 +51,7 @@ test.each(ENCODINGS)(
         `alter table items add column "c~" text, drop constraint items_pkey, add primary key ("c~", id)`,
         noText,
       );
-      // A table that is captured already, and one that is made later.
+      // A table that is captured already, and one that is created later.
       await run(g, `alter table "${text}" rename to "b~"`, noText);
       await g.source.query('create table later (id int primary key, name text)');
       await applyTracking(g.config);
@@ -87,13 +87,13 @@ test.each(ENCODINGS)(
          and oid not in (select prrelid from pg_publication_rel) and relnamespace = 'public'::regnamespace`,
     );
     await g.source.query(
-      `do $$ begin execute format('alter table %s rename to mended', ${oid}::oid::regclass); end $$`,
+      `do $$ begin execute format('alter table %s rename to renamed', ${oid}::oid::regclass); end $$`,
     );
     await applyTracking(g.config);
-    await until('the trouble to be over', () => g.capture.status().troubleCount === 0);
-    await g.source.query(`insert into mended values (1, 'mended')`);
+    await until('the trouble to end', () => g.capture.status().troubleCount === 0);
+    await g.source.query(`insert into renamed values (1, 'renamed')`);
     const [last] = (await g.caughtUp()).filter(({ rung }) => rung !== 'w').slice(-1);
-    expect(last).toMatchObject({ entityName: 'mended', table: 'public.mended' });
+    expect(last).toMatchObject({ entityName: 'renamed', table: 'public.renamed' });
   },
 );
 

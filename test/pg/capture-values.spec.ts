@@ -5,8 +5,8 @@ import { captureGround, untilCaughtUp } from '../support/capture.ts';
 import { freshDatabase, majorVersion } from '../support/database.ts';
 
 /**
- * Settings under which the stream is to print values, as src/source/connection-settings.ts pins them: written
- * out here on purpose.
+ * Settings under which the stream has to print values, as src/source/connection-settings.ts pins them.
+ * Written out here on purpose.
  */
 const PINNED = [
   `set datestyle = 'ISO'`,
@@ -19,7 +19,7 @@ const PINNED = [
   `set search_path = ''`,
 ];
 
-/** The worst a DBA could set for a database: each changes how some type is printed. */
+/** The worst settings a DBA could choose for a database: each changes how some type is printed. */
 const HOSTILE = [
   `datestyle = 'german, dmy'`,
   `intervalstyle = 'sql_standard'`,
@@ -29,7 +29,7 @@ const HOSTILE = [
   `quote_all_identifiers = on`,
   `search_path = public`,
 ];
-/** Types whose printed form these settings change: the check below would be worth nothing if they did not. */
+/** Types whose printed form these settings change. Without them the check below would have no effect. */
 const SENSITIVE = ['bytea', 'bytea[]', 'circle', 'date', 'float4', 'float8', 'float8[]', 'interval', 'public.point3', 'regclass',
   'timestamp', 'timestamptz', 'timestamptz[]', 'tstzrange']; // prettier-ignore
 
@@ -40,12 +40,12 @@ const TYPES = `
   create type public.prices as range (subtype = numeric);
   create domain public.tags as text[];`;
 
-/** Since 17. */
+/** Since PostgreSQL 17. */
 const INFINITE_INTERVAL = ['interval', `'infinity'`] as const;
 
 /**
- * Column type and an SQL expression for its value. Every scalar type of PostgreSQL, and what is hard to
- * print.
+ * Column type and an SQL expression for its value: every scalar type of PostgreSQL, and values that are hard
+ * to print.
  */
 const VALUES: readonly (readonly [type: string, expression: string])[] = [
   ['bool', `true`],
@@ -152,7 +152,7 @@ describe('values of every type', () => {
       `delete from public.vals`,
     ]);
     const entries = await g.caughtUp();
-    // Not a cast to text, which prints booleans, char(n) and inet otherwise than their output functions do.
+    // Not a cast to text, which prints booleans, char(n) and inet differently from their output functions.
     const print = `select ${values.map((value, index) => `format('%s', ${value}) as ${names[index]}`).join(', ')}`;
     const expected = await onClient(g.source.url, [...PINNED, print]);
     const leaked = await onClient(g.source.url, [print]);
@@ -188,7 +188,7 @@ test('a transaction that takes longer to decode than the database lets transacti
 describe('values of many megabytes', () => {
   const LIMIT = 64 * 1024 * 1024;
 
-  test('are stored whole up to 64 MiB; of a larger one length and digest say that it was there', async () => {
+  test('are stored whole up to 64 MiB; a larger one is stored as its length and digest', async () => {
     await using g = await captureGround({
       schemaSql:
         'create table docs (id int primary key, rev int, body text); alter table docs alter body set storage external',
@@ -199,7 +199,7 @@ describe('values of many megabytes', () => {
     await g.source.query(`update docs set rev = 2`);
     await g.source.query(`update docs set body = 'small'`);
     await untilCaughtUp(g.source, g.trail);
-    // Not read back whole: that the database has it is enough.
+    // Not read back whole: it is enough that the database has it.
     const stored = await g.trail.query(`
       select operation, entity_id, entity_name, octet_length(previous) > 1000 as long_previous, octet_length(updated) as updated_bytes,
              case when octet_length(updated) < 1000 then updated end as updated
@@ -251,7 +251,7 @@ describe('values of many megabytes', () => {
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
-/** Runs statements on one connection of its own; the first row of the last. */
+/** Runs statements on a separate connection. Returns the first row of the last one. */
 async function onClient(url: string, statements: readonly string[]): Promise<Record<string, string>> {
   const client = new pg.Client(url);
   await client.connect();

@@ -24,8 +24,8 @@ function capturing(config: TrackingConfig) {
   return { capture, said, lines };
 }
 
-describe('capture says for which transactions of the source it waits', () => {
-  test('at the first start: process, user, application and database, in status and log, and no statement', async () => {
+describe('capture reports the transactions of the source that it waits for', () => {
+  test('at the first start: process, user, application and database, in status and log, without the statement', async () => {
     await using source = await freshDatabase('empty');
     await using elsewhere = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
@@ -42,7 +42,7 @@ describe('capture says for which transactions of the source it waits', () => {
     );
     const { capture, said, lines } = capturing(config);
     try {
-      await until('the wait to be said', () => said().length > 0);
+      await until('the wait to be reported', () => said().length > 0);
       const transaction = {
         ...rows[0]!,
         gid: null,
@@ -68,7 +68,7 @@ describe('capture says for which transactions of the source it waits', () => {
     }
   });
 
-  test('with the gid of a prepared transaction, which no process has', async () => {
+  test('by its gid, when it is a prepared transaction, which no process has', async () => {
     await using server = await ownServer('waiting', { max_prepared_transactions: '5' });
     await using trail = await freshDatabase('trail');
     const { database } = server;
@@ -78,7 +78,7 @@ describe('capture says for which transactions of the source it waits', () => {
     await database.query(`begin; insert into a values (1); prepare transaction 'left by the broker'`);
     const { capture } = capturing(config);
     try {
-      await until('the wait to be said', () => (capture.status().waiting?.transactionCount ?? 0) > 0);
+      await until('the wait to be reported', () => (capture.status().waiting?.transactionCount ?? 0) > 0);
       expect(capture.status().waiting!.transactions).toEqual([
         expect.objectContaining({
           pid: null,
@@ -110,7 +110,7 @@ describe('capture says for which transactions of the source it waits', () => {
     await holder.query('begin; insert into other values (1)');
     const { capture, said } = capturing(config);
     try {
-      await until('the wait to be said', () => said().length > 0);
+      await until('the wait to be reported', () => said().length > 0);
       expect(said()[0]).toMatchObject({
         msg: 'The end of a gap waits for transactions that run on the source; end them, or wait.',
         transactions: [expect.objectContaining({ application: 'report' })],
@@ -124,7 +124,7 @@ describe('capture says for which transactions of the source it waits', () => {
     }
   });
 
-  test('and is not stopped any more while it waits, once the gap at which it stopped is accepted', async () => {
+  test('is no longer stopped while it waits, once the gap that stopped it is accepted', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     await source.query('create table a (id int primary key); create table other (id int)');
@@ -143,7 +143,7 @@ describe('capture says for which transactions of the source it waits', () => {
       await until('the gap to be found', () => capture.status().error?.code === 'SOURCE_SLOT_LOST');
       expect(capture.status().state).toBe('stopped');
       await trail.query('select trail.accept_gaps()');
-      await until('the wait to be said', () => said().length > 0);
+      await until('the wait to be reported', () => said().length > 0);
       expect(capture.status()).toMatchObject({
         state: 'reconnecting',
         error: null,

@@ -5,7 +5,7 @@ import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
 
 const name = (text: string) => ({ name: text, kind: 'agent' as const, tenant: null });
 
-test('a name given after the committed transactions is not the one that a restart begins with', async () => {
+test('a restart does not use a name that was given after the committed transactions', async () => {
   await using trail = await freshDatabase('trail');
   const writer = await openWriter(trail);
   writer.lookups.set('public.agents', '7', name('Dana Levi'));
@@ -34,7 +34,7 @@ test('a name given after the committed transactions is not the one that a restar
   ]);
 });
 
-test('names given, cleared and given again at one entry end as the last one, stored and held', async () => {
+test('names that are given, cleared and given again at one entry end as the last one, stored and in memory', async () => {
   await using trail = await freshDatabase('trail');
   const writer = await openWriter(trail);
   writer.lookups.set('public.agents', '1', name('first'));

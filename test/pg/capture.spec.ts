@@ -110,7 +110,7 @@ describe('capture', () => {
     ).toEqual(['Dana Levi', 'Dana Cohen', 'Dana Cohen']);
   });
 
-  test('a logical message attributes its whole transaction wherever in it it stands', async () => {
+  test('a logical message attributes its whole transaction, wherever it stands in it', async () => {
     await using g = await ground();
     const message = `select pg_logical_emit_message(true, 'waltrail', '{"modifier": 9, "context": {"job": "tagging", "password": "x"}}')`;
     await g.source.query(
@@ -159,7 +159,7 @@ describe('capture', () => {
     });
   });
 
-  test('redacted values never reach the trail, but that they changed does', async () => {
+  test('redacted values never reach the trail, but the fact of their change does', async () => {
     await using g = await ground();
     await g.source.query(`insert into customers (name, password_hash) values ('a', 'secret-1')`);
     await g.source.query(`update customers set password_hash = 'secret-2'`);
@@ -171,7 +171,7 @@ describe('capture', () => {
     expect(JSON.stringify(await g.trail.query('select * from trail.entry'))).not.toContain('secret');
   });
 
-  test('values are stored as PostgreSQL prints them, whatever the database is set to', async () => {
+  test('values are stored as PostgreSQL prints them, whatever the settings of the database', async () => {
     await using g = await captureGround({
       schemaSql: `
         create table values (id int primary key, f float8, n numeric, t timestamptz, d date, i interval, b bytea, a text[], j json, big bigint, x text);
@@ -212,13 +212,13 @@ describe('capture', () => {
     expect(Object.keys(entries[1]!.updated!)).toEqual(['rev']);
   });
 
-  test('tables that are not tracked make no entries and the slot still moves on', async () => {
+  test('tables that are not tracked make no entries, and the slot still advances', async () => {
     await using g = await ground();
     await g.source.query(`insert into untracked select i, 'x' from generate_series(1, 1000) i`);
     expect(await g.caughtUp()).toHaveLength(0);
   });
 
-  test('a stopped capture continues exactly where it was', async () => {
+  test('a stopped capture resumes exactly where it was', async () => {
     await using g = await ground();
     await g.source.query(`insert into customers (name) values ('a')`);
     await g.caughtUp();

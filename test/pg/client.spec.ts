@@ -8,7 +8,7 @@ import { freshDatabase } from '../support/database.ts';
 /** Each way of asking gets 92 MB of rows. */
 const MOST_LEFT_MB = 5;
 
-test('what a statement answered does not outlive its use', async () => {
+test("rows of a statement's answer are freed after their use", async () => {
   await using database = await freshDatabase('empty');
   const program = path.resolve(import.meta.dirname, '../support/ask-often.mjs');
   const { stdout } = await promisify(execFile)(
@@ -21,8 +21,8 @@ test('what a statement answered does not outlive its use', async () => {
   expect(Math.max(...left)).toBeLessThan(MOST_LEFT_MB);
 });
 
-describe('a client answers as that of pg does', () => {
-  test('with a promise, whose error leads to where it was asked', async () => {
+describe('a client answers like the client of pg', () => {
+  test('with a promise; its error leads to the calling line', async () => {
     await using database = await freshDatabase('empty');
     await withClient({ url: database.url, purpose: 'test' }, async (client) => {
       expect((await client.query('select $1::int as n', [1])).rows).toEqual([{ n: 1 }]);

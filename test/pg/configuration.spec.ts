@@ -29,7 +29,10 @@ interface Ground extends AsyncDisposable {
   start(): Promise<void>;
   apply(): Promise<void>;
   reload(): ReturnType<Capture['reload']>;
-  /** `entity operation note` of changes, and `subject before -> after` or the name of Waltrail's own. */
+  /**
+   * Lists changes as `entity operation note`, and Waltrail's own entries as `subject before -> after` or by
+   * name.
+   */
   told(): Promise<string[]>;
 }
 
@@ -77,7 +80,7 @@ const change = (g: Ground, table: string, id: number, note: string): Promise<unk
 
 const gaps = (g: Ground): Promise<unknown[]> => g.trail.query('select code, tables from trail.gap');
 
-test('what tables share, and for which rows they are tracked, is in effect from a reload on and after a restart', async () => {
+test('settings that tables share, and the rows that they track, take effect with a reload and stay after a restart', async () => {
   await using g = await ground(BOTH);
   await g.source.query(`insert into accounts values (1, 'quiet')`);
   await g.told();
@@ -101,8 +104,8 @@ describe('a table that the YAML adds', () => {
     ['while capture runs, and the file is reloaded after apply', 'apply reload'],
     ['while capture runs, and nobody reloads', 'apply'],
     ['while capture is stopped', 'stop apply start'],
-    ['and applied between a stop and a start, with a reload behind', 'stop start apply reload'],
-  ])('%s: each row behind apply is there, none before, and there is no gap', async (_, order) => {
+    ['and applied between a stop and a start, with a reload after it', 'stop start apply reload'],
+  ])('%s: each row after apply is stored, none before it, and there is no gap', async (_, order) => {
     await using g = await ground(ACCOUNTS);
     await change(g, 'accounts', 1, 'one');
     await change(g, 'orders', 1, 'before');
@@ -137,13 +140,13 @@ describe('a table that the YAML adds', () => {
   });
 });
 
-describe('a table that the YAML takes out', () => {
+describe('a table that the YAML removes', () => {
   test.each([
     ['apply, nobody reloads', 'apply'],
     ['reload, then apply', 'reload apply'],
     ['apply, then reload', 'apply reload'],
     ['apply while capture is stopped', 'stop apply start'],
-  ])('%s: leaves no gap but a tracking entry, and none of its rows before is lost', async (_, order) => {
+  ])('%s: leaves a tracking entry and no gap, and no row before it is lost', async (_, order) => {
     await using g = await ground(BOTH);
     await change(g, 'orders', 1, 'before');
     g.file = ACCOUNTS;
@@ -173,7 +176,7 @@ describe('a table that the YAML takes out', () => {
   });
 });
 
-test('a change that needs nothing applied comes into effect with a reload, and its entry says what it was and who asked', async () => {
+test('a change without anything to apply takes effect with a reload, and its entry states the previous configuration and who asked', async () => {
   await using g = await ground(ACCOUNTS);
   await change(g, 'accounts', 1, 'one');
   await g.told();
@@ -192,7 +195,7 @@ test('a change that needs nothing applied comes into effect with a reload, and i
   ]);
 });
 
-test('until apply has run, capture works by the configuration of before, says so, and is where it was after a restart', async () => {
+test('until apply has run, capture uses the previous configuration and reports that, also after a restart', async () => {
   await using g = await ground(ACCOUNTS);
   g.file = `tables: { public.accounts: { entity: client }, public.orders: { entity: order } }`;
   expect(await g.reload()).toBe('waits for apply');
@@ -214,7 +217,7 @@ test('until apply has run, capture works by the configuration of before, says so
   ]);
 });
 
-test('a digest that is not that of the file changes nothing, however often it is sent', async () => {
+test('a digest of another file changes nothing, however often it is sent', async () => {
   await using g = await ground(ACCOUNTS);
   const old = testConfig({ source: g.source, trail: g.trail, yaml: ACCOUNTS }).definition.digest;
   g.file = RENAMED;
@@ -227,7 +230,7 @@ test('a digest that is not that of the file changes nothing, however often it is
   expect(g.capture.status().configuration.ignored).toBe(4);
 });
 
-test('what the plan prints marks the position as apply does, and a publication that is changed by hand alone does too, later', async () => {
+test('the SQL that plan prints marks the position as apply does; a publication changed by hand alone marks it, too, later', async () => {
   await using g = await ground(ACCOUNTS);
   g.file = BOTH;
   const client = new pg.Client(g.source.url);
@@ -255,7 +258,7 @@ test('what the plan prints marks the position as apply does, and a publication t
   expect(await gaps(g)).toEqual([]);
 });
 
-test('keys of signatures are in no configuration that is kept, and come into effect with a reload', async () => {
+test('signing keys are in no stored configuration, and take effect with a reload', async () => {
   await using g = await ground(ACCOUNTS);
   const key = 'k'.repeat(40);
   g.file = `messages: { signing_keys: ["${key}"] }\n${ACCOUNTS}`;
@@ -276,7 +279,7 @@ describe('names', () => {
       )
     )[0];
 
-  test('of rows that exist are filled in when a label comes, and again when its template changes', async () => {
+  test('are read from existing rows when a label is added, and again when its template changes', async () => {
     await using g = await ground(ACCOUNTS);
     g.file = LABELLED;
     await g.reload();
@@ -290,13 +293,13 @@ describe('names', () => {
     g.file = LABELLED.replace('"{name}"', '"team {name}"');
     expect(await g.reload()).toBe('in effect');
     expect(await label(g, 2)).toEqual({ name: 'team Red' });
-    // A rule that comes back is no rule that was tried before.
+    // A rule that returns is read again, although it was read before.
     g.file = LABELLED;
     expect(await g.reload()).toBe('in effect');
     expect(await label(g, 2)).toEqual({ name: 'Red' });
   });
 
-  test('are read again with their tenants when the YAML begins to say whose they are', async () => {
+  test('are read again with their tenants when the YAML begins to state those', async () => {
     await using g = await ground(ACCOUNTS);
     await g.source.query(
       `alter table teams add column org int, add column owner int; update teams set org = id + 10, owner = 7`,
@@ -323,7 +326,7 @@ describe('names', () => {
       { key: '1', name: 'Blue', tenant: '11' },
       { key: '2', name: 'Red', tenant: '12' },
     ]);
-    // The label says nothing of it from here on, but the table is tracked by one: first by another column.
+    // From here on the label names no tenant, but the tracked table has one, each time in another column.
     for (const [column, tenant] of [
       ['owner', '7'],
       ['org', '11'],
@@ -337,7 +340,7 @@ describe('names', () => {
     }
   });
 
-  test('that could not be read are read at the next start, with the right to the named columns alone', async () => {
+  test('are read at the next start when they could not be read before, with the right to the named columns alone', async () => {
     await using g = await ground(ACCOUNTS);
     await g.source.query(`
       create role reader_${g.source.name} login replication password 'reader';

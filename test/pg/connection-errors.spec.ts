@@ -28,11 +28,11 @@ const YAML = 'tables: { public.a: { entity: a } }';
 
 interface Role extends AsyncDisposable {
   readonly name: string;
-  /** `url` for the role. */
+  /** Returns `url` for the role. */
   of(url: string): string;
 }
 
-/** A login of the test's own. Roles are the cluster's, so it goes with its scope. */
+/** Creates a login for one test. Roles belong to the cluster, so it is dropped at the end of its scope. */
 async function role(database: TestDatabase, options: string): Promise<Role> {
   const name = `r_${database.name}`;
   await database.query(`create role ${name} login password '${PASSWORD}' ${options}`);
@@ -82,7 +82,7 @@ async function run(
   }
 }
 
-describe('a connection that is refused says by whom, why, and what helps', () => {
+describe('the error of a refused connection states which side refused, why, and what helps', () => {
   test('without the right to connect', async () => {
     await using database = await freshDatabase('empty');
     await using login = await role(database, '');
@@ -108,7 +108,7 @@ describe('a connection that is refused says by whom, why, and what helps', () =>
     });
   });
 
-  test('with a wrong password, without one, and to a database that is not there', async () => {
+  test('with a wrong password, without a password, and to a missing database', async () => {
     await using database = await freshDatabase('empty');
     await using login = await role(database, '');
     const url = login.of(database.url);
@@ -126,7 +126,7 @@ describe('a connection that is refused says by whom, why, and what helps', () =>
     });
   });
 
-  test('by a role whose connections are all taken', async () => {
+  test('when all connections of the role are taken', async () => {
     await using database = await freshDatabase('empty');
     await using login = await role(database, 'connection limit 0');
     expect(await refusedBy(tryConnect(login.of(database.url)))).toMatchObject({
@@ -140,7 +140,7 @@ describe('a connection that is refused says by whom, why, and what helps', () =>
 
 const needsOpenssl = findProgram(['openssl']) === undefined ? describe.skip : describe;
 
-needsOpenssl('a TLS error says what the two do not agree on', () => {
+needsOpenssl('a TLS error states what client and server do not agree on', () => {
   let folder: string;
   let server: OwnServer;
   let authority: Certificate;
@@ -174,7 +174,7 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
     await rm(folder, { recursive: true });
   });
 
-  /** Restarts the server with a certificate, and with a role that has to show one. */
+  /** Restarts the server with a certificate, and with a role that has to present one. */
   const useCertificate = (certificate: Certificate): Promise<void> =>
     server.restart(async (cluster) => {
       const { uid, gid } = await stat(cluster);
@@ -196,7 +196,7 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
       await writeFile(hba, `hostssl all needs_cert all cert\nhost all needs_cert all reject\n${lines}`);
     });
 
-  test('an issuer that Waltrail does not know, and a different one than it was given', async () => {
+  test('an issuer that Waltrail does not know, and an issuer other than the configured one', async () => {
     const told: readonly Readonly<Record<string, string>>[] = [{}, { sslrootcert: other.crt }];
     for (const parameters of told)
       expect(await refusedBy(tryConnect(withTls({ ...parameters, sslmode: 'verify-full' })))).toMatchObject({
@@ -216,7 +216,7 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
     });
   });
 
-  test('a file of the URL that is not there', async () => {
+  test('a certificate file of the URL that does not exist', async () => {
     const url = withTls({ sslmode: 'verify-full', sslrootcert: path.join(folder, 'nowhere.crt') });
     expect(await refusedBy(tryConnect(url))).toMatchObject({
       code: 'PG_TLS',
@@ -224,7 +224,7 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
     });
   });
 
-  test('a client certificate that is asked for; and with all in order it connects', async () => {
+  test('a missing client certificate; a complete configuration connects', async () => {
     await useCertificate(right);
     const trusted = { sslmode: 'verify-full', sslrootcert: authority.crt };
     expect(await refusedBy(tryConnect(withTls(trusted, 'needs_cert')))).toMatchObject({
@@ -232,7 +232,7 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
       message: expect.stringContaining('28000: connection requires a valid client certificate'),
       remedy: expect.stringContaining('sslcert and sslkey in the URL'),
     });
-    // In clear there is no line for it.
+    // pg_hba.conf has no line for this login without TLS.
     expect(await refusedBy(tryConnect(withTls({}, 'needs_cert')))).toMatchObject({
       code: 'PG_REFUSED',
       message: expect.stringContaining('28000: '),
@@ -252,11 +252,11 @@ needsOpenssl('a TLS error says what the two do not agree on', () => {
   });
 });
 
-describe('a pool of connections says the same', () => {
+describe('a pool of connections reports the same errors', () => {
   const queried = async (url: string): Promise<Record<string, unknown>> => {
     const pool = createPool({ url, side: 'trail', purpose: 'test', max: 1 });
     try {
-      // Who only asks it to run a statement is told too, not only who takes a connection.
+      // A caller that only runs a statement gets the error, too, not only one that takes a connection.
       const told = await refusedBy(pool.query('select 1'));
       expect(await refusedBy(pool.connect())).toEqual(told);
       return told;
@@ -265,14 +265,14 @@ describe('a pool of connections says the same', () => {
     }
   };
 
-  test('of a server that is not there, or does not answer', async () => {
+  test('when a server does not exist or does not answer', async () => {
     expect(await queried('postgres://x:y@127.0.0.1:1/x')).toMatchObject({
       code: 'PG_UNREACHABLE',
       message: 'The trail (127.0.0.1:1/x) cannot be reached (ECONNREFUSED).',
     });
   });
 
-  test('of one that refuses, with its message and the remedy', async () => {
+  test('when a server refuses, with its message and the remedy', async () => {
     await using database = await freshDatabase('empty');
     await using login = await role(database, '');
     await database.query(`revoke connect on database ${database.name} from public`);
@@ -281,7 +281,7 @@ describe('a pool of connections says the same', () => {
     );
   });
 
-  test('and goes on when the server does', async () => {
+  test('until the server works again', async () => {
     await using database = await freshDatabase('empty');
     await using login = await role(database, 'connection limit 0');
     const pool = createPool({ url: login.of(database.url), side: 'trail', purpose: 'test', max: 1 });
@@ -296,7 +296,7 @@ describe('a pool of connections says the same', () => {
 });
 
 describe('a pooler', () => {
-  test('that refuses is named as one, with what it says (a fake that answers as PgBouncer does)', async () => {
+  test('is reported as a pooler, with its message, when it refuses (a fake that answers as PgBouncer does)', async () => {
     const fields = ['SFATAL', 'C08P01', 'Munsupported startup parameter: replication', ''].join('\0');
     const body = Buffer.from(`${fields}\0`, 'latin1');
     const head = Buffer.alloc(5);
@@ -325,7 +325,7 @@ describe('a pooler', () => {
   const real = PGBOUNCER === undefined ? test.skip : test;
 
   real.each(['session', 'transaction'] as const)(
-    'before the source: plan says that capture cannot pass, and capture which side refused (PgBouncer, %s)',
+    'in front of the source: plan reports that capture cannot pass it, and capture names the side that refused (PgBouncer, %s)',
     async (mode) => {
       await using source = await freshDatabase('empty');
       await using trail = await freshDatabase('trail');
@@ -351,7 +351,7 @@ describe('a pooler', () => {
     },
   );
 
-  real('before the trail carries everything in session mode (PgBouncer)', async () => {
+  real('in front of the trail carries everything in session mode (PgBouncer)', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('empty');
     await source.query('create table a (id int primary key)');
@@ -366,14 +366,14 @@ describe('a pooler', () => {
       await source.query('insert into a values (1)');
       await untilCaughtUp(source, trail);
       expect(await trail.query('select entity_id from trail.entry')).toEqual([{ entity_id: '1' }]);
-      // Limits of statements are set, not sent with the connection, which a pooler refuses.
+      // Limits of statements are set after connecting. A pooler would refuse them as part of the connection.
       await close(await connect({ url, purpose: 'test', statementTimeoutMs: 1000 }));
     } finally {
       await capture.stop();
     }
   });
 
-  real('before the trail is refused in transaction mode (PgBouncer)', async () => {
+  real('in front of the trail is refused in transaction mode (PgBouncer)', async () => {
     await using trail = await freshDatabase('empty');
     await using pooler = await startPgbouncer(trail.url, 'transaction');
     const migrating = migrateTrail({ url: pooler.through(trail.url), log: silentLog });
@@ -389,7 +389,7 @@ describe('settings of the role or the database', () => {
   const LIMITS = (major: number): string[] => [
     'default_transaction_read_only = on',
     'default_transaction_isolation = serializable',
-    // The statement that lifts it has to end within it, on a busy machine too.
+    // The statement that lifts this limit has to end within it, on a busy machine, too.
     `statement_timeout = '50ms'`,
     `lock_timeout = '1ms'`,
     `idle_session_timeout = '200ms'`,
@@ -397,7 +397,7 @@ describe('settings of the role or the database', () => {
     ...(major >= 17 ? [`transaction_timeout = '200ms'`] : []),
   ];
 
-  test('do not reach Waltrail, on the source and on the trail', async () => {
+  test('do not affect Waltrail, on the source and on the trail', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('empty');
     await source.query('create table a (id int primary key)');
@@ -438,8 +438,8 @@ describe('settings of the role or the database', () => {
   });
 });
 
-describe('what a server refuses is quoted', () => {
-  test('where the trail lets nothing be created, with the statement that grants it', async () => {
+describe('the refusal of a server is quoted', () => {
+  test('when the trail allows no new objects, with the statement that grants it', async () => {
     await using trail = await freshDatabase('empty');
     await using login = await role(trail, '');
     const migrating = migrateTrail({ url: login.of(trail.url), log: silentLog });
@@ -449,14 +449,14 @@ describe('what a server refuses is quoted', () => {
       remedy: expect.stringContaining(`grant create on database "${trail.name}" to "${login.name}";`),
     });
     await migrateTrail({ url: trail.url, log: silentLog });
-    // A trail of somebody else.
+    // A trail that another role owns.
     expect(await refusedBy(migrateTrail({ url: login.of(trail.url), log: silentLog }))).toMatchObject({
       code: 'PG_MIGRATION_FAILED',
       message: expect.stringContaining('42501: permission denied for schema trail'),
     });
   });
 
-  test('where the source does not make a publication, or not this table', async () => {
+  test('when the source refuses a publication, or a table in it', async () => {
     await using source = await freshDatabase('empty');
     await using login = await role(source, '');
     await source.query(`create table a (id int primary key); alter table a owner to ${login.name}`);
@@ -480,7 +480,7 @@ describe('what a server refuses is quoted', () => {
     await close(client);
   });
 
-  test('but nothing that code of the source says, which may hold a value of a row', async () => {
+  test('but without the text of functions on the source, which may hold a value of a row', async () => {
     await using source = await freshDatabase('empty');
     await source.query(`
       create table a (id int primary key, secret text); insert into a values (1, 'canary');
@@ -498,7 +498,7 @@ describe('what a server refuses is quoted', () => {
     }
   });
 
-  test('where a query of plan is refused, instead of asking for a report', async () => {
+  test('when a query of plan is refused, without a request for a bug report', async () => {
     await using source = await freshDatabase('empty');
     await using login = await role(source, '');
     await source.query(`create table a (id int primary key)`);
@@ -521,7 +521,7 @@ const configOf = (url: string): TrackingConfig =>
   });
 
 describe('a trail in the source itself', () => {
-  test('is refused before anything is made there, whatever the host is called', async () => {
+  test('is refused before anything is created there, whatever name its host has', async () => {
     await using source = await freshDatabase('empty');
     await source.query('create table a (id int primary key)');
     const trail = Object.assign(new URL(source.url), { hostname: 'localhost' }).href;
@@ -539,16 +539,16 @@ describe('a trail in the source itself', () => {
   });
 
   test.each([
-    ['a token before the first start', ['token', 'create', '--name', 'first']],
+    ['the creation of a token before the first start', ['token', 'create', '--name', 'first']],
     ['a process that does not capture', ['start', '--port', '0', '--roles', 'api']],
-  ])('is not made by %s either', async (_, command) => {
+  ])('is not created by %s either', async (_, command) => {
     await using source = await freshDatabase('empty');
     const ran = await run(command, { source: source.url, trail: source.url });
     expect([ran.code, ran.errors]).toEqual([1, expect.stringContaining('is the source itself')]);
     expect(await source.query(`select from pg_namespace where nspname = 'trail'`)).toEqual([]);
   });
 
-  test('stops a capture that is to begin there', async () => {
+  test('stops a capture that would begin there', async () => {
     await using source = await freshDatabase('trail');
     await source.query('create table a (id int primary key)');
     const config = testConfig({ source, trail: source, yaml: YAML });
@@ -562,7 +562,7 @@ describe('a trail in the source itself', () => {
     }
   });
 
-  test('is none where only the server is the same', async () => {
+  test('is not reported where only the server is the same', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     await source.query('create table a (id int primary key)');

@@ -10,7 +10,7 @@ const YAML = `tables: { public.items: { entity: item, tenant: org } }`;
 const ground = (): Promise<CaptureGround> => captureGround({ schemaSql: SCHEMA, yaml: YAML });
 
 const LARGE_BYTES = 63_000;
-/** Text that compression does not make small. */
+/** Text that compression does not shrink. */
 const NOISE = Array.from({ length: LARGE_BYTES / 60 }, (_, n) =>
   createHash('sha256').update(String(n)).digest('hex').slice(0, 60),
 ).join('');
@@ -21,7 +21,7 @@ const add = (from: number, to = from, org = 1): string =>
   `insert into items select n, ${org}, 'note ' || n from generate_series(${from}, ${to}) n;`;
 const inOne = (...steps: readonly string[]): string => `begin; ${steps.join(' ')} commit`;
 
-/** First word of each entry's context, by ranges of entries that have the same. */
+/** First word of each entry's context, by ranges of entries with the same context. */
 async function wordsOf(g: CaptureGround): Promise<string[]> {
   const words = (await g.caughtUp()).map(({ entityId, extra }) => {
     const { context } = (extra ?? {}) as { context?: string };
@@ -69,7 +69,7 @@ describe('a long context', () => {
     expect(readable!.found).toBe(2_000);
   });
 
-  test('is stored for each message that an entry refers to, and for no other; a short one stays with its entries', async () => {
+  test('is stored for each message that an entry refers to, and for no other; a short one is stored in its entries', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(
@@ -89,7 +89,7 @@ describe('a long context', () => {
     expect(await storedContexts(g)).toHaveLength(3);
   });
 
-  test('that comes after rows have left for the trail is stored once when they are read again', async () => {
+  test('is stored once when it comes after rows were sent to the trail and these are read again', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(add(1, 5_000), say(large('late', 2_000)), add(5_001), say(large('later', 2_000)), add(5_002)),
@@ -105,7 +105,7 @@ describe('a long context', () => {
   test.each([
     ['names somebody', '"modifier": "5", ', ['m5', 'm5', 'm5']],
     ['names nobody', '', ['-', 'c9', 'c5']],
-  ])('that comes late and %s is stored once, beside what the modifier column says', async (_, who, rungs) => {
+  ])('is stored once when it comes late and %s, with the modifier of the column', async (_, who, rungs) => {
     await using g = await captureGround({
       schemaSql: `create table items (id int primary key, note text, by text)`,
       yaml: `tables: { public.items: { entity: item, modifier: by } }`,
@@ -130,7 +130,7 @@ describe('a long context', () => {
     expect(await storedContexts(g)).toEqual([LARGE_BYTES + 7]);
   });
 
-  test('is not stored again behind a message that is passed over', async () => {
+  test('is not stored again after a message that is passed over', async () => {
     const key = 'b7d21a3c5e0f4d6893aa01bc5566ffee';
     await using g = await captureGround({
       schemaSql: `${SCHEMA} create extension pgcrypto;
@@ -158,7 +158,7 @@ describe('a long context', () => {
     expect(await storedContexts(g)).toHaveLength(1);
   });
 
-  test('of each row, in a transaction larger than memory, takes no memory of them all', async () => {
+  test('is never held in memory for all rows when each row of a transaction larger than memory has its own', async () => {
     await using g = await ground();
     const steps = Array.from({ length: 300 }, (_, n) => `${say(large(`c${n}`))} ${add(n)}`);
     await g.source.query(inOne(...steps));
@@ -166,12 +166,12 @@ describe('a long context', () => {
     expect(await storedContexts(g)).toHaveLength(300);
   });
 
-  test('is read by readers of a tenant only where one of their entries refers to it', async () => {
+  test('is shown to readers of a tenant only where one of their entries refers to it', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(say(large('both', 2_000)), add(1, 1, 1), add(2, 2, 2), say(large('two', 2_000)), add(3, 3, 2)),
     );
-    // Leaves the first tenant: what was said of it is the second one's.
+    // The row leaves the first tenant: the context of its update belongs to the second one.
     await g.source.query(inOne(say(large('moved', 2_000)), `update items set org = 2 where id = 1;`));
     await g.caughtUp();
     await using views = await viewGround(g.trail);
@@ -182,11 +182,11 @@ describe('a long context', () => {
     expect(await seen('1')).toEqual(['both']);
     expect(await seen('2')).toEqual(['both', 'two', 'moved']);
     expect(await seen('3').catch(() => [])).toEqual([]);
-    // Nine exports, which give way to everything else on a busy machine.
+    // Nine exports, which have the lowest priority on a busy machine.
   });
 });
 
-test('contexts go with the entries of their day, and with a checkpoint that was taken back', async () => {
+test('contexts are dropped with the entries of their day, and with a checkpoint that was reset', async () => {
   await using trail = await freshDatabase('trail');
   const partitions = async (name: string): Promise<string[]> =>
     (

@@ -24,13 +24,13 @@ const ask = async <T>(route: string, token = admin): Promise<T> => {
   return (await response.json()) as T;
 };
 
-describe('every answer says what it covers', () => {
-  test('before the trail begins: nothing', async () => {
+describe('every answer states what it covers', () => {
+  test('nothing, before the trail begins', async () => {
     const { coverage } = await ask<Answer<'EntryPage'>>('entries');
     expect(coverage).toMatchObject({ since: null, droppedBefore: null, until: null, capture: 'unknown' });
   });
 
-  test('since when, what the retention dropped, up to when, and whether anybody captures', async () => {
+  test('since when, what the retention dropped, until when, and whether capture is running', async () => {
     await ground.add();
     await ground.pool.query(`update trail.checkpoint set began_at = '2026-02-01T10:00:00Z'`);
     await ground.pool.query(`insert into trail.day (day, entries, dropped_at) values (40, 7, now())`);
@@ -50,7 +50,7 @@ describe('every answer says what it covers', () => {
   });
 });
 
-test('a trail in which nothing is changed stays current, here and for a process that does not capture', async () => {
+test('a trail without changes stays current, here and for a process that does not capture', async () => {
   await using source = await freshDatabase('empty');
   await using trail = await freshDatabase('trail');
   await source.query('create table items (id int primary key)');
@@ -74,7 +74,7 @@ test('a trail in which nothing is changed stays current, here and for a process 
   }
 });
 
-test('the cover of a workbook says what it covers and, in red, what it does not', () => {
+test('the cover of a workbook states what it covers and, in red, what it does not cover', () => {
   const lines = coverLines({
     order: {
       id: 'x',

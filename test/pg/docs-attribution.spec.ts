@@ -14,7 +14,7 @@ const TRACKED = `
 modifiers: { table: public.users, key: id, name: "{name}" }
 tables: { public.agents: { entity: agent } }`;
 
-/** Code of the page by the language of its block. */
+/** Code of the page, by the language of its block. */
 const blocks = (isMeant: (language: string) => boolean): string[] =>
   [...TEXT.matchAll(/^```(\w+)\n([^]*?)^```$/gm)]
     .filter(([, language]) => isMeant(language!))
@@ -27,7 +27,7 @@ const named = async (g: CaptureGround): Promise<(string | null)[]> =>
     .map(({ modifier, rung }) => (rung === '-' ? null : `${rung} ${modifier}`));
 
 describe('the page about attribution', () => {
-  test('has SQL that runs as it stands, and names each change', async () => {
+  test('has SQL that runs unchanged, and attributes each change', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: `${TRACKED}\nsession: [supabase]` });
     const [transaction, statement, actingAs, setting, ...others] = blocks(
       (language) => language === 'sql',
@@ -47,7 +47,7 @@ describe('the page about attribution', () => {
     ]);
   });
 
-  test('has one statement in each snippet, which names the changes of its transaction', async () => {
+  test('has one statement in each snippet, which attributes the changes of its transaction', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: TRACKED });
     const snippets = blocks((language) => !['sql', 'yaml'].includes(language));
     expect(snippets.length).toBeGreaterThanOrEqual(10);
@@ -56,7 +56,7 @@ describe('the page about attribution', () => {
         ...snippet.matchAll(/select pg_logical_emit_message\(true, 'waltrail', ([^]+?)\)(?:::text)?[`"]/g),
       ];
       expect([snippet, more]).toEqual([snippet, []]);
-      // What stands for a parameter is bound as text, as the drivers do.
+      // The text in place of a parameter is bound as text, as the drivers do it.
       const [text, parameter] = [statement![0].slice(0, -1), statement![1]!];
       const sql = text.replace(parameter, () => (parameter.endsWith('::text') ? '$1::text' : '$1'));
       await g.source.query(
@@ -71,7 +71,9 @@ describe('the page about attribution', () => {
 });
 
 describe('the packages of Bemi', () => {
-  /** What their migrations install, reduced to what it sends: the statement's comment, before each row. */
+  /**
+   * What their migrations install, reduced to what it sends: the comment of the statement, before each row.
+   */
   const FROM_COMMENT = `${SCHEMA}
     create function say_context() returns trigger language plpgsql as $$
     declare
@@ -84,11 +86,11 @@ describe('the packages of Bemi', () => {
     end $$;
     create trigger say_context before insert or update or delete on agents for each row execute function say_context();`;
 
-  test('name who made each row, with the context, by the comment that they put behind a statement', async () => {
+  test('attribute each row, with the context, through the comment that they append to a statement', async () => {
     await using g = await captureGround({ schemaSql: FROM_COMMENT, yaml: TRACKED });
     const write = (context: string): string =>
       `update agents set blocked = not blocked where id = 2 /*Bemi ${context} Bemi*/`;
-    // As they serialise it: Prisma and SQLAlchemy with the statement, Rails and TypeORM where nothing is set.
+    // As they serialise it: Prisma and SQLAlchemy with the statement, Rails and TypeORM without a context.
     await g.source.query(write('{"SQL":"UPDATE \\"agents\\" SET x = $1","user_id":7,"endpoint":"/agents"}'));
     await g.source.query(write('{"userId": "7"}'));
     await g.source.query(write('null'));
@@ -109,5 +111,5 @@ describe('the packages of Bemi', () => {
   });
 });
 
-/** A text of SQL in which nothing ends it. */
+/** Quotes SQL so that no quotation mark in it ends the text. */
 const quoted = (text: string): string => `$sql$${text}$sql$`;

@@ -13,7 +13,7 @@ interface Doctor {
   readonly environment: Readonly<Record<string, string>>;
   readonly code: number;
   readonly checks: readonly Check[];
-  /** Outcomes of what is looked at, those that are not `pass`. */
+  /** Outcomes of checks, without those that are `pass`. */
   readonly amiss: Readonly<Record<string, string>>;
   says(id: string): string;
 }
@@ -57,8 +57,8 @@ async function doctor(options: {
 }
 
 /**
- * What every source of the tests has: no limit of WAL, messages for everybody, a trail of one login, no
- * fsync, and from PostgreSQL 18 on a word about virtual columns.
+ * Outcomes that every source of the tests has: no limit of WAL, messages allowed for everyone, one login for
+ * the trail, and no fsync. Since PostgreSQL 18 there is also a note about virtual columns.
  */
 const USUAL = {
   'source.durability': 'warn',
@@ -93,7 +93,7 @@ describe('doctor', () => {
     await ground[Symbol.asyncDispose]();
   });
 
-  test('finds nothing wrong with what runs, and says it in lines for people too', async () => {
+  test('finds nothing wrong with a running system, and reports that in lines for people, too', async () => {
     const found = await doctor({ ...at(ground), yaml: TABLES });
     expect(found.amiss).toEqual(await usual(ground.source));
     expect(found.says('source.slot')).toContain(`slot slot_${ground.source.name} is being read`);
@@ -108,7 +108,7 @@ describe('doctor', () => {
     expect(output).not.toContain(new URL(ground.source.url).password || 'no password');
   });
 
-  test('says that another file is in effect, and of which tables nobody has decided', async () => {
+  test('reports that another file is in effect, and which tables are neither tracked nor excluded', async () => {
     await ground.source.query('create table notes (id int primary key)');
     try {
       const found = await doctor({ ...at(ground), yaml: `${TABLES}\nexclude: [public.nothing]` });
@@ -127,7 +127,7 @@ describe('doctor', () => {
     }
   });
 
-  test('says what is to be applied, and passes once it is', async () => {
+  test('lists what has to be applied, and passes once it is', async () => {
     await ground.source.query('create table teams (id int primary key)');
     try {
       const yaml = 'tables: { public.agents: { entity: agent }, public.teams: { entity: team } }';
@@ -145,7 +145,7 @@ describe('doctor', () => {
     }
   });
 
-  test('says that nobody captures', async () => {
+  test('reports that nothing captures', async () => {
     await ground.capture.stop();
     const found = await doctor({ ...at(ground), yaml: TABLES });
     expect(found.code).toBe(1);
@@ -157,7 +157,7 @@ describe('doctor', () => {
     await ground.restart();
   });
 
-  test('says that a gap is open', async () => {
+  test('reports that a gap is open', async () => {
     await using other = await captureGround({
       schemaSql: 'create table t (id int primary key)',
       yaml: 'tables: { public.t: { entity: t } }',
@@ -174,7 +174,7 @@ describe('doctor', () => {
   });
 });
 
-test('doctor exits with 0 where nothing fails', async () => {
+test('doctor exits with 0 when nothing fails', async () => {
   await using own = await ownServer('doctor');
   const { database } = own;
   await database.query('create database trail');
@@ -192,7 +192,7 @@ test('doctor exits with 0 where nothing fails', async () => {
 });
 
 describe('before anything runs', () => {
-  test('doctor says what is missing, and nothing that is not so', async () => {
+  test('doctor reports what is missing, and raises no false alarm', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('empty');
     await source.query('create table agents (id int primary key, name text)');
@@ -208,7 +208,7 @@ describe('before anything runs', () => {
     expect(found.says('trail.begun')).toContain('no trail has begun');
   });
 
-  test('doctor warns of everything about tables that a plan knows', async () => {
+  test('doctor warns about tables just as plan does', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('empty');
     await source.query(`create table agents (id int primary key, password text);
@@ -242,7 +242,7 @@ describe('before anything runs', () => {
     expect(found.says('source.other_publications')).toContain('other may hold tracked tables');
   });
 
-  test('doctor works with few rights, and names those that lack', async () => {
+  test('doctor works with few rights, and names the missing ones', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('empty');
     await source.query(
@@ -261,7 +261,7 @@ describe('before anything runs', () => {
     }
   });
 
-  test('doctor looks at one side where the other cannot be reached', async () => {
+  test('doctor checks one side when the other cannot be reached', async () => {
     await using trail = await freshDatabase('trail');
     const secret = 'sup3r-s3cret';
     const found = await doctor({
@@ -276,7 +276,7 @@ describe('before anything runs', () => {
     expect(JSON.stringify(found.checks)).not.toContain(secret);
   });
 
-  test('doctor says that a trail begins in its own source, and that one is of an earlier release', async () => {
+  test('doctor reports a trail in its own source, and a trail of an earlier release', async () => {
     await using source = await freshDatabase('empty');
     await source.query('create table agents (id int primary key)');
     const same = await doctor({ ...at({ source, trail: source }), yaml: TABLES });

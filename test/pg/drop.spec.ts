@@ -12,14 +12,14 @@ afterAll(() => rm(folder, { recursive: true }));
 
 interface Waltrail {
   readonly name: string;
-  /** Below the keys `source` and `trail`. */
+  /** The keys after `source` and `trail`. */
   readonly yaml: string;
-  /** More under `source`: `, key: value`. */
+  /** More keys of `source`, as `, key: value`. */
   readonly source?: string;
   readonly publication?: string;
 }
 
-/** Runs a command on the source; the trail is not there, which none of these needs. */
+/** Runs a command on the source. The trail does not exist: none of these commands needs it. */
 async function run(
   source: TestDatabase,
   words: readonly string[],
@@ -82,7 +82,7 @@ async function snapshot(source: TestDatabase): Promise<Record<string, readonly s
   return taken;
 }
 
-/** Tables with every replica identity that there is, some of them in somebody else's publication. */
+/** The number of tables. They have every kind of replica identity, and some are in another publication. */
 const TABLES = 138;
 const schemaSql = `
   create schema app;
@@ -102,7 +102,7 @@ const schemaSql = `
   create table app.child (more int, primary key (id)) inherits (app.base);
   create table public.other (id int primary key);
   create publication theirs for table app.t0 (id, name, code) where (id > 5), app.t1, app.t6;
-  comment on publication theirs is 'Of the warehouse';
+  comment on publication theirs is 'Owned by the warehouse';
   create schema waltrail_else;
   comment on schema app is 'The application';`;
 
@@ -118,10 +118,10 @@ const SECOND: Waltrail = {
 
 describe('drop', () => {
   test.each([
-    ['in the order in which they came', ['crm', 'billing']],
-    ['the other way round', ['billing', 'crm']],
+    ['in the order of their creation', ['crm', 'billing']],
+    ['in the reverse order', ['billing', 'crm']],
   ])(
-    'leaves the catalog as it was, with two Waltrails and somebody else on 138 tables (%s)',
+    'restores the catalog, with two Waltrails and another publication on 138 tables (%s)',
     async (_, order) => {
       await using source = await freshDatabase('empty');
       await source.query(schemaSql);
@@ -139,7 +139,7 @@ describe('drop', () => {
       expect((await snapshot(source)).slots).toEqual([
         JSON.stringify({ slot_name: slotOf(source, second.name) }),
       ]);
-      // The other one has everything that it needs.
+      // The other one still has everything that it needs.
       const left = await run(source, ['plan'], second);
       expect([left.code, left.output]).toEqual([0, expect.stringContaining('Nothing to do')]);
 
@@ -149,7 +149,7 @@ describe('drop', () => {
     },
   );
 
-  test('restores what apply took out before, and what came later', async () => {
+  test('restores what apply removed before, and what was added later', async () => {
     await using source = await freshDatabase('empty');
     await source.query(schemaSql);
     const before = await snapshot(source);
@@ -177,14 +177,14 @@ describe('drop', () => {
     await done(source, ['drop', '--yes'], yaml('app.t4: { entity: a }'));
     await source.query('alter table app.t5_new rename to t5; drop table app.late');
     const after = await snapshot(source);
-    // A table under another name is not known to have had none.
+    // A renamed table is not known to have had no identity.
     expect(await identities()).toBe('t1 f, t2 n, t3 i, t4 f, t5 d');
     await source.query('alter table app.t5 replica identity nothing');
     expect({ ...after, classes: [] }).toEqual({ ...before, classes: [] });
     expect(await snapshot(source)).toEqual(before);
   });
 
-  test('does nothing while somebody reads the slot, or without the yes', async () => {
+  test('does nothing while the slot is being read, or without the yes', async () => {
     await using source = await freshDatabase('empty');
     await source.query(schemaSql);
     await done(source, ['apply'], FIRST);
@@ -213,7 +213,7 @@ describe('drop', () => {
     expect(await snapshot(source)).toEqual(applied);
   });
 
-  test('keeps a publication that was there before, and what was full before', async () => {
+  test('keeps a publication and a full identity that existed before', async () => {
     await using source = await freshDatabase('empty');
     await source.query(`${schemaSql} create publication waltrail for table app.t1, app.t2`);
     const own: Waltrail = { name: 'crm', yaml: 'tables: { app.t1: { entity: a }, app.t2: { entity: b } }' };
@@ -227,12 +227,12 @@ describe('drop', () => {
       await source.query(`select relreplident from pg_class where relname in ('t1', 't2') order by relname`),
     ).toEqual([
       { relreplident: 'f' },
-      // With the one that it had, PostgreSQL would refuse the application's updates.
+      // With its previous identity, PostgreSQL would refuse the application's updates.
       { relreplident: 'f' },
     ]);
   });
 
-  test('keeps identities of which an earlier release has not remembered what they were, and says so', async () => {
+  test('keeps replica identities when an earlier release did not record the previous ones, and reports that', async () => {
     await using source = await freshDatabase('empty');
     await source.query('create table a (id int primary key)');
     const own: Waltrail = { name: 'crm', yaml: 'tables: { public.a: { entity: a } }' };
@@ -246,7 +246,7 @@ describe('drop', () => {
     ]);
   });
 
-  test('leaves alone what is not marked as its own', async () => {
+  test('leaves a publication alone that is not marked as its own', async () => {
     await using source = await freshDatabase('empty');
     await source.query('create table a (id int primary key); create publication waltrail for table a');
     const own: Waltrail = { name: 'crm', yaml: 'tables: { public.a: { entity: a } }' };
@@ -261,7 +261,7 @@ describe('drop', () => {
     expect((await snapshot(source)).publications).toHaveLength(1);
   });
 
-  test('takes a role and what it was granted with it', async () => {
+  test('drops a role, and what it was granted, with it', async () => {
     await using source = await freshDatabase('empty');
     const role = `capture "${source.name}`;
     const quoted = `"${role.replaceAll('"', '""')}"`;

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { freshDatabase } from '../support/database.ts';
 
 describe('the test ground', () => {
-  test('gives every test file a database of its own on a server that decodes its WAL', async () => {
+  test('gives every test file a separate database on a server with logical decoding', async () => {
     await using one = await freshDatabase('empty');
     await using other = await freshDatabase('empty');
     await one.query('create table only_here (id int)');

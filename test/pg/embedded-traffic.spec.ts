@@ -16,7 +16,7 @@ async function until(condition: () => boolean | Promise<boolean>, limitMs = 20_0
 }
 
 describe('the simulated CRM', () => {
-  test('every scene runs against the sample, whatever it chooses', async () => {
+  test('every scene runs against the sample, with any random choice', async () => {
     await using database = await freshDatabase('crm');
     const client = await connect({ url: database.url, purpose: 'test' });
     try {
@@ -38,7 +38,7 @@ describe('the simulated CRM', () => {
     expect(row!.blocked).toBeLessThanOrEqual(1);
   });
 
-  test('commits one small transaction after another and stops when told to', async () => {
+  test('commits one small transaction after another until it is stopped', async () => {
     await using database = await freshDatabase('crm');
     const traffic = startTraffic({ url: database.url, log: silentLog, seed: 1, pauseMs: [1, 2] });
     await until(() => traffic.transactions() > 100);
@@ -68,7 +68,7 @@ describe('the simulated CRM', () => {
     }
   });
 
-  test('keeps the tables it adds to from growing without limit', async () => {
+  test('keeps the tables that it writes to from growing without limit', async () => {
     await using database = await freshDatabase('crm');
     await database.query(
       `insert into messages (organization_id, conversation_id, body) select 1, id, 'x' from conversations, generate_series(1, 30)`,
@@ -86,7 +86,7 @@ describe('the simulated CRM', () => {
 });
 
 describe('Random', () => {
-  test('repeats itself for the same seed and stays within its bounds', () => {
+  test('repeats its numbers for the same seed and stays within its bounds', () => {
     const first = new Random(42);
     const second = new Random(42);
     for (let i = 0; i < 1000; i++) {

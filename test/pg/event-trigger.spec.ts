@@ -39,7 +39,9 @@ const published = async (database: TestDatabase): Promise<string[]> =>
     )
   ).map(({ name }) => name);
 
-/** One session of a role that owns the tables of schema public and is no superuser, as migrations have. */
+/**
+ * One session of a role that owns the tables of schema public and is no superuser, as used for migrations.
+ */
 async function asOwner<T>(database: TestDatabase, work: (client: pg.Client) => Promise<T>): Promise<T> {
   const role = `${database.name}_owner`;
   await database.query(`create role ${role}; grant create on database ${database.name} to ${role};
@@ -85,7 +87,7 @@ describe.each(REFUSALS)('with the event trigger, after $name', (refusal) => {
   });
 });
 
-test.each(HARMLESS)('with the event trigger, nothing happens to: $name', async ({ sql }) => {
+test.each(HARMLESS)('the event trigger leaves tables unchanged after: $name', async ({ sql }) => {
   await using database = await freshDatabase('empty');
   await database.query(ITEMS);
   await applyConfig(guarded(database, ITEM_TABLES));
@@ -94,7 +96,7 @@ test.each(HARMLESS)('with the event trigger, nothing happens to: $name', async (
 });
 
 describe('the event trigger', () => {
-  test('is shown by plan, installed once, renewed when it was changed, and removed without a trace', async () => {
+  test('is shown by plan, created once, renewed after a change, and removed without a trace', async () => {
     await using database = await freshDatabase('empty');
     await database.query(ITEMS);
     const config = guarded(database, ITEM_TABLES);
@@ -121,7 +123,7 @@ describe('the event trigger', () => {
     ).toEqual([]);
   });
 
-  test('takes a superuser, which plan says to others', async () => {
+  test('needs a superuser, and plan reports that to other roles', async () => {
     await using database = await freshDatabase('empty');
     await database.query(ITEMS);
     const config = guarded(database, ITEM_TABLES);
@@ -133,7 +135,7 @@ describe('the event trigger', () => {
     );
   });
 
-  test('gives new partitions full identity also where they have a key, so that previous values are known', async () => {
+  test('gives new partitions full identity, even with a key, so that previous values are known', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`create table events (id int primary key) partition by range (id)`);
     await applyConfig(guarded(database, EVENT_TABLES));
@@ -143,7 +145,7 @@ describe('the event trigger', () => {
     expect(await identityOf(database, 'events_2')).toBe('f');
   });
 
-  test('leaves alone what is not published, and what a DBA chose that harms nobody', async () => {
+  test('leaves tables that are not published alone, and harmless choices of a DBA', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`${ITEMS}; create table other (id int, x int) partition by range (id)`);
     await applyConfig(guarded(database, ITEM_TABLES));
@@ -174,8 +176,8 @@ describe('the event trigger', () => {
         await holder.query('begin; lock table items in access share mode');
         await client.query('create publication narrow for table items (id)');
         await holder.query('rollback');
-        // The other publication refuses its writes with the identity that could not be changed: nothing helps
-        // but to say so.
+        // The other publication makes PostgreSQL refuse writes with the unchanged identity. A warning is all
+        // that helps.
         expect(warnings).toEqual([
           expect.stringMatching(/replica identity of (?:public\.)?items could not be set \(55000\)/),
         ]);
@@ -199,7 +201,7 @@ describe('the event trigger', () => {
     }
   });
 
-  test('runs nothing of what others have planted in the search path or made in its schema before', async () => {
+  test('runs nothing that others have planted in the search path or created in its schema before', async () => {
     await using database = await freshDatabase('empty');
     const role = `${database.name}_planter`;
     await database.query(`${EVENTS}; create table robbed (who text); grant insert on robbed to public;
@@ -231,7 +233,7 @@ describe('the event trigger', () => {
            union all select nspowner from pg_namespace where nspname = 'waltrail_source') x`,
       );
       expect(owners.map(({ owner }) => owner)).toEqual([new URL(database.url).username]);
-      // What everybody may call does nothing to a table that can be written.
+      // The functions that everyone may call do nothing to a table that can be written.
       await client.query(
         `set role ${role}; select waltrail_source.waltrail_leave('public.events_1'::regclass)`,
       );
@@ -242,7 +244,7 @@ describe('the event trigger', () => {
     }
   });
 
-  test('of two publications each guards its own', async () => {
+  test('guards its own publication when there are two', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`${EVENTS}; create table logs (id int, x int) partition by range (id)`);
     await applyConfig(guarded(database, EVENT_TABLES));
@@ -268,7 +270,7 @@ describe('the event trigger', () => {
     expect(await identityOf(database, 'events_3')).toBe('f');
   });
 
-  test('costs a migration of tables that are not published little', async () => {
+  test('costs migrations of unpublished tables little', async () => {
     await using database = await freshDatabase('empty');
     await database.query(ITEMS);
     const many = `do $$ begin for i in 1..100 loop execute format('create table t%s (id int); alter table t%1$s add x int; drop table t%1$s', i); end loop; end $$`;
@@ -287,7 +289,7 @@ describe('the event trigger', () => {
         await client.query(many);
         return (await processorSeconds(rows[0]!.pid)) - before;
       };
-      // Processor time, in turns: a busy machine slows elapsed time, and the longer of two more.
+      // Processor time, measured in turns. Elapsed time depends on the load of the machine.
       let [without, withThem] = [0, 0];
       for (let round = 0; round < 8; round++) {
         await set('disable');
@@ -295,7 +297,7 @@ describe('the event trigger', () => {
         await set('enable');
         withThem += await spent();
       }
-      // 200 calls beside 300 of the cheapest commands take 15 times as long as these commands alone.
+      // 200 calls in addition to 300 of the cheapest commands take 15 times as long as these commands alone.
       expect(withThem / without).toBeLessThan(30);
     } finally {
       await client.end();
@@ -313,7 +315,7 @@ describe('what the event triggers report', () => {
       'tables: { public.items: { entity: item } }',
     );
 
-  /** Rows as `operation id`, and what entries of Waltrail's own say, in the order of the trail. */
+  /** Rows as `operation id`, and the texts of Waltrail's own entries, in the order of the trail. */
   const told = (entries: readonly PlainEntry[]): string[] =>
     entries.flatMap((entry) => {
       if (entry.rung !== 'w') return [`${entry.operation} ${entry.entityId}`];
@@ -327,7 +329,7 @@ describe('what the event triggers report', () => {
       `select code, tables, from_lsn = to_lsn as "isPosition", closed_at is not null as closed, entry_id > 0 as told from trail.gap order by id`,
     );
 
-  test('a command that rewrites rows is an entry where it ran, with who ran it, and a gap of that one position', async () => {
+  test('a command that rewrites rows is an entry at its position, with who ran it, and a gap of that one position', async () => {
     await using g = await items();
     const role = `${g.source.name}_migrator`;
     await g.source.query(
@@ -354,7 +356,7 @@ describe('what the event triggers report', () => {
         `public.items: ALTER TABLE, ${by}`,
         'u 1',
       ]);
-      await until('the gap to be told', async () =>
+      await until('the gap to be reported', async () =>
         (await g.entries()).some(({ action }) => action === 'gap_closed'),
       );
       expect(await gapsOf(g)).toEqual([
@@ -378,7 +380,7 @@ describe('what the event triggers report', () => {
     }
   });
 
-  test('a gap that was recorded and not told when the daemon was killed is told and closed by the next one, at its position', async () => {
+  test('a gap that was recorded but not reported when the daemon was killed is reported and closed by the next one, at its position', async () => {
     await using g = await reporting(
       'create table items (id int primary key, x int, note text); insert into items values (1, 1)',
       'tables: { public.items: { entity: item } }',
@@ -394,7 +396,7 @@ describe('what the event triggers report', () => {
     ).toEqual(['gap', 'gap_closed']);
   });
 
-  test('identity, dropped columns, partitions, dropped tables and renamed values are told, others not', async () => {
+  test('identity, dropped columns, partitions, dropped tables and renamed values are reported, other commands are not', async () => {
     await using g = await reporting(
       `create type mood as enum ('sad', 'glad');
        create table items (id int primary key, x int, note text, mood mood);
@@ -433,7 +435,7 @@ describe('what the event triggers report', () => {
     ]);
   });
 
-  test('what holds no row, or only moves it, is no gap', async () => {
+  test('a command on a table without rows, or one that only moves rows, is no gap', async () => {
     await using g = await items();
     await g.source.query('truncate items');
     await g.source.query('alter table items alter x type int using x + 1');
@@ -445,7 +447,7 @@ describe('what the event triggers report', () => {
     expect(await gapsOf(g)).toEqual([]);
   });
 
-  test('a report is sent also where its author may emit no message, and nobody can call what sends it', async () => {
+  test('a report is sent even where its author may emit no message, and no role can call the function that sends it', async () => {
     await using g = await items();
     const before = told(await g.caughtUp()).length;
     await asOwner(g.source, async (client) => {
@@ -479,15 +481,15 @@ describe('what the event triggers report', () => {
       `'{"what":"rewritten","relation":1,"schema":"public","table":"others","command":"ALTER TABLE","session":"x"}'`,
     ],
     [
-      'another deed',
+      'an unknown event',
       `'{"what":"stop","relation":1,"schema":"public","table":"items","command":"ALTER TABLE","session":"x"}'`,
     ],
     [
-      'a command that is text',
+      'free text as the command',
       `'{"what":"run","relation":1,"schema":"public","table":"items","command":"the boss said so","session":"x"}'`,
     ],
     [
-      'a name of two lines',
+      'a name with two lines',
       `e'{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"x\\\\ny"}'`,
     ],
     [
@@ -499,9 +501,9 @@ describe('what the event triggers report', () => {
       `'{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"' || repeat('x', 1000000) || '"}'`,
     ],
     ['deep nesting', `repeat('[', 8000)`],
-    ['bytes that are no text', `'\\xc300ff'::bytea`],
-    ['no transaction', null],
-  ])('a forged report with %s says nothing and stops nothing', async (_, content) => {
+    ['bytes that are not text', `'\\xc300ff'::bytea`],
+    ['a message outside the transaction', null],
+  ])('a forged report with %s has no effect and stops nothing', async (_, content) => {
     await using g = await items();
     const before = told(await g.caughtUp()).length;
     await g.source.query(
@@ -514,7 +516,7 @@ describe('what the event triggers report', () => {
     expect(await gapsOf(g)).toEqual([]);
   });
 
-  test('a flood of forged reports is cut, and says so; where the YAML asks for no trigger there is not one', async () => {
+  test('a flood of forged reports is cut, and the trail states that; without event_trigger in the YAML there is no entry at all', async () => {
     const flood = `do $$ begin for n in 1..5000 loop perform pg_logical_emit_message(true, 'waltrail.ddl', format(
       '{"what":"run","relation":1,"schema":"public","table":"items","command":"DROP TABLE","session":"x%s"}', n)); end loop; end $$`;
     await using g = await items();

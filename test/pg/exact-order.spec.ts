@@ -8,7 +8,7 @@ const FLOATS = `0 -0 1 1.5 -2.5 1e-7 1.1e-7 -1e-7 1e300 -1e300 5e-324 9007199254
 const INTEGERS =
   '0 1 -1 9 10 -9 -10 9223372036854775807 -9223372036854775808 9007199254740992 9007199254740993';
 
-/** Types with values of theirs, and whether their order is one of numbers or of times. */
+/** Types with values, and whether numbers or times order them. */
 const VALUES: readonly (readonly [string, 'number' | 'time', readonly string[]])[] = [
   ['numeric', 'number', [...NUMBERS.split(/\s+/), '-Infinity', 'Infinity']],
   ['float8', 'number', FLOATS.split(' ')],
@@ -39,7 +39,7 @@ const VALUES: readonly (readonly [string, 'number' | 'time', readonly string[]])
   ['timetz', 'time', ['09:51:07+02', '09:51:07-03:30', '09:51:07.5+02', '08:00:00+00', '12:00:00+05:45']],
 ];
 
-test('numbers and times are ordered as PostgreSQL orders them, as it prints them in any time zone', async () => {
+test('numbers and times are ordered as PostgreSQL orders them, in any time zone', async () => {
   await using database = await freshDatabase('empty');
   let compared = 0;
   for (const zone of ['UTC', 'Asia/Kathmandu', 'America/St_Johns']) {
@@ -63,7 +63,7 @@ test('numbers and times are ordered as PostgreSQL orders them, as it prints them
   expect(compared).toBeGreaterThan(2_000);
 });
 
-test('what is no number or time has no order', () => {
+test('a text that is neither a number nor a time has no order', () => {
   for (const text of ['', 'x', '1 ', '0x10', '$1', '1e9999999', '--1'])
     expect(compareExactly('number', text, '1')).toBeNull();
   for (const text of ['', 'today', '2026-11', '2026-11-29T09:51:07Z', '1 day'])

@@ -16,7 +16,7 @@ const SCHEMA = `
   create table logins (id int primary key, agent_id int, ok boolean);
   create table drafts (id int primary key)`;
 
-/** Line 4 is the first of these. */
+/** The first of these lines is line 4 of the file. */
 const RULES = `modifiers: { table: public.agents, key: id, name: "{full_name}" }
 defaults:
   ignore: [last_seen_at]
@@ -79,13 +79,13 @@ async function explained(...words: string[]): Promise<Explanation> {
   return JSON.parse(output) as Explanation;
 }
 
-/** The line of the file at which something stands. */
+/** The line of the file that holds a text. */
 const lineOf = (text: string): number => RULES.split('\n').findIndex((line) => line.includes(text)) + 4;
 const valueOf = ({ values }: Explanation, column: string): ExplainedValue =>
   values.find((value) => value.column === column)!;
 
-describe('a made-up change', () => {
-  test('says of tenants and labels that other rows have where they are looked up', async () => {
+describe('explain of a possible change', () => {
+  test('names where tenants and labels of other rows are looked up', async () => {
     await ground.source.query(
       `create table if not exists badges (id int primary key, team_id int, item_type text, item_id int)`,
     );
@@ -123,7 +123,7 @@ describe('a made-up change', () => {
     }
   });
 
-  test('says which rules give words to bits, elements and members of JSON, and shows the words', async () => {
+  test('names the rules for words of bits, elements and members of JSON, and shows the words', async () => {
     await ground.source.query(
       `create table if not exists shops (id int primary key, flags int, kinds text[], settings jsonb)`,
     );
@@ -176,7 +176,7 @@ describe('a made-up change', () => {
     }
   });
 
-  test('is explained by the keys that decide, with their lines', async () => {
+  test('lists the keys that decide, with their lines', async () => {
     const said = await explained(
       'public.agents',
       '{"blocked": true, "status": 2, "team_id": 4, "updated_by": 7}',
@@ -221,7 +221,7 @@ describe('a made-up change', () => {
     expect(output).toMatch(/\n {2}action +block +\S+w\.yaml:\d+:\d+: tables\."public\.agents"\.actions\[0\]/);
   });
 
-  test('says what makes no entry, and which rule it cannot decide', async () => {
+  test('reports changes that make no entry, and rules that it cannot decide', async () => {
     expect((await explained('public.agents', '{"last_seen_at": "2026-01-01"}')).leftOut).toMatchObject({
       by: 'ignore',
       rule: { key: 'defaults.ignore', isTakenOver: true },
@@ -241,7 +241,7 @@ describe('a made-up change', () => {
     expect(known.action).toMatchObject({ category: 'seen', unknown: [] });
   });
 
-  test('never prints a secret that was given, and says what masks it', async () => {
+  test('never prints a given secret, and names the rule that masks it', async () => {
     const values = JSON.stringify({
       full_name: 'Dana',
       password: SECRET,
@@ -282,7 +282,7 @@ describe('a made-up change', () => {
     });
   });
 
-  test('is refused with the nearest name, and with what keeps a table from being tracked', async () => {
+  test('refuses a wrong name with the nearest one, and a table that is not tracked with the reason', async () => {
     for (const [words, message] of [
       [['agents', '{}'], 'Did you mean "public.agents"?'],
       [['public.agnets', '{}'], 'Did you mean "public.agents"?'],
@@ -304,7 +304,7 @@ describe('a made-up change', () => {
     expect((await run(['public.agents'])).code).toBe(2);
   });
 
-  test('is explained without a trail, which is said', async () => {
+  test('works without a trail, and reports that', async () => {
     const { code, output } = await run(['public.agents', '{"blocked": true}'], {
       trail: 'postgres://nobody@127.0.0.1:1/none',
     });
@@ -312,7 +312,7 @@ describe('a made-up change', () => {
   });
 });
 
-describe('what is explained is what capture stores', () => {
+describe('explain after capture', () => {
   const CHANGES: readonly {
     readonly sql: string;
     readonly words: readonly string[];
@@ -360,7 +360,7 @@ describe('what is explained is what capture stores', () => {
     },
   ];
 
-  test('in action, entity, modifier, tenant and values', async () => {
+  test('shows the stored action, entity, modifier, tenant and values', async () => {
     for (const { sql } of CHANGES) await ground.source.query(sql);
     const entries = (await ground.caughtUp()).filter(({ table }) => table === 'public.agents');
     expect(entries).toHaveLength(CHANGES.length);
@@ -392,7 +392,7 @@ describe('what is explained is what capture stores', () => {
     }
   });
 
-  test('and a column whose mask the trail remembers is masked for its name, or for its earlier one', async () => {
+  test('masks a column that the trail remembers as masked, for its name or for its earlier one', async () => {
     const why = async (column: string) =>
       valueOf(await explained('public.agents', `{"${column}": "${SECRET}"}`), column).why;
     expect(await why('password')).toContain('secrets.defaults');
@@ -404,7 +404,7 @@ describe('what is explained is what capture stores', () => {
     }
   });
 
-  test('and of a stored entry the same keys are said, without the source too', async () => {
+  test('names the same keys for a stored entry, also without the source', async () => {
     const entries = (await ground.entries()).filter(({ table }) => table === 'public.agents');
     const [insert, block, seen] = entries.map(({ id }: PlainEntry) => String(id));
     const said = await explained('--entry', block!);
@@ -425,7 +425,7 @@ describe('what is explained is what capture stores', () => {
     expect(alone.output).toMatch(/password +\*\*\* +masked: its name is that of a secret/);
   });
 
-  test('by the configuration that made it, where the file is another one since', async () => {
+  test('uses the configuration that made the entry when the file has changed since', async () => {
     const [{ id }] = (await ground.entries()).filter(({ action }) => action === 'block') as [PlainEntry];
     await write(RULES.replace('entity: agent', 'entity: person').replace('action: block', 'action: lock'));
     try {

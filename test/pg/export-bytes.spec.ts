@@ -13,12 +13,12 @@ import { SEEDED_FROM, SEEDED_TO } from '../support/exports.ts';
 import { indexTrail, MOVES, seedTrail } from '../support/trail-data.ts';
 import { MemorySink, NAUGHTY, sheetXmlOf } from '../support/workbook.ts';
 
-/** All that entries may have for a commit time. */
+/** All possible commit times. */
 const ALWAYS = { from: '-infinity', to: 'infinity' };
 const ENTRIES = 800;
 const HOSTILE_RELATION = 10;
 
-/** Names, types and labels that a column may have, whatever anybody thinks of them. */
+/** Names, types and labels that a column may have, however unusual. */
 const COLUMNS = [
   { name: 'id', type: 20 },
   { name: '=name', type: 25 },
@@ -173,7 +173,7 @@ const spoiltRow = fc.record({
   rung: fc.constantFrom('m', 'a', 'c', '-', 'w'),
   previous: side,
   updated: side,
-  /** Which columns the values are of; null: all. */
+  /** The columns that the values belong to. Null: all columns. */
   columns: fc.option(fc.subarray(COLUMNS.map((_, index) => index))),
   name: fc.option(hostileText),
   id: fc.option(hostileText),
@@ -227,7 +227,7 @@ const spoiltRow = fc.record({
   ),
   xid: fc.constantFrom('0', '4294967295', '812'),
   lsn: fc.constantFrom('0/0', 'FFFFFFFF/FFFFFFFF', '1/A0'),
-  /** Waltrail's own entries have negative ones. */
+  /** Waltrail's own entries have negative numbers. */
   seq: fc.constantFrom(0, 7, -4, 2_147_483_647, -2_147_483_648),
   modifier: fc.constantFrom(0, 1, 401, 2_001, 2_002, 9_999),
   tenant: fc.constantFrom(0, 1, 2, 6, 9_999),
@@ -284,7 +284,7 @@ const FORMATS: readonly (readonly [name: string, write: Write])[] = [
   ['xlsx', async (batches, sink) => sink.write(await sheetXmlOf(batches, 'Asia/Kolkata'))],
 ];
 
-/** The rows that differ first, for a message that a person can read. */
+/** Compares the first rows that differ, for a readable message. */
 function expectSameFile(written: Buffer, reference: Buffer): void {
   if (written.equals(reference)) return;
   let at = 0;
@@ -335,8 +335,8 @@ const FILTERS: readonly EntryFilter[] = [
   { from: '2026-10-24T03:00:00Z', to: '2026-10-25T09:00:00Z', entityTypes: ['customer'] },
 ];
 
-describe('files from the bytes of the trail', () => {
-  test('are the same as those from entries, of moves, labels, contexts and every filter', async () => {
+describe('files written from the bytes of the trail', () => {
+  test('equal those written from entries, with moves, labels, contexts and every filter', async () => {
     await using trail = await freshDatabase('trail');
     await seedTrail({ url: trail.url, entries: 20_000, from: SEEDED_FROM, to: SEEDED_TO, index: false });
     await trail.query(MOVES);
@@ -358,7 +358,7 @@ describe('files from the bytes of the trail', () => {
     }
   });
 
-  test('are the same as those from entries, whatever the entries hold', async () => {
+  test('equal those written from entries, whatever the entries hold', async () => {
     await using trail = await freshDatabase('trail');
     await seedTrail({ url: trail.url, entries: ENTRIES, from: SEEDED_FROM, to: SEEDED_TO, index: false });
     await trail.query(
@@ -384,7 +384,7 @@ describe('files from the bytes of the trail', () => {
         {
           numRuns: 3,
           endOnFailure: true,
-          // The rows would be megabytes; the difference tells enough.
+          // The rows would be megabytes. The difference is enough.
           reporter: ({ failed, seed, errorInstance }) => {
             if (failed) throw new Error(`with the seed ${seed}`, { cause: errorInstance });
           },

@@ -20,18 +20,18 @@ import { runNode } from '../support/processes.ts';
 import { onSmallDisk, smallDisk } from '../support/small-disk.ts';
 import { until } from '../support/until.ts';
 
-/** Smaller than those of a daemon: what is tried here needs several batches and not many rows. */
+/** Smaller than in a daemon: these tests need several batches and few rows. */
 const BATCH_ROWS = 4_000;
 /** Seven batches, over more than one chunk. */
 const ENTRIES = 26_000;
 const VERSION = '0.0.0';
-/** Longer than between two marks. */
+/** Longer than the time between two marks. */
 const SLOW_BATCH_MS = 600;
 
 let ground: ExportGround;
 let pool: pg.Pool;
 let store: ExportStore;
-/** Where the walks of the runs of a test began. */
+/** Where the walks of a test's runs began. */
 let walks: string[] = [];
 beforeAll(async () => {
   ground = await exportGround({ backend: 'postgres', entries: ENTRIES });
@@ -51,7 +51,7 @@ afterAll(async () => {
 const ask = async (format: string): Promise<string> =>
   (await ground.exports.create(ExportBody.parse({ ...ALL, format }), { requester: ADMIN })).export.id;
 
-/** A reader that tells where walks begin, and lets a test stand between batches. */
+/** A reader that records where walks begin, and lets a test act between batches. */
 function watchedReader(between: (batches: number) => Promise<void>): RunOptions['reader'] {
   const reader = new TrailReader({ pool, batchRows: BATCH_ROWS });
   return {
@@ -80,7 +80,7 @@ const run = (id: string, changes: Partial<RunOptions> = {}) =>
     ...changes,
   });
 
-/** Runs the export until its fourth batch, when the connection breaks. */
+/** Runs the export until its fourth batch, where the connection breaks. */
 async function breakOff(id: string): Promise<Kept> {
   const reader = watchedReader(async (batches) => {
     if (batches === 1) await delay(SLOW_BATCH_MS);
@@ -100,7 +100,7 @@ async function keptOf(id: string): Promise<Kept | null> {
 }
 
 const references = new Map<string, Buffer>();
-/** The file as a run that nothing disturbed makes it. */
+/** The file that an undisturbed run writes. */
 async function undisturbed(format: string): Promise<Buffer> {
   const known = references.get(format);
   if (known !== undefined) return known;
@@ -113,7 +113,7 @@ async function undisturbed(format: string): Promise<Buffer> {
   return file;
 }
 
-/** A message that a person can read, where millions of bytes would not be. */
+/** Compares with a readable message. The default message would be millions of bytes. */
 async function expectSame(id: string, reference: Buffer): Promise<void> {
   const file = await ground.download(id);
   const view = await ground.exports.get(id, ADMIN);
@@ -122,7 +122,7 @@ async function expectSame(id: string, reference: Buffer): Promise<void> {
   expect(file.equals(reference)).toBe(true);
 }
 
-test('parts of a file stand in the order in which they were given, whichever is on disk first', async () => {
+test('parts of a file are in the order in which they were given, whichever is on disk first', async () => {
   const files = new ExportFiles({ directory: ground.directory });
   const id = randomUUID();
   const part = await files.begin({ id, claim: randomUUID(), format: 'csv' });
@@ -138,12 +138,12 @@ test('parts of a file stand in the order in which they were given, whichever is 
 });
 
 describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
-  test('is continued behind what is durable, and its file is as one of a single run', async () => {
+  test('resumes after its durable part, and its file equals that of a single run', async () => {
     const reference = await undisturbed(format);
     const id = await ask(format);
     const kept = await breakOff(id);
     const part = path.join(ground.directory, `${id}.${kept.part}.part`);
-    // What came after the mark counts for nothing, whatever it is.
+    // Bytes after the mark have no effect, whatever they are.
     expect((await readFile(part)).length).toBeGreaterThanOrEqual(kept.bytes);
     await appendFile(part, 'half a row');
     expect(await run(id)).toBe('ready');
@@ -160,10 +160,10 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
   });
 
   test.each<[string, (part: string, kept: Kept) => Promise<void>, Partial<RunOptions>]>([
-    ['whose file is gone', (part) => rm(part), {}],
-    ['whose file is shorter than its row says', (part, { bytes }) => truncate(part, bytes - 1), {}],
-    ['of another version', () => Promise.resolve(), { version: '0.0.1' }],
-  ])('%s begins again', async (_, spoil, changes) => {
+    ['when its file is missing', (part) => rm(part), {}],
+    ['when its file is shorter than its row states', (part, { bytes }) => truncate(part, bytes - 1), {}],
+    ['when another version wrote it', () => Promise.resolve(), { version: '0.0.1' }],
+  ])('begins again %s', async (_, spoil, changes) => {
     const reference = await undisturbed(format);
     const id = await ask(format);
     const kept = await breakOff(id);
@@ -175,7 +175,7 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
     expect((await ground.files()).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
-  test('gives the file one part after the other, and leaves each alone until it is written', async () => {
+  test('writes one part of the file after the other, and changes none before it is written', async () => {
     const reader = new TrailReader({ pool, batchRows: BATCH_ROWS });
     const parts: Buffer[] = [];
     let running = 0;
@@ -195,7 +195,7 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
     expect(Buffer.concat(parts).equals(await undisturbed(format))).toBe(true);
   });
 
-  test('but only seems to be dead does not write into the file of the next', async () => {
+  test('does not write into the file of the next run when it only seemed to be dead', async () => {
     const reference = await undisturbed(format);
     const id = await ask(format);
     let letGo = (): void => undefined;
@@ -215,7 +215,7 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
     expect((await ground.files()).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
-  test('is killed again and again at random moments, and its file is as one of a single run', async () => {
+  test('is killed again and again at random moments, and its file equals that of a single run', async () => {
     const reference = await undisturbed(format);
     const id = await ask(format);
     const script = path.join(import.meta.dirname, '../support/export-run.mjs');
@@ -229,13 +229,13 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
     let kills = 0;
     const isReady = async (): Promise<boolean> =>
       (await ground.db.query<{ state: string }>(`select state from trail.export`))[0]!.state === 'ready';
-    // A run may be killed when the file is in place and nothing has said so yet.
+    // A run may be killed when the file is in place and its row does not state that yet.
     while (!(await isReady())) {
       await using child = runNode([script, order]);
       await until('the run', () => child.stdout() !== '');
       const before = await keptOf(id);
       const randomly = delay(Math.random() * 1_200);
-      // Every other kill comes after the file has grown, so that there is an end of them.
+      // Every other kill comes after the file has grown, so that the loop ends.
       const moment =
         kills % 2 === 0
           ? randomly
@@ -248,7 +248,7 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
         await child.ended;
         kills++;
         if (!(await isReady())) kept.push((await keptOf(id))?.entries ?? 0);
-        // Runs that end before they get further are given up: not what this is about.
+        // Runs that end without progress are given up. That is not the subject of this test.
         await ground.db.query('update trail.export set attempts = 0');
       } else expect(child.stdout()).toBe('begun ready');
       if (kills > 40) throw new Error(`after ${kills} kills: ${kept.join(', ')}`);
@@ -260,7 +260,7 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
 });
 
 describe('a run that broke off', () => {
-  test('again and again is not given up while its file grows, and is when it does not', async () => {
+  test('is not given up while its file grows, and is given up when it does not', async () => {
     const id = await ask('ndjson');
     await ground.db.query(`update trail.export set attempts = ${MAX_ATTEMPTS - 1}`);
     await breakOff(id);
@@ -275,7 +275,7 @@ describe('a run that broke off', () => {
     expect(await ground.files()).toEqual([]);
   });
 
-  test('leaves nothing behind when its export is removed before the next', async () => {
+  test('leaves no file when its export is removed before the next run', async () => {
     const id = await ask('csv');
     await breakOff(id);
     expect(await readdir(ground.directory)).toHaveLength(1);
@@ -283,7 +283,7 @@ describe('a run that broke off', () => {
     expect(await readdir(ground.directory)).toEqual([]);
   });
 
-  test('because its worker was stopped leaves its file to the next', async () => {
+  test('leaves its file to the next run when its worker was stopped', async () => {
     const reference = await undisturbed('csv');
     const id = await ask('csv');
     const stop = new AbortController();

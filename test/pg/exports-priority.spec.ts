@@ -5,7 +5,7 @@ import pg from 'pg';
 import { apiGround } from '../support/api.ts';
 import { until } from '../support/until.ts';
 
-/** How many threads of this process give way to others (proc_pid_stat(5), field 19). */
+/** How many threads of this process have a lower priority (proc_pid_stat(5), field 19). */
 function givingWay(): number {
   return readdirSync('/proc/self/task').filter((task) => {
     const stat = readFileSync(`/proc/self/task/${task}/stat`, 'latin1');
@@ -14,7 +14,7 @@ function givingWay(): number {
 }
 
 (process.platform === 'linux' ? test : test.skip)(
-  'the first export of a token in a while begins with the priority of everything else, the next gives way',
+  'the first export of a token in a while begins with normal priority, the next one with a lower priority',
   async () => {
     await using ground = await apiGround({ roles: ['api', 'exports'] });
     await ground.add();

@@ -64,13 +64,13 @@ beforeEach(() => {
 });
 afterEach(() => {
   jest.restoreAllMocks();
-  // A library that writes to the console by itself would break every log of JSON lines.
+  // A library that writes to the console would break a log of JSON lines.
   expect(printed).toEqual([]);
 });
 
 describe('a Redis that refuses', () => {
   test.each(Object.keys(REFUSALS))(
-    '%s is named in one line, with few commands, and never the password',
+    '%s is reported in one line, with few commands, and without the password',
     async (word) => {
       await using fake = await fakeRedis(() => `-${word} ${REFUSALS[word]}`);
       const { log, lines, text } = listen();
@@ -89,8 +89,8 @@ describe('a Redis that refuses', () => {
     },
   );
 
-  test('only what a worker needs is met as quietly', async () => {
-    // As an account that may do everything that is tried, and not what BullMQ does.
+  test('only the commands that a worker needs is reported in one line, too', async () => {
+    // An account that may run every tried command, and not those of BullMQ.
     const allowed: Answer = ([name]) =>
       name!.toUpperCase() === 'INFO' ? '$26\r\nredis_version:7.0.0\r\nrole:' : '+OK';
     await using fake = await fakeRedis(allowed);
@@ -108,7 +108,7 @@ describe('a Redis that refuses', () => {
     await queue.close();
   });
 
-  test('another refusal in the same outage is said too, and that it is over', async () => {
+  test('with another error in the same outage is reported again', async () => {
     await using fake = await fakeRedis(() => '-LOADING Redis is loading the dataset in memory');
     const { log, lines } = listen();
     const queue = opened(fake.url, log);
@@ -121,11 +121,11 @@ describe('a Redis that refuses', () => {
 });
 
 (redisBinary === undefined ? describe.skip : describe)('a real redis-server', () => {
-  test('that is not there yet is used when it is, and again after it was away', async () => {
+  test('is used when it starts later, and again after an outage', async () => {
     const port = await freePort();
     const { log, lines } = listen();
     const queue = opened(`redis://127.0.0.1:${port}`, log);
-    await until('the trouble to be said', () => lines.some(({ code }) => code === 'ECONNREFUSED'));
+    await until('the trouble to be reported', () => lines.some(({ code }) => code === 'ECONNREFUSED'));
     {
       await using redis = await startRedis({ port });
       expect(redis.url).toContain(String(port));
@@ -137,13 +137,13 @@ describe('a Redis that refuses', () => {
     await until(`the queue to work at ${again.url}`, () => queue.status().works);
     await queue.enqueue('b');
     await until(
-      'that it is over to be said',
+      'the end of the trouble to be reported',
       () => lines.at(-1)?.msg === 'The queue of exports works again.',
     );
     await queue.close();
   });
 
-  test('with a password: refused without, used with it', async () => {
+  test('is used with its password, and refuses without it', async () => {
     await using redis = await startRedis({ options: ['--requirepass', 'hunter2'] });
     const { log, lines, text } = listen();
     const refused = opened(redis.url, log);
@@ -156,26 +156,26 @@ describe('a Redis that refuses', () => {
     await Promise.all([refused.close(), wrong.close(), queue.close()]);
   });
 
-  test('that becomes a replica, or full, is said, and used again when it is neither', async () => {
+  test('is reported while it is a replica or full, and used again afterwards', async () => {
     await using redis = await startRedis();
     await using admin = client(redis.url);
     const { log, lines } = listen();
     const queue = opened(redis.url, log);
     await delivers(queue);
     await admin.redis.replicaof('127.0.0.1', 1);
-    await until('READONLY', () => lines.some(({ code }) => code === 'READONLY'));
+    await until('the error READONLY', () => lines.some(({ code }) => code === 'READONLY'));
     await admin.redis.replicaof('NO', 'ONE');
     await until('the queue to work', () => queue.status().works);
     await admin.redis.config('SET', 'maxmemory', '1');
     await queue.enqueue('b').catch(() => undefined);
-    await until('OOM', () => lines.some(({ code }) => code === 'OOM'));
+    await until('the error OOM', () => lines.some(({ code }) => code === 'OOM'));
     await admin.redis.config('SET', 'maxmemory', '0');
     await delivers(queue);
     expect(lines.length).toBeLessThan(8);
     await queue.close();
   });
 
-  test('whose eviction policy may lose exports is said in a log line, once', async () => {
+  test('is reported in the log, once, when its eviction policy may lose exports', async () => {
     await using redis = await startRedis({ options: ['--maxmemory-policy', 'allkeys-lru'] });
     const { log, lines } = listen();
     const queue = opened(redis.url, log);
@@ -184,7 +184,7 @@ describe('a Redis that refuses', () => {
     await queue.close();
   });
 
-  test('with an account that sees only the keys of the queue is enough', async () => {
+  test('needs only an account that sees the keys of the queue', async () => {
     await using redis = await startRedis();
     await using admin = client(redis.url);
     await admin.redis.call(
@@ -226,7 +226,7 @@ describe('a Redis that refuses', () => {
     await queue.close();
   });
 
-  test('that is a cluster of one node is used', async () => {
+  test('is used when it is a cluster of one node', async () => {
     await using node = await startRedis({ options: ['--cluster-enabled', 'yes'] });
     await using admin = client(node.url);
     await admin.redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383');
@@ -237,7 +237,7 @@ describe('a Redis that refuses', () => {
     await queue.close();
   });
 
-  test('that is a node of a cluster without the keys leads to the node that has them', async () => {
+  test('redirects to the node of its cluster that has the keys', async () => {
     await using one = await startRedis({ options: ['--cluster-enabled', 'yes'] });
     await using two = await startRedis({ options: ['--cluster-enabled', 'yes'] });
     await using first = client(one.url);
@@ -251,7 +251,7 @@ describe('a Redis that refuses', () => {
       await until('the cluster', async () =>
         /cluster_state:ok/.test(String(await redis.call('CLUSTER', 'INFO'))),
       );
-    // Whichever has the slot: one of the two queues is led on.
+    // One of the two queues is redirected, whichever node has the slot.
     for (const { url } of [one, two]) {
       const queue = opened(url);
       await delivers(queue);

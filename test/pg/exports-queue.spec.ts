@@ -28,7 +28,7 @@ async function ground(backend: string) {
 }
 
 describe.each(backends)('the queue of exports on %s', (backend) => {
-  test('says on which backend it runs and hands every id to a consumer', async () => {
+  test('reports its backend and hands every id to a consumer', async () => {
     await using room = await ground(backend);
     const queue = room.open();
     expect(queue.status()).toMatchObject({ kind: backend });
@@ -36,11 +36,11 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
     await queue.enqueue('a');
     await queue.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) }).ready;
     await queue.enqueue('b');
-    await until('both', () => seen.length === 2);
+    await until('both exports', () => seen.length === 2);
     expect(seen).toEqual(['a', 'b']);
   });
 
-  test('an export that is in the queue is not enqueued again, one that is done may be', async () => {
+  test('an export in the queue is not enqueued again, one that has ended may be', async () => {
     await using room = await ground(backend);
     const queue = room.open();
     const seen: string[] = [];
@@ -48,9 +48,9 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
     await queue.enqueue('a');
     await queue.enqueue('b');
     await queue.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) }).ready;
-    await until('b', () => seen.includes('b'));
+    await until('export b', () => seen.includes('b'));
     expect(seen).toEqual(['a', 'b']);
-    await until('a again', async () => {
+    await until('export a again', async () => {
       await queue.enqueue('a');
       return seen.length >= 3;
     });
@@ -82,7 +82,7 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
     expect(seen).toEqual(['b']);
   });
 
-  test('two queues may be opened at the same time on a database that has neither', async () => {
+  test('several queues may be opened at the same time on a database without one', async () => {
     await using room = await ground(backend);
     const queues = [room.open(), room.open(), room.open()] as const;
     await Promise.all(queues.map((queue) => queue.enqueue('a')));
@@ -91,13 +91,13 @@ describe.each(backends)('the queue of exports on %s', (backend) => {
       queue.work({ concurrency: 1, process: (id) => Promise.resolve(void seen.push(id)) });
     }
     await queues[0].enqueue('z');
-    await until('z', () => seen.includes('z'));
-    await until('a', () => seen.includes('a'));
+    await until('export z', () => seen.includes('z'));
+    await until('export a', () => seen.includes('a'));
     expect(seen.sort()).toEqual(['a', 'z']);
   });
 });
 
-test('a role without the right to create schemas may use a queue that is there', async () => {
+test('a role without the right to create schemas may use an existing queue', async () => {
   await using room = await ground('postgres');
   const opened = room.open();
   await until('the queue to be there', () => opened.status().works);

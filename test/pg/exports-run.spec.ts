@@ -44,7 +44,7 @@ const ask = async (ground: ExportGround, format = 'ndjson') =>
   (await ground.exports.create(ExportBody.parse({ ...ALL, format }), { requester: ADMIN })).export.id;
 
 describe('a run of an export', () => {
-  test('that comes twice after another has nothing to do the second time', async () => {
+  test('has nothing to do when it comes after another run has ended', async () => {
     await using room = await runGround(100);
     const id = await ask(room.ground);
     expect(await room.run(id)).toBe('ready');
@@ -54,7 +54,7 @@ describe('a run of an export', () => {
     expect((await stat(path.join(room.ground.directory, `${id}.ndjson`))).mtimeMs).toBe(before.mtimeMs);
   });
 
-  test('that comes twice at once makes one file: the later run takes over, the earlier one stops', async () => {
+  test('takes over from a run of the same export, which stops, so that there is one file', async () => {
     await using room = await runGround(1000);
     const { ground } = room;
     const id = await ask(ground);
@@ -69,7 +69,7 @@ describe('a run of an export', () => {
     expect(idsOf(await ground.download(id))).toHaveLength(1000);
   });
 
-  test('that finishes after another took over puts no file in place', async () => {
+  test('puts no file in place when another run took over', async () => {
     await using room = await runGround(10);
     const id = await ask(room.ground);
     const order = (await room.store.claim(id))!;
@@ -91,7 +91,7 @@ describe('a run of an export', () => {
     expect(published).toBe(true);
   });
 
-  test('whose rename fails leaves the row running, so that another run makes the file', async () => {
+  test('leaves the row running when the rename fails, so that another run makes the file', async () => {
     await using room = await runGround(10);
     const id = await ask(room.ground);
     const order = (await room.store.claim(id))!;
@@ -112,7 +112,7 @@ describe('a run of an export', () => {
     expect(await room.run(id)).toBe('ready');
   });
 
-  test('that meets a passing trouble gives the export back, and fails it after the last attempt', async () => {
+  test('gives the export back after a passing error, and fails it after the last attempt', async () => {
     await using room = await runGround(10);
     const id = await ask(room.ground);
     const reader = {
@@ -135,7 +135,7 @@ describe('a run of an export', () => {
     expect(await room.ground.files()).toEqual([]);
   });
 
-  test('that killed its worker every time is not begun for ever', async () => {
+  test('is not repeated forever when it killed its worker every time', async () => {
     await using room = await runGround(10);
     const id = await ask(room.ground);
     for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt++) await room.store.claim(id);
@@ -143,7 +143,7 @@ describe('a run of an export', () => {
     expect((await room.ground.exports.get(id, ADMIN)).error).toMatchObject({ code: 'EXPORT_GAVE_UP' });
   });
 
-  test('deletes what an earlier run left, and its file is for its owner only', async () => {
+  test('deletes the files of earlier runs, and only its owner may read its file', async () => {
     await using room = await runGround(10);
     const id = await ask(room.ground);
     await writeFile(
@@ -155,10 +155,10 @@ describe('a run of an export', () => {
     expect((await stat(path.join(room.ground.directory, `${id}.ndjson`))).mode & 0o777).toBe(0o600);
   });
 
-  test('tells its progress, and stops when its export is removed, within a second', async () => {
+  test('reports its progress, and stops within a second when its export is removed', async () => {
     await using room = await runGround(10);
     const { ground } = room;
-    /** Without end, 2,000 entries a second: the time is that of the run, whatever else the machine does. */
+    /** Endless, at 2,000 entries a second: the pace does not depend on the machine. */
     const endless: RunOptions['reader'] = {
       count: () => Promise.resolve(1_000_000),
       gaps: (...given) => new TrailReader({ pool: room.pool }).gaps(...given),
@@ -190,7 +190,7 @@ describe('a run of an export', () => {
     }
   });
 
-  test('on a full disk ends with an error that says so', async () => {
+  test('ends with a clear error on a full disk', async () => {
     const handle = await open('/dev/full', 'w');
     const part = new PartFile({ handle, part: '/nowhere/part', target: '/nowhere/file' });
     await expect(part.write(Buffer.alloc(10))).rejects.toMatchObject({ code: 'EXPORT_DISK_FULL' });

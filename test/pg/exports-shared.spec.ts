@@ -14,7 +14,7 @@ const exporter = (name: string): Requester => ({
   tenant: null,
 });
 
-test('three workers give every token its turn: who asks for one export does not wait for the four of another', async () => {
+test('three workers give every token its turn: one export does not wait for the four of another token', async () => {
   await using ground = await exportGround({ backend: 'postgres', entries: FEW_ENTRIES });
   const wanted: [requester: Requester, count: number][] = [
     [exporter('four'), 4],
@@ -34,7 +34,7 @@ test('three workers give every token its turn: who asks for one export does not 
   const runs = await rows();
   const beganOf = (who: string): number[] => runs.filter((run) => run.who === who).map(({ began }) => began);
   const [four, two, one] = ['four', 'two', 'one'].map(beganOf);
-  // In the first round everybody has one, in the second those who asked for more.
+  // In the first round each token has one turn, in the second those that asked for more.
   expect(one![0]).toBeLessThan(four![1]!);
   expect(two![0]).toBeLessThan(four![1]!);
   expect(two![1]).toBeLessThan(four![2]!);

@@ -28,14 +28,14 @@ const ask = (token: string, key?: string): Promise<Response> =>
     body: '{"format":"csv"}',
   });
 
-/** Asks for exports one after the other; gives their ids. */
+/** Asks for exports one after the other. Returns their ids. */
 async function askFor(token: string, count: number): Promise<string[]> {
   const ids: string[] = [];
   for (let i = 0; i < count; i++) ids.push(((await (await ask(token)).json()) as { id: string }).id);
   return ids;
 }
 
-/** Takes the next turn, as a run begins, and marks its row as one that is at work. */
+/** Takes the next turn, as a run begins, and marks its row as running. */
 async function begin(adminsOnly = false): Promise<ExportTurn> {
   const turn = await turns.next({ adminsOnly });
   if (typeof turn === 'string') throw new Error(`no turn: ${turn}`);
@@ -51,7 +51,7 @@ async function finish(turn: ExportTurn): Promise<void> {
   await turn.release();
 }
 
-test('exports of one token wait for each other, and other tokens have their turns between them', async () => {
+test('exports of one token wait for each other, and other tokens have their turns in between', async () => {
   const many = await askFor(await ground.token({ name: 'many', role: 'exporter' }), 3);
   const [few] = await askFor(await ground.token({ name: 'few', role: 'exporter' }), 1);
   const first = await begin();
@@ -70,7 +70,7 @@ test('exports of one token wait for each other, and other tokens have their turn
   expect(await turns.next({ adminsOnly: false })).toBe('none');
 });
 
-test("an admin's export comes before those that waited longer, and has a place of its own", async () => {
+test("an admin's export comes before those that waited longer, and has a reserved place", async () => {
   const many = await askFor(await ground.token({ name: 'many', role: 'exporter' }), 3);
   const first = await begin();
   expect(first.id).toBe(many[0]);
@@ -82,11 +82,11 @@ test("an admin's export comes before those that waited longer, and has a place o
   await finish(reserved);
 });
 
-test('an export whose worker is gone is taken over; one that broke off waits for a while', async () => {
+test('an export is taken over when its worker has ended; one that broke off waits for a while', async () => {
   const [id] = await askFor(await ground.token({ name: 'gone', role: 'exporter' }), 1);
   const turn = await begin();
   expect(await turns.next({ adminsOnly: false })).toBe('wait');
-  // As when the worker's connections are gone with it.
+  // As when the worker's connections end with it.
   await turn.release();
   const again = await begin();
   expect(again.id).toBe(id);
@@ -97,7 +97,7 @@ test('an export whose worker is gone is taken over; one that broke off waits for
   await finish(await begin());
 });
 
-test('a token has a quota of unfinished exports, also when it asks for them together', async () => {
+test('a token has a quota of unfinished exports, also when it asks for them at once', async () => {
   const token = await ground.token({ name: 'flood', role: 'exporter' });
   const known = await ask(token, 'a-key');
   expect(known.status).toBe(202);

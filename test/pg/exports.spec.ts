@@ -21,7 +21,7 @@ const backends: readonly ('postgres' | 'redis')[] = [
 const ask = async (ground: ExportGround, body: object = {}, requester: Requester = ADMIN) =>
   (await ground.exports.create(ExportBody.parse({ ...ALL, ...body }), { requester })).export;
 
-/** Of the one export that there is. */
+/** Attempts of the only export. */
 async function attemptsOf(ground: ExportGround): Promise<number> {
   const [row] = await ground.db.query<{ attempts: number }>('select attempts from trail.export');
   return row!.attempts;
@@ -36,7 +36,7 @@ const exporter = (changes: Partial<Requester> = {}): Requester => ({
 });
 
 describe.each(backends)('an export with its queue on %s', (backend) => {
-  test('goes from queued over running to ready, and its file has the checksum of its row', async () => {
+  test('is queued, then running, then ready, and its file has the checksum of its row', async () => {
     await using ground = await exportGround({ backend, entries: 5000 });
     const created = await ask(ground);
     expect(created).toMatchObject({
@@ -81,7 +81,7 @@ describe.each(backends)('an export with its queue on %s', (backend) => {
     expect(await ground.files()).toEqual([`${id}.ndjson`]);
   });
 
-  test('whose job the queue has lost is found by its row', async () => {
+  test('is found by its row when the queue has lost its job', async () => {
     await using ground = await exportGround({ backend, entries: 100 });
     const { id } = await ask(ground, { format: 'csv' });
     await ground.forgetQueue();
@@ -89,7 +89,7 @@ describe.each(backends)('an export with its queue on %s', (backend) => {
     expect(await ground.finished(id)).toMatchObject({ error: null, state: 'ready' });
   });
 
-  test('that is removed while it runs is cancelled and leaves nothing', async () => {
+  test('is cancelled and leaves nothing when it is removed while it runs', async () => {
     await using ground = await exportGround({ backend, entries: 2000 });
     const hold = await ground.holdEntries();
     await ground.startWorker();
@@ -102,13 +102,13 @@ describe.each(backends)('an export with its queue on %s', (backend) => {
     await ground.exports.remove(id, ADMIN);
     await watched;
     expect(states.at(-1)).toBe('cancelled');
-    await until('the temporary file to go', async () => (await ground.files()).length === 0);
+    await until('the temporary file to be removed', async () => (await ground.files()).length === 0);
     await hold.release();
     await expect(ground.exports.get(id, ADMIN)).rejects.toMatchObject({
       code: 'EXPORT_NOT_FOUND',
       status: 404,
     });
-    // The worker is free for the next one.
+    // The worker is free for the next export.
     const next = await ask(ground, { format: 'csv' });
     expect(await ground.finished(next.id)).toMatchObject({ error: null, state: 'ready' });
   });
@@ -130,7 +130,7 @@ describe.each(backends)('an export with its queue on %s', (backend) => {
 });
 
 describe('the file of an export', () => {
-  test('holds what the filters say and nothing else', async () => {
+  test('holds the entries that the filters ask for, and no others', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 9000 });
     await ground.startWorker();
     const bodies = [
@@ -160,10 +160,10 @@ describe('the file of an export', () => {
     }
   });
 
-  test('ends at the entry that was the newest when it was asked for', async () => {
+  test('ends at the newest entry at the time of the request', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 300 });
     const { id } = await ask(ground, { format: 'ndjson' });
-    // Three hundred more on the same trail, before any worker has looked at it.
+    // Adds 300 entries to the trail before any worker has looked at it.
     await ground.db.query(
       `insert into trail.entry select (jsonb_populate_record(e, jsonb_build_object('id', (select next_id from trail.checkpoint) - 1 + row_number() over ()))).*
          from trail.entry e`,
@@ -175,7 +175,7 @@ describe('the file of an export', () => {
     expect([before.progress.done, after.progress.done]).toEqual([300, 600]);
   });
 
-  test('tells its dates in two zones, also in the night the clock goes back', async () => {
+  test('shows its dates in two zones, also in the night when the clock is put back', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 3000 });
     await ground.startWorker();
     const night = { from: '2026-10-25T00:30:00Z', to: '2026-10-25T01:30:00Z' };
@@ -217,7 +217,7 @@ describe('the file of an export', () => {
     expect(jerusalem!.cover['From (included)']).toBe('2026-10-25 02:30:00.000000+02:00');
   });
 
-  openpyxlTest('is read by openpyxl as the text formats of the same export say', async () => {
+  openpyxlTest('is read by openpyxl with the same values as in the text formats', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 500 });
     await ground.startWorker();
     const fileOf = async (format: string): Promise<Buffer> => {
@@ -265,7 +265,7 @@ describe('the file of an export', () => {
     expect(new Set(rows.map((row) => [row[6]!.type, row[14]!.type].join()))).toEqual(new Set(['d,n']));
   });
 
-  test('is valid and says so when nothing matches', async () => {
+  test('is valid and states it when nothing matches', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
     await ground.startWorker();
     for (const format of ['xlsx', 'csv', 'ndjson']) {
@@ -281,7 +281,7 @@ describe('the file of an export', () => {
     }
   });
 
-  test('says what it covers: who asked, filters, commits, trail', async () => {
+  test('states what it covers: who asked, filters, commits, trail', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 1000 });
     await ground.startWorker();
     const { id } = await ask(ground, { modifier: ['', '7', '15'], entityType: ['customer', 'agent'] });
@@ -313,7 +313,7 @@ describe('the file of an export', () => {
     expect(row).toEqual({ first: rows.at(-1)!['Commit LSN'], last: rows[0]!['Commit LSN'] });
   });
 
-  test('says in red which gaps of the trail overlap its range, and so does the export', async () => {
+  test('states in red which gaps of the trail overlap its range, and so does the export', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
     await ground.startWorker();
     const pool = createPool({ url: ground.db.url, purpose: 'test', max: 1 });
@@ -338,7 +338,7 @@ describe('the file of an export', () => {
       return { text: rows.map((row) => row.join(': ')), red };
     };
 
-    // Else it is not known what the trail covers, which is red too.
+    // Without it the coverage of the trail is unknown, which is red, too.
     await ground.db.query('select trail.note_current(clock_timestamp())');
     const { id } = await ask(ground, { timezone: 'Europe/Berlin' });
     expect(await ground.finished(id)).toMatchObject({ state: 'ready', gaps: 2 });
@@ -366,7 +366,7 @@ describe('the file of an export', () => {
     expect(shown).not.toContain('public.agents');
   });
 
-  test('cannot be put on a disk that refuses it: the export fails and says how to mend that', async () => {
+  test('cannot be written to a disk that refuses it: the export fails and states the remedy', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
     const file = path.join(ground.directory, 'not-a-directory');
     await writeFile(file, '');
@@ -378,7 +378,7 @@ describe('the file of an export', () => {
     expect(view.error!.remedy).toContain('WALTRAIL_EXPORT_DIR');
   });
 
-  test('is deleted when it has expired, and its row says so', async () => {
+  test('is deleted when it has expired, and its row states that', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
     const worker = await ground.startWorker();
     const { id } = await ask(ground);
@@ -396,7 +396,7 @@ describe('the file of an export', () => {
     });
   });
 
-  test('that is not where it should be is an error that names the cause', async () => {
+  test('is an error that names the cause when it is damaged', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
     await ground.startWorker();
     const { id } = await ask(ground, { format: 'csv' });
@@ -410,16 +410,16 @@ describe('the file of an export', () => {
 });
 
 describe('a worker', () => {
-  test('makes an export whose values do not fit into memory together, batch by batch, at the first attempt', async () => {
-    // Because of their first character, strings of them have two bytes a character: 300 MB, where a thread
-    // has 256, for half as many bytes to store, read and write.
+  test('makes an export with values that do not fit into memory together, batch by batch, at the first attempt', async () => {
+    // Their first character makes strings of two bytes a character: 300 MB, where a thread has 256 MB. The
+    // bytes to store, read and write are only half of that.
     await using ground = await exportGround({ backend: 'postgres', entries: 150 });
     await ground.db.query(
       `update trail.entry set previous = null, columns = '$', operation = 'i', updated = 'ж' || repeat(md5(id::text), 32768) || chr(31)`,
     );
     await ground.startWorker();
     const { id } = await ask(ground);
-    // Ten times what it takes on a busy machine: that it ends is what this is about.
+    // Ten times the duration on a busy machine: the test is that it ends.
     expect(await ground.finished(id, 500_000)).toMatchObject({
       error: null,
       state: 'ready',
@@ -430,7 +430,7 @@ describe('a worker', () => {
     expect(cover).toContain('Clipped cells,"150: Excel holds');
   }, 600_000);
 
-  test('makes an export of a table with very many columns at the first attempt', async () => {
+  test('makes an export of a table with 1,600 columns at the first attempt', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 4000 });
     await ground.db.query(
       `update trail.relation set columns = (select jsonb_agg(jsonb_build_object('name', 'c' || i, 'type', 23)) from generate_series(1, 1600) i)`,
@@ -448,7 +448,7 @@ describe('a worker', () => {
     expect(await attemptsOf(ground)).toBe(1);
   });
 
-  test('writes values as large as a stored one can be to ndjson, whatever JSON has to escape', async () => {
+  test('writes values of the largest stored size to ndjson, whatever JSON has to escape', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2 });
     await ground.db.query(
       `update trail.entry set columns = '"', previous = repeat('ж"', 22000000) || chr(31), updated = repeat('яя', 16000000) || chr(31)
@@ -463,10 +463,10 @@ describe('a worker', () => {
     expect(line.includes('ж\\"ж\\"ж')).toBe(true);
   });
 
-  test('fails an export of which one entry does not fit into its memory, and makes the next', async () => {
+  test('fails an export with an entry that does not fit into its memory, and makes the next one', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2 });
-    // As large as a stored value can be, with quotes: a value that has to be escaped becomes a string of two
-    // bytes a character, times the copies that this takes.
+    // The largest stored value, with quotes: a value that has to be escaped becomes a string of two bytes a
+    // character, times the copies that this takes.
     await ground.db.query(
       `update trail.entry set columns = '$', previous = repeat('ж"', 22369000) || chr(31), updated = repeat('я"', 22369000) || chr(31)
         where id = (select max(id) from trail.entry)`,
@@ -485,7 +485,7 @@ describe('a worker', () => {
 });
 
 describe('asking for an export', () => {
-  test('with the same idempotency key gives the same export, with another request a refusal', async () => {
+  test('returns the same export for the same idempotency key, and refuses another request with that key', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
     const request = ExportBody.parse({ action: ['block'] });
     const context = { requester: exporter(), idempotencyKey: 'a key' };
@@ -508,7 +508,7 @@ describe('asking for an export', () => {
     expect(twice.filter((one) => one.created)).toHaveLength(1);
   });
 
-  test('for a range that is too long or of a foreign tenant is refused', async () => {
+  test("is refused for a range that is too long or a tenant that is not the token's", async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 10 });
     await expect(ask(ground, { from: '2026-10-01', to: '2026-10-27' })).rejects.toMatchObject({
       code: 'RANGE_TOO_LONG',
@@ -521,7 +521,7 @@ describe('asking for an export', () => {
     expect(await ground.exports.list(ADMIN)).toEqual([]);
   });
 
-  test("shows and gives an exporter his own only, an admin of a tenant that tenant's only", async () => {
+  test('shows an exporter only his own exports, and an admin of a tenant only those of that tenant', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 2000 });
     const [erik, tina] = [exporter(), exporter({ tenant: '3' })];
     const [his, hers] = [await ask(ground, {}, erik), await ask(ground, { format: 'ndjson' }, tina)];
@@ -546,7 +546,7 @@ describe('asking for an export', () => {
     expect(lines.every((line) => (JSON.parse(line) as { tenant: string }).tenant === '3')).toBe(true);
   });
 
-  test('removes the file with the export', async () => {
+  test('removing an export removes its file', async () => {
     await using ground = await exportGround({ backend: 'postgres', entries: 100 });
     await ground.startWorker();
     const { id } = await ask(ground);

@@ -5,15 +5,15 @@ import { withSnapshot } from '../../src/trail/read/snapshot.js';
 import { apiGround, type ApiGround } from '../support/api.ts';
 import { indexTrail } from '../support/trail-data.ts';
 
-/** Modifiers that somebody invented, each with a name of 900 characters. */
+/** Invented modifiers, each with a name of 900 characters. */
 const INVENTED = 40_000;
 const ENTRIES = 2 * INVENTED + 1_000;
 /** Facets of everything with a word for each invented modifier would be 40 MB. */
 const MAX_ANSWER_BYTES = 128 * 1024;
 
 /**
- * Modifier n has key `key n`; the first 20 have 50 entries more, all others two. Modifier 7 was renamed, and
- * its entries are under both names. Tenants are as many, but for those of entries without one.
+ * Modifier n has the key `key n`. The first 20 have 52 entries, all others two. Modifier 7 was renamed, and
+ * its entries are under both names. There is a tenant for each modifier, and entries without a tenant.
  */
 const FLOOD = `
   insert into trail.action values (1, 'edit'), (2, 'login_failed');
@@ -48,8 +48,8 @@ async function get<T>(path: string, token = admin): Promise<{ readonly answer: T
   return { answer: JSON.parse(text) as T, bytes: text.length };
 }
 
-describe('40,000 modifiers and tenants that somebody invented', () => {
-  test('leave an answer with facets small, which says how many it leaves out', async () => {
+describe('40,000 invented modifiers and tenants', () => {
+  test('leave an answer with facets small, which states the number that it leaves out', async () => {
     const { answer, bytes } = await get<Answer<'Facets'>>('facets');
     expect(bytes).toBeLessThan(MAX_ANSWER_BYTES);
     expect(answer.modifiers).toHaveLength(100);
@@ -64,7 +64,7 @@ describe('40,000 modifiers and tenants that somebody invented', () => {
     expect(answer.more.actions).toEqual({ values: 0, entries: 0 });
   });
 
-  test('have names that end after 200 characters, in lists', async () => {
+  test('have names that end after 200 characters in lists', async () => {
     const { answer } = await get<Answer<'FacetList'>>('facets/modifiers?limit=3');
     expect(answer.items).toHaveLength(3);
     const [first] = answer.items.filter(({ value }) => value !== 'key 7');
@@ -78,14 +78,14 @@ describe('40,000 modifiers and tenants that somebody invented', () => {
       items: [{ value: 'key 7', name: 'Dana Levi', kind: 'bot', count: 52 }],
       more: { values: 0, entries: 0 },
     });
-    // The old name finds them too.
+    // The old name finds them, too.
     const { answer: old } = await get<Answer<'FacetList'>>(
       `facets/modifiers?search=${encodeURIComponent('invented 7 key')}`,
     );
     expect(old.items).toContainEqual({ value: 'key 7', name: 'Dana Levi', kind: 'bot', count: 52 });
   });
 
-  test('are found by a search, which is limited too', async () => {
+  test('are found by a search, which is limited, too', async () => {
     const { answer } = await get<Answer<'FacetList'>>('facets/modifiers?search=KEY%2031234');
     expect(answer.items).toEqual([expect.objectContaining({ value: 'key 31234', count: 2 })]);
     const many = await get<Answer<'FacetList'>>('facets/modifiers?search=invented&limit=10');
@@ -107,7 +107,7 @@ describe('40,000 modifiers and tenants that somebody invented', () => {
     expect(answer.actions).toEqual([{ value: 'edit', name: 'edit', count: 4 }]);
   });
 
-  test('are those of its tenant only, for who sees one tenant', async () => {
+  test("are limited to the reader's tenant", async () => {
     const scoped = await ground.token({ role: 'viewer', tenant: 'tenant 500' });
     const { answer } = await get<Answer<'Facets'>>('facets', scoped);
     expect(answer.modifiers).toEqual([expect.objectContaining({ value: 'key 500', count: 1 })]);
@@ -128,7 +128,7 @@ describe('40,000 modifiers and tenants that somebody invented', () => {
     expect((await get<Answer<'EntryPage'>>('entries?tenant=nobody%20has%20it')).answer.items).toEqual([]);
   });
 
-  test('have in each snapshot the newest name of its time, whatever others have read meanwhile', async () => {
+  test('have in each snapshot the newest name of its time, whatever others read in the meantime', async () => {
     const dictionaries = new ReaderDictionaries();
     const named = (work: (names: () => Promise<readonly string[]>) => Promise<void>): Promise<void> =>
       withSnapshot(

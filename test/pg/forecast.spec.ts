@@ -9,7 +9,7 @@ import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { trackingConfig } from '../support/tracking.ts';
 import { until } from '../support/until.ts';
 
-/** Runs statements on a connection of their own, at whose end what they have counted is reported. */
+/** Runs statements on a separate connection. PostgreSQL reports its counts when the connection ends. */
 async function flushed(database: TestDatabase, ...statements: readonly string[]): Promise<void> {
   for (const sql of statements) {
     const client = new pg.Client(database.url);
@@ -34,7 +34,10 @@ async function costOf(database: TestDatabase, table: string, url = database.url)
   }
 }
 
-/** Bytes that a statement adds to the WAL, the smallest of three runs: others write there too. */
+/**
+ * Bytes that a statement adds to the WAL: the smallest of three runs, because other sessions write there,
+ * too.
+ */
 async function walOf(database: TestDatabase, sql: string): Promise<number> {
   const client = new pg.Client(database.url);
   await client.connect();
@@ -55,7 +58,7 @@ async function walOf(database: TestDatabase, sql: string): Promise<number> {
   }
 }
 
-/** Tables of several shapes: columns beside the id, rows, and what each row is. */
+/** Tables of several shapes: the columns after the id, the number of rows, and the values of a row. */
 const SHAPES: readonly {
   readonly name: string;
   readonly columns: string;
@@ -110,7 +113,7 @@ const SHAPES: readonly {
 
 describe('the forecast of full identity', () => {
   test.each(SHAPES)(
-    'is within 25 % of what the WAL gets: $name, analyzed and not vacuumed',
+    'is within 25 % of the WAL that is written: $name, analyzed and not vacuumed',
     async ({ columns, values, rows }) => {
       await using database = await freshDatabase('empty');
       await flushed(
@@ -128,12 +131,12 @@ describe('the forecast of full identity', () => {
       const [measured, deleted] = full.map((bytes, index) => (bytes - narrow[index]!) / rows);
       expect(cost.rowBytes! / measured!).toBeGreaterThan(0.75);
       expect(cost.rowBytes! / measured!).toBeLessThan(1.25);
-      // The key of a deleted row is in the WAL anyway: of the narrowest rows that is most of it.
+      // The key of a deleted row is in the WAL anyway. For the narrowest rows that is most of it.
       expect(deleted!).toBeLessThanOrEqual(measured! + 8);
     },
   );
 
-  test('knows what updates and deletes of the window would have added, and no day of minutes', async () => {
+  test('knows what updates and deletes of the window would have added, and computes no day from minutes', async () => {
     await using database = await freshDatabase('empty');
     await flushed(
       database,
@@ -153,11 +156,11 @@ describe('the forecast of full identity', () => {
     expect(cost.unknown).toBeNull();
   });
 
-  describe('is said to be unknown, with the reason,', () => {
+  describe('the forecast of full identity is unknown, with the reason,', () => {
     const create = `create table t (id int primary key, body bytea) with (autovacuum_enabled = false);`;
     const fill = `insert into t select i, (select string_agg(sha256((i * 1000 + n)::text::bytea), '') from generate_series(1, 100) n) from generate_series(1, 200) i;`;
 
-    test('of a table without rows, or that nobody has analyzed', async () => {
+    test('for a table without rows, or one that was never analyzed', async () => {
       await using database = await freshDatabase('empty');
       await flushed(database, create);
       expect(await costOf(database, 't')).toMatchObject({ rowBytes: null, unknown: 'no rows yet' });
@@ -170,7 +173,7 @@ describe('the forecast of full identity', () => {
       });
     });
 
-    test('of one that has become another since it was analyzed', async () => {
+    test('for a table that has changed much since it was analyzed', async () => {
       await using database = await freshDatabase('empty');
       await flushed(database, `${create} ${fill}`, 'analyze t');
       await untilKnown(database, 't');
@@ -181,7 +184,7 @@ describe('the forecast of full identity', () => {
       });
     });
 
-    test('of one whose large values are written anew, and leave room that nothing tells from data', async () => {
+    test('for a table whose large values are rewritten and leave free room that cannot be distinguished from data', async () => {
       await using database = await freshDatabase('empty');
       await flushed(
         database,
@@ -198,7 +201,7 @@ describe('the forecast of full identity', () => {
       });
     });
 
-    test('of one that is locked, without waiting for it; and of one that the role may not read', async () => {
+    test('for a locked table, without waiting for it; and for a table that the role may not read', async () => {
       await using database = await freshDatabase('empty');
       await flushed(
         database,
@@ -228,7 +231,7 @@ describe('the forecast of full identity', () => {
 
 async function untilKnown(database: TestDatabase, table: string): Promise<IdentityCost> {
   let cost = await costOf(database, table);
-  await until('the statistics to be there', async () => {
+  await until('the statistics', async () => {
     cost = await costOf(database, table);
     return cost.unknown === null;
   }).catch((error: unknown) => {

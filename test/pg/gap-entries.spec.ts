@@ -74,7 +74,7 @@ async function goOn(lsn: string): Promise<void> {
   await client.query('commit');
 }
 
-test('every reader shows the entry of a gap, and says that it is by Waltrail itself', async () => {
+test('every reader shows the entry of a gap, and names Waltrail as its author', async () => {
   await openGap(client, found('SOURCE_SLOT_AHEAD', '0/1000', '0/2000', ['public.items']));
   const pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 1 });
   try {
@@ -116,16 +116,16 @@ test('a publication that is broken again before its gap is accepted opens the en
   expect(await closedRange()).toEqual([{ from_lsn: '0/1000', to_lsn: '0/4000' }]);
 });
 
-test('a gap that is open, and found to begin earlier, begins earlier', async () => {
+test('an open gap that is found to begin earlier is extended', async () => {
   await openGap(client, found('SOURCE_SLOT_LOST', '0/2000', null));
   await openGap(client, found('SOURCE_SLOT_LOST', '0/1000', null));
   expect((await theOpenGap()).fromLsn).toBe(parseLsn('0/1000'));
 });
 
-describe('where the mark of a gap begins', () => {
+describe("the beginning of a gap's mark", () => {
   beforeEach(async () => {
     await client.query('delete from trail.checkpoint');
-    // Three chunks on two days; three entries have the same commit.
+    // Three chunks on two days. Three entries have the same commit.
     await seedTrail({
       url: database.url,
       entries: 40_000,
@@ -145,7 +145,7 @@ describe('where the mark of a gap begins', () => {
       )
     )[0]!.at;
 
-  test('at the end of the trail: the last commit that is stored', async () => {
+  test('is the last stored commit at the end of the trail', async () => {
     const { endLsn } = (await readCheckpoint(client, 'crm'))!;
     await openGap(client, { code: 'SOURCE_SLOT_LOST', tables: null, fromLsn: endLsn, toLsn: null });
     const [checkpoint] = await database.query<{ at: string }>(
@@ -155,14 +155,14 @@ describe('where the mark of a gap begins', () => {
   });
 
   test.each(['0/12FFF00', '0/1200080', '0/1000101', '0/1000001'])(
-    'behind the last commit before %s, however much was stored since',
+    'is the last commit before %s, whatever was stored since',
     async (from) => {
       await openGap(client, found('SOURCE_TIMELINE_FORKED', from, '0/1400000'));
       expect(await lastEntryAt()).toBe(await committedAt(`commit_lsn < '${from}' order by id desc`));
     },
   );
 
-  test('where all that is kept lies in the gap: nowhere, so that every earlier report is marked', async () => {
+  test('is missing where all stored entries lie in the gap, so that every earlier report is marked', async () => {
     await openGap(client, found('SOURCE_TIMELINE_FORKED', '0/1000000', '0/1400000'));
     expect(await lastEntryAt()).toBeNull();
     const { total } = await findGaps(client, {
@@ -172,7 +172,7 @@ describe('where the mark of a gap begins', () => {
     expect(total).toBe(1);
   });
 
-  test('never where the source was another one, whose positions mean nothing', async () => {
+  test('is missing where the source was replaced, because its positions mean nothing', async () => {
     const changed = {
       ...found('SOURCE_CHANGED', '0/1400000', null),
       fromLsn: (await readCheckpoint(client, 'crm'))!.endLsn,

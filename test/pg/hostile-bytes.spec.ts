@@ -19,13 +19,13 @@ import { captureGround, untilCaughtUp, type CaptureGround } from '../support/cap
 import { expectSame } from '../support/same.ts';
 import { until } from '../support/until.ts';
 
-/** The same each time, unless another is asked for: a failure names it. */
+/** The same each time, unless another one is set. A failure names it. */
 const SEED = Number(process.env['WALTRAIL_TEST_SEED'] ?? 20_261_128);
 const TRANSACTIONS = 10_000;
-/** Of a statement that makes them: a round trip each would be most of the time. */
+/** Transactions of one statement: a round trip for each would take most of the time. */
 const TRANSACTIONS_TOGETHER = 500;
 
-/** Names that an application may give, each as it would look in the worst tool. */
+/** Names that an application may give, each with characters that some tool treats specially. */
 const TABLES = [
   'plain',
   'we"ird',
@@ -40,7 +40,7 @@ const TABLES = [
 ];
 const COLUMN = 'c\u0001 "x",=\u2028</t>\ufeff\u{1f600}';
 
-/** Pieces of hexadecimal bytes: text of every kind, and what is none. */
+/** Pieces of hexadecimal bytes: text of every kind, and bytes that are not text. */
 const PIECES = [
   '61', '5c787b', '7d', '00'.repeat(0), '1b', '1f', '0a', '0d', '09', '01', '7f', '22', '27', '5c', '3c2f743e', '3d312b31', '2c',
   'c3a9', 'd7a9', 'e280ae', 'efbfbe', 'efbfbf', 'efbbbf', 'e280a8', 'f09f9880', 'c285',
@@ -57,7 +57,7 @@ interface Change {
   readonly id: string;
   readonly value: string;
   readonly json: number;
-  /** Hexadecimal; null: no message. */
+  /** Hexadecimal. Null: no message. */
   readonly message: string | null;
   readonly prefix: string;
 }
@@ -91,7 +91,7 @@ const change: fc.Arbitrary<Change> = fc.record({
 
 const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`;
 
-/** Tables whose ids, names, tenants, modifiers and label keys are the same bytes, with full rows. */
+/** Tables with full rows. Their ids, names, tenants, modifiers and label keys are the same bytes. */
 const SCHEMA = `
   create cast (bytea as text) without function;
   create table people (id text primary key, name text);
@@ -138,7 +138,7 @@ afterAll(async () => {
   for (const folder of folders) await rm(folder, { recursive: true, force: true });
 });
 
-test('10,000 transactions of hostile bytes through every door are captured, and every reader reads what PostgreSQL has', async () => {
+test('10,000 transactions of hostile bytes in every field are captured, and every reader reads what PostgreSQL has', async () => {
   process.stderr.write(`hostile bytes: WALTRAIL_TEST_SEED=${SEED}\n`);
   await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   const changes = fc
@@ -181,7 +181,7 @@ async function write(g: CaptureGround, changes: readonly Change[]): Promise<void
   }
 }
 
-/** All entries, by pages and again by a walk and a live list, which have to agree. */
+/** Reads all entries by pages, and again by a walk and a live list, which have to agree. */
 async function readEverything(reader: TrailReader): Promise<Entry[]> {
   const range = {
     from: new Date(Date.now() - 3_600_000).toISOString(),
@@ -209,7 +209,7 @@ async function readEverything(reader: TrailReader): Promise<Entry[]> {
     },
     reached: () => undefined,
   });
-  await until('the live list to have shown all', () => live.length >= entries.length);
+  await until('the live list to show all', () => live.length >= entries.length);
   await feed.close();
   expectSame(live.reverse(), entries);
   const facets = await reader.facets(range, { limit: 100_000 });
@@ -219,7 +219,7 @@ async function readEverything(reader: TrailReader): Promise<Entry[]> {
   return entries;
 }
 
-/** Text in the form of pg/text.ts; written anew here, with what PostgreSQL says is text. */
+/** Text in the form of pg/text.ts. It is implemented again here, with PostgreSQL's answer to what is text. */
 const shown = (value: { readonly hex: string; readonly text: string | null }, isKey: boolean): string =>
   value.text === null || (isKey && value.text.startsWith('\\x{')) ? `\\x{${value.hex}}` : value.text;
 
@@ -278,7 +278,7 @@ async function compareWithSource(
   }
 }
 
-/** By filters and by id: what an entry shows of itself finds it. */
+/** Reads by filters and by id: what an entry shows finds it. */
 async function readOtherwise(reader: TrailReader, entries: readonly Entry[]): Promise<void> {
   const range = { from: '2026-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };
   for (const entry of entries.filter((_, index) => index % 200 === 0)) {
@@ -348,10 +348,10 @@ async function readFiles(entries: readonly Entry[]): Promise<void> {
   expect(sheet.rowCount).toBe(entries.length + 1);
 }
 
-/** A text without the apostrophes that stand before what a spreadsheet could take for a formula. */
+/** A text without the apostrophes before characters that a spreadsheet could take for a formula. */
 const unguarded = (text: string): string => text.replaceAll(/'+(?=[=+\-@＝＋－＠])/g, '');
 
-/** RFC 4180. */
+/** Reads CSV as RFC 4180 describes it. */
 function csvRows(text: string): string[][] {
   const rows: string[][] = [[]];
   const field = /(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r\n|$)/gy;

@@ -135,7 +135,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
     const { id } = await api.json('/v1/exports', { method: 'POST', body: '{}' });
     await until('the export', async () => (await api.json(`/v1/exports/${String(id)}`))['state'] === 'ready');
 
-    // A gap, and names read again in the snapshot of a new slot.
+    // A gap, and names that are read again in the snapshot of a new slot.
     await daemon.kill('SIGTERM');
     await slotFree(source, g.slot);
     await source.query('select pg_drop_replication_slot($1)', [g.slot]);
@@ -148,7 +148,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
     await source.asOwner(
       `update public.agents set full_name = 'Dana Levi'; update public.notes set body = 'second'`,
     );
-    await until('an entry behind the gap', async () =>
+    await until('an entry after the gap', async () =>
       (await api.items('/v1/entries')).some(({ entity }) => entity.name === 'second'),
     );
 
@@ -158,9 +158,9 @@ describe('a source and a trail whose users plant operators, functions, types, vi
     expect(await trail.sprung()).toEqual({ calls: 0, what: null });
   });
 
-  test('an operator that fits a look at the publication better than the built-in one is never executed', async () => {
+  test('an operator that fits a query on the publication better than the built-in one is never executed', async () => {
     await using g = await captureGround({
-      // As any role with create on public may make it, under the path that PostgreSQL comes with.
+      // As any role with create on public may create it, in the default search_path of PostgreSQL.
       schemaSql: `create table public.items (id int4 primary key);
         create function public.planted(text, xid) returns text language plpgsql as $$
           begin perform public.sprung(); return 'planted'; end $$;
@@ -175,7 +175,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
     expect(calls).toEqual([]);
   });
 
-  test('the traps work: on a connection that is not pinned each kind of them springs', async () => {
+  test('the traps work: on a connection that is not pinned each kind of them runs', async () => {
     await using g = await hostileGround();
     const statements = {
       operator: `select 'x'::pg_catalog.text || xmin from pg_catalog.pg_class limit 1`,
@@ -190,7 +190,7 @@ describe('a source and a trail whose users plant operators, functions, types, vi
       const { calls } = await g.source.sprung();
       const client = new pg.Client(g.source.url);
       await client.connect();
-      // What a trap returns may break the statement as well.
+      // What a trap returns may break the statement, too.
       await client.query(sql).catch(() => undefined);
       await client.end();
       await until(`a trap to spring: ${kind}`, async () => (await g.source.sprung()).calls > calls, 10_000);
@@ -228,7 +228,7 @@ async function addressOf(daemon: DaemonProcess): Promise<string> {
   return address!.replace(/\/$/, '');
 }
 
-/** Waits until capture has looked at the publication so often. */
+/** Waits until capture has looked at the publication this number of times. */
 async function looks(source: TestDatabase, count: number): Promise<void> {
   const seen = new Set<string>();
   await until(`${count} looks at the publication`, async () => {

@@ -20,7 +20,7 @@ interface Answer {
   readonly body: Buffer;
 }
 
-/** A request whose target is sent as it is: fetch would encode it. Streams end with their head. */
+/** Sends a request with its target unchanged: fetch would encode it. Streams end with their head. */
 async function ask(
   path: string,
   options: { method?: string; headers?: Record<string, string>; body?: Buffer | string } = {},
@@ -47,7 +47,7 @@ const problemOf = ({ body }: Answer): Record<string, unknown> =>
   JSON.parse(body.toString()) as Record<string, unknown>;
 
 const NO_EXPORT = '/v1/exports/00000000-0000-4000-8000-000000000000';
-/** Every path of the API and beside it, with its methods. */
+/** Every path of the API, and paths outside it, with their methods. */
 const PATHS: readonly (readonly [path: string, allow: string])[] = [
   ['/v1/entries', 'GET, HEAD'],
   ['/v1/entries?limit=1', 'GET, HEAD'],
@@ -83,7 +83,7 @@ describe('a method that a path does not have', () => {
     for (const method of wrong) {
       const answer = await ask(path, {
         method,
-        // Of a type that no route takes: the method is wrong before the body is.
+        // A type that no route takes: the method is refused before the body is.
         ...(method === 'PUT' ? { body: 'x', headers: { 'content-type': 'text/x-odd' } } : {}),
       });
       expect({ method, status: answer.status, allow: answer.headers.allow }).toEqual({
@@ -96,13 +96,13 @@ describe('a method that a path does not have', () => {
     }
   });
 
-  test('is none where there is nothing: that stays a 404', async () => {
+  test('is a 404 where the path does not exist', async () => {
     for (const path of ['/v1/nothing', '/v1/entries/1/more', '/v1/entries/', '/assets', '/docs-not'])
       for (const method of ['GET', 'POST', 'DELETE']) expect((await ask(path, { method })).status).toBe(404);
   });
 });
 
-describe('what is not percent-encoded UTF-8', () => {
+describe('text that is not percent-encoded UTF-8', () => {
   const parameter = (name: string) => [{ path: name, message: 'is not percent-encoded UTF-8' }];
 
   test.each([
@@ -142,7 +142,7 @@ describe('what is not percent-encoded UTF-8', () => {
     expect(problemOf(answer)).toMatchObject({ code: 'HTTP_REQUEST_INVALID', errors: parameter(name) });
   });
 
-  test('is a problem also where no request can be made of it', async () => {
+  test('is a problem document even where no request can be parsed', async () => {
     // A byte that was not encoded at all: Node's parser refuses it.
     const answer = await ask('/v1/entries?q=\u00fc');
     expect(answer.status).toBe(400);
@@ -166,7 +166,7 @@ describe('what is not percent-encoded UTF-8', () => {
     });
   });
 
-  test('is not what is encoded rightly', async () => {
+  test('is not reported for correctly encoded text', async () => {
     for (const query of ['q=%C3%BC', 'q=%f0%9f%99%82', 'q=a+b%25', 'q=%ef%bf%bd', 'action=caf%c3%a9'])
       expect((await ask(`/v1/entries?${query}`)).status).toBe(200);
     expect((await ask('/v1/entities/agent/%C3%BC/history')).status).toBe(200);
@@ -193,7 +193,7 @@ describe('a parameter that takes one value', () => {
     },
   );
 
-  test('is an instant or a date, and nothing that a parser of dates takes besides', async () => {
+  test('is an instant or a date, and nothing else that a parser of dates accepts', async () => {
     for (const path of ['/v1/entries', '/v1/facets', '/v1/gaps'])
       for (const from of [
         '0',
@@ -213,7 +213,7 @@ describe('a parameter that takes one value', () => {
   });
 
   test.each(['limit=1', 'q=a', 'entity=1', 'tenant=1', 'cursor=a', 'from=2026-11-20', 'timezone=UTC'])(
-    'is not given twice: %s',
+    'may not be given twice: %s',
     async (one) => {
       const answer = await ask(`/v1/entries?${one}&${one}`);
       expect(answer.status).toBe(400);
@@ -272,7 +272,7 @@ describe('caching', () => {
     ['/v1/entries', 'no-store'],
     ['/metrics?x=1', 'no-store'],
     ['/', 'no-cache'],
-  ])('%s says %s', async (path, said) => {
+  ])('%s has cache-control: %s', async (path, said) => {
     const answer = await ask(path);
     expect([answer.status, answer.headers['cache-control']]).toEqual([200, said]);
   });
@@ -321,7 +321,7 @@ describe('compression', () => {
     }
   });
 
-  test('gives files that were compressed when they were built, each with a tag of its own', async () => {
+  test('serves files that were compressed when they were built, each with a separate tag', async () => {
     const path = await script();
     const plain = await ask(path);
     const tags = new Set<string | undefined>();
@@ -344,7 +344,7 @@ describe('compression', () => {
     expect((await ask(`${path}.br`)).status).toBe(404);
   });
 
-  test('leaves short answers, streams and files of exports as they are', async () => {
+  test('leaves short answers, streams and files of exports uncompressed', async () => {
     const headers = { 'accept-encoding': 'br, gzip' };
     for (const path of ['/healthz', '/v1/session', '/v1/entries/stream', '/v1/entries?limit=1&action=none']) {
       const answer = await ask(path, { headers });
@@ -352,7 +352,7 @@ describe('compression', () => {
     }
   });
 
-  test('is not for a page of another site, which could learn from lengths what it may not read', async () => {
+  test('is off for a page of another site, which could learn secrets from lengths', async () => {
     for (const [site, encoding] of [
       ['cross-site', undefined],
       ['same-site', undefined],

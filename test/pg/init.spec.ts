@@ -19,12 +19,12 @@ import { waltrail } from '../support/command.ts';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { catalogOf } from '../support/tracking.ts';
 
-/** What a person who knows the schema says of it; more of it is for other specs. */
+/** What a person who knows the schema would state. The schemas have more, for other specs. */
 interface Truth {
   readonly tables: readonly string[];
   readonly internal: readonly string[];
   readonly secrets: readonly string[];
-  /** Of JSON columns, the members that are secrets; none: the whole column is. */
+  /** For JSON columns, the members that are secrets. Without any, the whole column is secret. */
   readonly members: Readonly<Record<string, readonly string[]>>;
   readonly names: Readonly<Record<string, string>>;
   readonly tenant: {
@@ -63,7 +63,7 @@ interface Initialised {
 
 let files = 0;
 
-/** What init writes for a database, with what plan says of it. */
+/** What init writes for a database, with the findings of plan. */
 async function initialise(url: string, planUrl = url): Promise<Initialised> {
   const file = path.join(folder, `${++files}.yaml`);
   const { code, output, errors } = await waltrail(['init', '--source', url, '--out', file]);
@@ -83,7 +83,7 @@ async function databaseWith(sql: string): Promise<TestDatabase> {
   return database;
 }
 
-/** Whether the values of a column, or those of its members that are secrets, are redacted. */
+/** Whether the values of a column, or those of its secret members, are redacted. */
 function isMasked(column: string, { config, catalog }: Initialised, members: readonly string[]): boolean {
   const [table, name] = column.split('.') as [string, string];
   const of = { schema: 'public', table };
@@ -108,21 +108,21 @@ describe.each(NAMES)('init on %s', (name) => {
 
   const ruleOf = (table: string) => ruleFor(made.config, { schema: 'public', table });
 
-  test('writes a YAML that plan has nothing against', () => {
+  test('writes a YAML that plan accepts', () => {
     expect(made.problems).toEqual([]);
     expect(made.warnings.filter((warning) => /no table|look like secrets|is missing/.test(warning))).toEqual(
       [],
     );
   });
 
-  test('gives every table of the application an entity type of its own, and leaves out what frameworks keep', () => {
+  test('gives every table of the application a separate entity type, and leaves out tables of frameworks', () => {
     expect(truth.tables.filter((table) => ruleOf(table) === undefined)).toEqual([]);
     expect(truth.internal.filter((table) => ruleOf(table) !== undefined)).toEqual([]);
     const entities = truth.tables.map((table) => ruleOf(table)!.entity);
     expect(new Set(entities).size).toBe(truth.tables.length);
   });
 
-  test('calls at least nine of ten tables with a natural name by it', () => {
+  test('uses the natural name of at least nine of ten tables that have one', () => {
     const wrong = Object.entries(truth.names).filter(([table, natural]) => {
       const columns = [...natural.matchAll(/\{([^}]+)\}/g)].flatMap(([, inner]) => inner!.split('|'));
       const [first] = templateColumns(ruleOf(table)?.name ?? []);
@@ -140,7 +140,7 @@ describe.each(NAMES)('init on %s', (name) => {
     expect(open).toEqual([]);
   });
 
-  test('finds the tenant and the audit tables, and takes nobody for an author who is none', () => {
+  test('finds the tenant and the audit tables, and takes no other column for an author', () => {
     const tenants = truth.tables.flatMap((table) => {
       const { tenant, tenantOf } = ruleOf(table)!;
       return tenant === null || tenant === 'id' || tenantOf !== null ? [] : [tenant];
@@ -158,7 +158,7 @@ describe.each(NAMES)('init on %s', (name) => {
 
 describe('init', () => {
   test.each(['chatwoot', 'lago'])(
-    'on %s finds the row whose tenant a row has, over any number of tables, and no row where there is none',
+    'on %s finds the row that has the tenant of another row, over any number of tables, and none where there is none',
     async (name) => {
       const { sql, truth } = schemaOf(name);
       await using database = await databaseWith(sql);
@@ -179,7 +179,7 @@ describe('init', () => {
     60_000,
   );
 
-  test('writes what names who changed a row with no change of the application, and what a login is', async () => {
+  test('writes rules that name who changed a row, without a change of the application, and what a login is', async () => {
     const source = await databaseWith(schemaOf('desk').sql);
     await source.query(`
       insert into accounts (name) values ('Acme');
@@ -204,7 +204,7 @@ describe('init', () => {
       ['Omer Katz', 'a', 'edit', 'conversation'],
       ['Dana Levi', 'c', 'login', 'user'],
       ['Unattributed', '-', 'add', 'hook'],
-      // Whoever removes audit rows leaves a trace, though their making is none.
+      // Removing audit rows leaves an entry, although adding them leaves none.
       ['Unattributed', '-', 'delete', 'audit'],
     ]);
     expect(
@@ -212,7 +212,7 @@ describe('init', () => {
     ).not.toContain('canary');
   }, 60_000);
 
-  test('says what a role that may read nothing but catalogs does not see, and waits for nobody', async () => {
+  test('reports what a role with access only to catalogs does not see, and waits for no lock', async () => {
     await using database = await databaseWith(schemaOf('desk').sql);
     const role = `catalogs_${database.name}`;
     await database.query(`insert into messages (account_id, conversation_id, sender_type, sender_id)
@@ -227,7 +227,7 @@ describe('init', () => {
       expect(seen.text).toMatch(
         /sender_id: \{ type: sender_type, types: \{ (?:User: \{ table: public.users|Contact: \{ table: public.contacts), key: id, name: /,
       );
-      // Whoever holds a table for itself must not keep init, and init reads none.
+      // A session that locks a table must not delay init, which then does not read the table.
       await holder.query('begin; lock table messages, users in access exclusive mode');
       const url = new URL(database.url);
       url.username = role;
@@ -242,7 +242,7 @@ describe('init', () => {
     }
   }, 60_000);
 
-  test('proposes the settings that the database reads, unless nobody may put the trigger on each table', async () => {
+  test('proposes the settings that the database reads, unless its role may not put the trigger on each table', async () => {
     await using database = await databaseWith(`
       create schema auth;
       create table auth.users (id uuid primary key, email text, encrypted_password text);
@@ -273,7 +273,7 @@ describe('init', () => {
     }
   }, 60_000);
 
-  test('writes names of any kind so that the loader reads them back, and no name leaves its comment', async () => {
+  test('writes names of any kind so that the loader reads them back, and no name ends its comment', async () => {
     await using database = await databaseWith(`
       create schema "we""ird.sch";
       create table "we""ird.sch"."\${HOME}" (id int primary key, "a{b" text, "\${PATH}" text, name text);
@@ -313,7 +313,7 @@ l: # x" text, "true" int, "on" text check ("on" in ('a''b', 'c, d', 'e]')), pass
     expect(new Set(entities).size).toBe(entities.length);
   });
 
-  test('leaves out what plan refuses and what is not in the WAL, with the reason', async () => {
+  test('leaves out tables that plan refuses and tables that are not in the WAL, with the reason', async () => {
     await using database = await databaseWith(`
       create table kept (id int primary key, name text);
       create table parts (id int primary key, name text) partition by range (id);
@@ -335,7 +335,7 @@ l: # x" text, "true" int, "on" text check ("on" in ('a''b', 'c, d', 'e]')), pass
     expect(text.replaceAll(/\n *# /g, ' ')).toContain('Give public.keyless a primary key');
   });
 
-  test('never overwrites a file, and says what is wrong with what it was given', async () => {
+  test('never overwrites a file, and reports what is wrong with its arguments', async () => {
     await using database = await freshDatabase('empty');
     const file = path.join(folder, 'mine.yaml');
     await writeFile(file, 'mine');
@@ -361,7 +361,7 @@ l: # x" text, "true" int, "on" text check ("on" in ('a''b', 'c, d', 'e]')), pass
     expect(code).toBe(0);
   });
 
-  test('tells what it is doing where there is much to do', async () => {
+  test('reports its progress when there is much to do', async () => {
     await using database = await databaseWith(`do $$ begin
       for i in 1..201 loop execute format('create table things_%s (id int primary key, name text)', i); end loop; end $$`);
     const file = path.join(folder, 'many.yaml');

@@ -35,7 +35,7 @@ const BADGE = 'badge: { table: public.badges, key: code, name: "{name}" }';
 interface Ground extends AsyncDisposable {
   readonly source: TestDatabase;
   readonly trail: TestDatabase;
-  /** With the YAML as the role of capture sees it. */
+  /** The configuration of a YAML, as the role of capture reads it. */
   config(yaml: string): TrackingConfig;
   caughtUp(): Promise<PlainEntry[]>;
 }
@@ -78,8 +78,8 @@ async function planned(config: TrackingConfig): Promise<TrackingPlan> {
   }
 }
 
-describe('a table that is only looked into', () => {
-  test('keeps its replica identity where that has its key, and needs rights on key, name and kind alone', async () => {
+describe('a table that is only looked up', () => {
+  test('keeps its replica identity when that has its key, and needs rights only on key, name and kind', async () => {
     await using g = await ground();
     const yaml = TASKS(TEAM);
     await applyTracking(testConfig({ ...g, yaml }));
@@ -101,7 +101,7 @@ describe('a table that is only looked into', () => {
     try {
       await streaming(capture);
       await g.source.query(`insert into tasks values (1, 'Paint', 1, 'g', 1)`);
-      // Most updates change no name: none of these is a version of one.
+      // Most updates change no name: none of these is a new version of one.
       await g.source.query(`update people set seen = seen + 1; update teams set seen = seen + 1`);
       await g.source.query(`update people set seen = seen + 1; update teams set seen = seen + 1`);
       await g.source.query(
@@ -142,7 +142,7 @@ describe('a table that is only looked into', () => {
         { table: 'public.teams', key: '7', count: 2 },
       ]);
 
-      // Another rule: a table that is looked up by another column than its key, and a name of another form.
+      // Another rule: a table that is looked up by a column other than its key, and another form of name.
       await capture.stop();
       await g.source.query(`grant select (code, name) on badges to reader_${g.source.name}`);
       const other = TASKS(`${TEAM.replace('{name}', 'Team {name}')}, ${BADGE}`).replace(
@@ -169,7 +169,7 @@ describe('a table that is only looked into', () => {
     }
   });
 
-  test('gets replica identity full where PostgreSQL would refuse its updates', async () => {
+  test('gets full replica identity when PostgreSQL would refuse its updates', async () => {
     await using g = await ground();
     await g.source.query('alter table teams drop constraint teams_pkey');
     await applyTracking(testConfig({ ...g, yaml: TASKS(TEAM) }));

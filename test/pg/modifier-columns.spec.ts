@@ -3,7 +3,7 @@ import pg from 'pg';
 import { TrailReader } from '../../src/trail/read/trail-reader.js';
 import { captureGround, type CaptureGround, type PlainEntry } from '../support/capture.ts';
 
-/** As Chatwoot has them: people of three tables, and messages that name one of any. */
+/** Tables as in Chatwoot: people in three tables, and messages that name a person of any of them. */
 const SCHEMA = `
   create table users (id int primary key, name text, role text, sign_in_count int not null default 0);
   create table contacts (id int primary key, name text);
@@ -49,7 +49,7 @@ const lines = (entries: readonly PlainEntry[]): unknown[] =>
   );
 
 describe('a modifier column', () => {
-  test('whose row says of which table its key is, names the person of that table', async () => {
+  test('names a person of the table that its row states', async () => {
     await using g = await ground();
     await g.source
       .query(`insert into messages values (1, 'a', 'User', 7), (2, 'b', 'Contact', 7), (3, 'c', 'AgentBot', 7),
@@ -71,12 +71,12 @@ describe('a modifier column', () => {
     ]);
   });
 
-  test('is the first of several that fits, names somebody and was set by the change', async () => {
+  test('is the first of several that applies, names somebody and was set by the change', async () => {
     await using g = await ground();
     await g.source.query(`insert into notes (id, content, author_id, by_bot, updated_by, approved_by) values
       (1, 'a', 7, true, 2, null), (2, 'b', 7, false, 2, null), (3, 'c', null, null, 2, 7), (4, 'approved', 7, true, 7, 2)`);
     await g.source.query(`update notes set content = 'x', updated_by = 7 where id = 1`);
-    // Not set by this change, so the next one that was is asked.
+    // Not set by this change, so the next column that was set counts.
     await g.source.query(`update notes set content = 'approved', updated_by = 7 where id = 3`);
     await g.source.query(`update notes set by_bot = true where id = 3`);
     await g.source.query(`update notes set content = 'approved', approved_by = 2 where id = 2`);
@@ -94,9 +94,9 @@ describe('a modifier column', () => {
     ]);
   });
 
-  test('of which it is not known whether it fits keeps those behind it from naming another', async () => {
+  test('keeps later columns from naming somebody when it is unknown whether it applies', async () => {
     await using g = await ground();
-    // A value that is kept aside is not sent again, and with this identity the old row is not either.
+    // A value that is stored out of line is not sent again, and with this identity neither is the old row.
     await g.source.query('alter table notes alter content set storage external');
     await g.source.query('alter table notes replica identity default');
     await g.source.query(
@@ -112,7 +112,7 @@ describe('a modifier column', () => {
     ]);
   });
 
-  test('may be the id of the row itself, for the actions that it is said for', async () => {
+  test('may be the id of the row itself, for the actions that the YAML lists', async () => {
     await using g = await ground();
     await g.source.query(`update users set sign_in_count = sign_in_count + 1 where id = 7`);
     await g.source.query(`update users set role = 'admin' where id = 7`);
@@ -124,7 +124,7 @@ describe('a modifier column', () => {
     ]);
   });
 
-  test('that is dropped or renamed names nobody, and nobody else in its place', async () => {
+  test('names nobody after it was dropped or renamed, and no other column replaces it', async () => {
     await using g = await ground();
     await g.source.query(`insert into messages values (1, 'a', 'Contact', 7)`);
     await g.source.query(`alter table messages rename sender_type to kind_of_sender`);
@@ -137,14 +137,14 @@ describe('a modifier column', () => {
 });
 
 describe('keys of several tables', () => {
-  test('are people of the first in messages, with whom a column of another table never agrees', async () => {
+  test('are people of the first table in messages, and never agree with a column of another table', async () => {
     await using g = await ground();
     const message = say('{"modifier": 7}');
     const rows = `insert into messages values (1, 'a', 'User', 7), (2, 'b', 'Contact', 7)`;
     await g.source.query(inOne(message, rows));
     await g.source.query('delete from messages');
     await g.source.query(inOne(rows, message));
-    // A key that looks like one of another table is not that.
+    // A key that looks like one of another table is still a key of the first.
     await g.source.query(
       inOne(say('{"modifier": "contacts:7"}'), `insert into messages values (3, 'c', null, null)`),
     );
@@ -161,7 +161,7 @@ describe('keys of several tables', () => {
     ]);
   });
 
-  test('have the names and kinds of their tables, as they are at the change', async () => {
+  test('have the names and kinds of their tables as of the change', async () => {
     await using g = await ground();
     await g.source.query(`insert into messages values (1, 'a', 'Contact', 7)`);
     await g.source.query(`update contacts set name = 'Renamed' where id = 7`);

@@ -20,7 +20,7 @@ tables:
 const ground = (yaml = YAML, schemaSql = SCHEMA): Promise<CaptureGround> =>
   captureGround({ schemaSql, yaml });
 
-/** What is stored of moves, by plain SQL, in the order of the entries. */
+/** What is stored of moves, read by plain SQL, in the order of the entries. */
 const movesOf = (g: CaptureGround): Promise<unknown[]> =>
   g.trail.query(
     `select e.entity_id as id, e.previous_entity_id as before, n.name as tenant,
@@ -59,7 +59,7 @@ describe('a row that moves to another tenant and another id', () => {
     return g;
   }
 
-  test('is one entry, which readers of all tenants find under both', async () => {
+  test('is one entry, which readers of all tenants find under both tenants and ids', async () => {
     await using g = await moved();
     await using views = await viewGround(g.trail);
     const all = await views.as(null);
@@ -88,7 +88,7 @@ describe('a row that moves to another tenant and another id', () => {
     expect(await movesOf(g)).toEqual([{ id: '8002', before: '7001', tenant: '2', tenantBefore: '1' }]);
   });
 
-  test('is seen to leave by readers of the old tenant, with nothing of what the new one has', async () => {
+  test('is shown as leaving to readers of the old tenant, without values of the new one', async () => {
     await using g = await moved();
     await using views = await viewGround(g.trail);
     const old = await views.as('1');
@@ -120,7 +120,7 @@ describe('a row that moves to another tenant and another id', () => {
     }); // prettier-ignore
   });
 
-  test('is seen to arrive by readers of the new tenant, with nothing of what the old one had', async () => {
+  test('is shown as arriving to readers of the new tenant, without values of the old one', async () => {
     await using g = await moved();
     await using views = await viewGround(g.trail);
     const now = await views.as('2');
@@ -147,8 +147,8 @@ describe('a row that moves to another tenant and another id', () => {
   });
 });
 
-describe('what is stored of a move', () => {
-  test('has the ids of composite keys as entries have them, and no name of which a part was not sent', async () => {
+describe('the stored move', () => {
+  test('has the ids of composite keys as entries have them, and no name when a part of it was not sent', async () => {
     await using g = await ground(
       `tables: { public.pairs: { entity: pair, name: "{note} {org}", tenant: org } }`,
       `create table pairs (a text, b text, org text not null, note text, primary key (a, b, org))`,
@@ -156,7 +156,7 @@ describe('what is stored of a move', () => {
     await g.source.query(`insert into pairs values ('a,b', 'c', 'one', 'x')`);
     await g.source.query(`update pairs set a = 'a', b = 'b,c'`);
     await g.source.query(`update pairs set org = 'two'`);
-    // The old rows that it brings are keys from here on.
+    // From here on the source sends only keys as old rows.
     await g.source.query(`alter table pairs replica identity default`);
     await g.source.query(`update pairs set org = 'three'`);
     await g.caughtUp();
@@ -184,7 +184,7 @@ describe('what is stored of a move', () => {
   create table keyed (id text primary key, org text, note text);
   create table pairs (a int, b int, org text, note text, primary key (a, b));`;
 
-  test('is what is known: with the key alone the id, without an old row nothing', async () => {
+  test('has the id when only the key was sent, and nothing without an old row', async () => {
     await using g = await ground(`tables:${TABLES}`, MORE);
     await g.source.query(`alter table keyed replica identity default`);
     await g.source.query(`insert into keyed values ('k1', 'one', 'a'), ('k2', 'one', 'a')`);
@@ -205,7 +205,7 @@ describe('what is stored of a move', () => {
       { id: '1,3', before: '1,3', tenant: 'two', tenantBefore: 'none' },
     ]);
     await using views = await viewGround(g.trail);
-    // The tenant before is not known: nobody's values are shown to another.
+    // The previous tenant is unknown, so no reader of one tenant sees the previous values.
     expect(update(await (await views.as('two')).items('&entity=k2'))).toMatchObject({
       previous: {},
       unknown: ['org', 'note'],
@@ -223,7 +223,7 @@ describe('what is stored of a move', () => {
     ]);
   });
 
-  test('is there although the tenant column is ignored, and not shown', async () => {
+  test('exists although the tenant column is ignored and not shown', async () => {
     await using g = await ground(`tables:${TABLES}`, MORE);
     await g.source.query(`insert into agents values (1, 1, 'Dana', false, 31, 'de', 'a')`);
     await g.source.query(`update agents set organization_id = 2, note = 'b'`);
@@ -279,7 +279,7 @@ describe('labels of rows of another tenant', () => {
       ['Noa of 33', undefined, 'France'],
       ['Gil of 31', undefined, 'Germany'],
     ]);
-    // As a trail of before has them: of which tenant they are is not known.
+    // As in a trail of an earlier release: their tenant is not known.
     await g.trail.query(`update trail.lookup set tenant = null`);
     expect(await labelsOf('1')).toEqual([
       ['Dana of 32', undefined, 'Germany'],
@@ -289,7 +289,7 @@ describe('labels of rows of another tenant', () => {
     ]);
   });
 
-  test('are told apart by the column that the label names, where the table is not tracked', async () => {
+  test('are recognised by the column that the label names, where the table is not tracked', async () => {
     await using g = await ground(`
 tables:
   public.agents: { entity: agent, tenant: organization_id, labels: { team_id: { table: public.teams, key: id, name: "{name}", tenant: organization_id } } }`);

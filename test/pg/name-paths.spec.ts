@@ -24,8 +24,8 @@ const YAML = `tables:
 const namesOf = async (g: CaptureGround, type: string): Promise<(string | null)[]> =>
   (await g.caughtUp()).filter(({ entityType }) => entityType === type).map(({ entityName }) => entityName);
 
-describe('the name of a row with columns of rows that it refers to', () => {
-  test('has their words over two tables, each as of the change, also within a transaction and over a restart', async () => {
+describe('a name with columns of rows that the row refers to', () => {
+  test('has their words across two tables, each as of the change, also within a transaction and across a restart', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(`insert into messages values (1, 5, 'a')`);
     await g.capture.stop();
@@ -49,7 +49,7 @@ describe('the name of a row with columns of rows that it refers to', () => {
     ]);
   });
 
-  test('has them from a reload on also for rows that were there before', async () => {
+  test('has them after a reload, also from rows that existed before', async () => {
     const before = YAML.replace(/ {4}name: "\{conversation_id\} .*\n/, '');
     expect(before).not.toBe(YAML);
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: before });
@@ -61,7 +61,7 @@ describe('the name of a row with columns of rows that it refers to', () => {
     expect(await namesOf(g, 'message')).toEqual([null, '#1006 (1006) of Omer: b']);
   });
 
-  test('shows keys of rows that are not known or of another tenant, and redacts as their table does', async () => {
+  test('shows keys of rows that are unknown or of another tenant, and redacts as their table does', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(`insert into pins values (1, 11, 5), (2, 11, 6), (3, 11, 99)`);
     expect(await namesOf(g, 'pin')).toEqual(['11 Dana***', '6 66', '99 9999']);
@@ -71,7 +71,7 @@ describe('the name of a row with columns of rows that it refers to', () => {
   });
 });
 
-describe('the word of a label that is a column of a further table', () => {
+describe('the word of a label from a column of a further table', () => {
   const THROUGH =
     YAML.replace(/ {2}public\.messages:[^]*/, '') +
     `  public.messages:
@@ -79,7 +79,7 @@ describe('the word of a label that is a column of a further table', () => {
     labels: { conversation_id: { table: public.conversations, key: id, name: "{contact_id.name}" } }
   public.pins: { tenant: account_id, labels: { conversation_id: { table: public.conversations, key: id, name: "{contact_id.name}" } } }`;
 
-  test('is as of each entry, in lists, names, searches and files, though nothing is stored again when it changes', async () => {
+  test('is as of each entry, in lists, names, searches and files, although nothing is stored again when it changes', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: THROUGH });
     await g.source.query(`insert into messages values (1, 5, 'a')`);
     await g.source.query(`update contacts set name = 'Dana Levi' where id = 1`);
@@ -125,7 +125,7 @@ describe('the word of a label that is a column of a further table', () => {
     expect(await all.everything()).toContain('Omer Katz');
   });
 
-  test('of another tenant is seen and found by no reader of one tenant', async () => {
+  test('is shown to no reader of another tenant, and found by none', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: THROUGH });
     await g.source.query(`update contacts set account_id = 22 where id = 1`);
     await g.source.query(

@@ -42,7 +42,7 @@ const publishedSchemas = (g: CaptureGround): Promise<unknown[]> =>
     `select n.nspname as schema from pg_publication_namespace s join pg_namespace n on n.oid = s.pnnspid`,
   );
 
-/** A look has seen what was done before: it tells of a table that is made now. */
+/** Waits for a look after the change: that look reports a table created now. */
 const looked = async (g: CaptureGround): Promise<void> => {
   const mark = `mark_${(marks += 1)}`;
   await g.source.query(`create table ${mark} (id int primary key, name text)`);
@@ -68,7 +68,7 @@ test('report: a new table is named within 5 s, with a gap from its creation to i
 });
 
 describe('apply', () => {
-  test('a new table is published by capture, and the gap ends', async () => {
+  test('capture publishes a new table, and its gap ends', async () => {
     await using g = await ground('apply');
     await g.source.query(`
       create table fresh (id int primary key, name text); insert into fresh values (1, 'unsent');
@@ -85,7 +85,7 @@ describe('apply', () => {
     expect(planTracking({ config: g.config, catalog: await catalogOf(g.source.url) }).steps).toEqual([]);
   });
 
-  test('what somebody takes out stays out, also after a restart', async () => {
+  test('a table that somebody removes from the publication stays out, also after a restart', async () => {
     await using g = await ground('apply');
     await g.source.query(`alter publication waltrail drop table items`);
     await until('a gap', async () => (await gaps(g)).length > 0);
@@ -102,7 +102,7 @@ describe('apply', () => {
     ).toHaveLength(0);
   });
 
-  test('a table that others hold is left alone for a while, and the others are published', async () => {
+  test('a table that is locked is left alone for a while, and the others are published', async () => {
     await using g = await ground('apply');
     const busy = new pg.Client(g.source.url);
     await busy.connect();
@@ -114,7 +114,7 @@ describe('apply', () => {
     await busy.end();
     await g.restart();
     await until(
-      'the publication of the table',
+      'the table to be published',
       async () =>
         (await g.source.query(`select from pg_publication_rel where prrelid = 'fresh'::regclass`)).length > 0,
     );
@@ -122,7 +122,7 @@ describe('apply', () => {
 });
 
 describe('follow', () => {
-  test('a new table is captured from its first row, whatever way it is made, with previous values and without a gap', async () => {
+  test('a new table is captured from its first row, however it is created, with previous values and without a gap', async () => {
     await using g = await ground('follow');
     if ((await majorVersion(g.source)) < 15) return;
     await g.source.query(`
@@ -148,12 +148,12 @@ describe('follow', () => {
     expect(troublesOf({ config: g.config, catalog: await catalogOf(g.source.url) })).toEqual([]);
   });
 
-  test('renamed, dropped and made anew, attached and detached: nothing is lost and no gap', async () => {
+  test('renaming, recreating, attaching and detaching tables loses nothing and makes no gap', async () => {
     await using g = await ground('follow');
     if ((await majorVersion(g.source)) < 15) return;
     await g.source.query(`
       alter table items rename to things; insert into things values (1, 'renamed');
-      begin; drop table things; create table items (id int primary key, name text); insert into items values (1, 'anew'); commit;
+      begin; drop table things; create table items (id int primary key, name text); insert into items values (1, 'new'); commit;
       create table parts (id int primary key, name text) partition by range (id);
       create table parts_low (id int primary key, name text);
       insert into parts_low values (1, 'alone');
@@ -162,7 +162,7 @@ describe('follow', () => {
       alter table parts detach partition parts_low; insert into parts_low values (3, 'detached')`);
     expect((await rows(g)).map((row) => row.split(' ').slice(3).join(' '))).toEqual([
       '- renamed',
-      '- anew',
+      '- new',
       '- alone',
       '- attached',
       '- detached',
@@ -171,7 +171,7 @@ describe('follow', () => {
     expect(await gaps(g)).toEqual([]);
   });
 
-  test('is not planned while a table of the schema has no usable identity, and says which', async () => {
+  test('is not planned while a table of the schema has no usable identity, and plan names that table', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     if ((await majorVersion(source)) < 15) return;
@@ -180,7 +180,7 @@ describe('follow', () => {
     const plan = planTracking({ config, catalog: await catalogOf(source.url) });
     expect(plan.steps.map(({ kind }) => kind)).not.toContain('publication_follow');
     expect(plan.problems).toMatchObject([{ code: 'SOURCE_NOT_FOLLOWED', tables: ['public.logs_bare'] }]);
-    // What it asks for helps.
+    // The remedy of the problem helps.
     await source.query('alter table only public.logs_bare replica identity full');
     await applyTracking(config);
     await source.query(
@@ -192,7 +192,7 @@ describe('follow', () => {
     });
   });
 
-  test('ends with each table of the schema in the publication by itself', async () => {
+  test('leaves each table of the schema listed in the publication when it ends', async () => {
     await using g = await captureGround({
       schemaSql: SCHEMA,
       yaml: YAML,
@@ -219,14 +219,14 @@ describe('follow', () => {
     expect(await publishedSchemas(g)).toEqual([]);
     expect(before.flatMap(({ tables }) => tables)).not.toContain('public.items');
     await g.source.query(`create table later (id int primary key, name text)`);
-    // Of tables that only the schema published, a look cannot tell that they were added first.
+    // A look cannot know whether a table that only the schema published was added first.
     await until('a gap of the table that is not followed, and no other', async () => {
       const open = (await gaps(g)).filter(({ closed }) => !closed);
       return open.length === 1 && open[0]!.tables[0] === 'public.later';
     });
   });
 
-  test('needs the event trigger, and says so', () => {
+  test('is refused without the event trigger', () => {
     expect(() =>
       parseConfig({
         file: 'w.yaml',

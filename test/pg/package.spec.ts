@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 const execute = promisify(execFile);
 const ROOT = path.resolve(import.meta.dirname, '../..');
 
-/** The package as `npm pack` makes it, installed in a folder with the packages that it depends on. */
+/** The package as `npm pack` makes it, installed in a folder with its dependencies. */
 async function installed() {
   const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-package-'));
   const pack = ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder];
@@ -36,11 +36,11 @@ async function installed() {
   };
 }
 
-/** What the unit of systemd says of a key, each time. */
+/** All values of a key in the systemd unit. */
 const said = (unit: string, key: string): string[] =>
   [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map(([, value]) => value!);
 
-test('the package has all that the service of systemd starts, and a reload', async () => {
+test('the package has all that the systemd service starts, and reloads', async () => {
   await using source = await freshDatabase('empty');
   await using trail = await freshDatabase('empty');
   await using at = await installed();
@@ -64,7 +64,7 @@ tables: { public.items: { entity: ${entity} } }
     WALTRAIL_TRAIL_URL: trail.url,
     WALTRAIL_PORT: '0',
   };
-  // From another folder than that of the package.
+  // Run in a folder other than that of the package.
   const options = { cwd: at.folder, env: environment };
   await execute('waltrail', ['apply'], { ...options, timeout: 60_000 });
   const [start] = said(unit, 'ExecStart').map((command) => command.split(' '));
@@ -73,7 +73,7 @@ tables: { public.items: { entity: ${entity} } }
   let log = '';
   daemon.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-100_000)));
   const logged = (text: string): Promise<void> =>
-    until(`the log to say: ${text}`, () => {
+    until(`the log to contain: ${text}`, () => {
       if (daemon.exitCode !== null) throw new Error(`the daemon ended: ${log}`);
       return log.includes(text);
     });

@@ -10,7 +10,7 @@ import { migrateTrail } from '../../src/trail/migrate.js';
 import { freshDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 
-/** With a path in the URL, as for another client, and a path of the database. */
+/** A database with a search_path of its own, and with another one in the URL, as for another client. */
 async function spoiledDatabase(): Promise<TestDatabase & { readonly spoiled: string }> {
   const database = await freshDatabase('empty');
   await database.query(`alter database ${database.name} set search_path = public, pg_catalog`);
@@ -22,7 +22,7 @@ const show = async (client: pg.ClientBase, setting: string): Promise<unknown> =>
   Object.values((await client.query<Record<string, unknown>>(`show ${setting}`)).rows[0]!)[0];
 
 describe('the search_path of a connection', () => {
-  test('is pinned whatever URL and database say, and other options of the URL hold', async () => {
+  test('is pinned whatever URL and database state, and other options of the URL still apply', async () => {
     await using database = await spoiledDatabase();
     const client = await connect({ url: database.spoiled, purpose: 'test' });
     expect(await show(client, 'search_path')).toBe('pg_catalog, pg_temp');
@@ -44,7 +44,7 @@ describe('the search_path of a connection', () => {
     expect(seen).toEqual(['pg_catalog, pg_temp']);
   });
 
-  test('is pinned on a replication connection before its first statement already, with how values are printed', async () => {
+  test('is pinned on a replication connection before its first statement, with how values are printed', async () => {
     await using database = await spoiledDatabase();
     const { options } = replicationClientConfig(database.spoiled);
     expect(options).toMatch(/search_path=public .* -c search_path=pg_catalog,pg_temp /);
@@ -60,13 +60,13 @@ describe('the search_path of a connection', () => {
     await close(client);
   });
 
-  test('holds where the database quotes every name', async () => {
+  test('is pinned where the database quotes every name', async () => {
     await using database = await spoiledDatabase();
     await database.query(`alter database ${database.name} set quote_all_identifiers = on`);
     await close(await connect({ url: database.spoiled, purpose: 'test' }));
   });
 
-  test('that is another one than was just set, as behind a pooler that shares sessions, is refused', async () => {
+  test('is refused when it differs from the one just set, as behind a pooler that shares sessions', async () => {
     const statements: string[] = [];
     const pooled = {
       query: (sql: string) => {
@@ -81,7 +81,7 @@ describe('the search_path of a connection', () => {
     expect(statements).toEqual(['set search_path = pg_catalog, pg_temp', 'show search_path']);
   });
 
-  test('of the queue is its own schema, whatever the URL says', async () => {
+  test("is the queue's own schema for the queue, whatever the URL states", async () => {
     await using database = await spoiledDatabase();
     const settings = { redisUrl: undefined, source: 'test', log: silentLog };
     const queue = openQueue({ ...settings, trailUrl: database.spoiled });
@@ -103,7 +103,7 @@ describe('the search_path of a connection', () => {
 });
 
 describe('a schema that Waltrail fills', () => {
-  test.each(['trail', 'bullmq'])('%s is refused where another role has made it before', async (schema) => {
+  test.each(['trail', 'bullmq'])('%s is refused where another role has created it before', async (schema) => {
     await using database = await freshDatabase('empty');
     const role = `${database.name}_role`;
     await database.query(`create role ${role}; create schema ${schema} authorization ${role}`);
@@ -121,7 +121,7 @@ describe('a schema that Waltrail fills', () => {
     }
   });
 
-  test('is taken where the owner of the database has made it for the login that fills it', async () => {
+  test('is accepted when the owner of the database created it for the login that fills it', async () => {
     await using database = await freshDatabase('empty');
     const role = `${database.name}_role`;
     await database.query(`create role ${role} login password 'x'`);

@@ -25,9 +25,9 @@ const psql = (url: string, sql: string): Promise<void> =>
     child.stdin!.end(sql);
   });
 
-// psql has a language of its own around SQL: variables after a colon, commands after a backslash.
+// psql has its own syntax around SQL: variables after a colon, commands after a backslash.
 (hasPsql || process.env.CI === 'true' ? test : test.skip)(
-  'what plan prints does in psql what apply does, the event trigger included (needs psql)',
+  'the SQL that plan prints does the same in psql as apply, including the event trigger (needs psql)',
   async () => {
     await using database = await freshDatabase('empty');
     await database.query(

@@ -4,7 +4,7 @@ import { planText } from '../../src/tracking/plan-text.js';
 import { freshDatabase } from '../support/database.ts';
 import { catalogOf, trackingConfig } from '../support/tracking.ts';
 
-test('what is to be said of many tables is one sentence with a list, and not a line for each', async () => {
+test('a finding about many tables is one sentence with a list, and not a line for each', async () => {
   await using database = await freshDatabase('empty');
   await database.query(`do $$ begin for i in 1..137 loop
     execute format('create table plain_%s (x int)', i);

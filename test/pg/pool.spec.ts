@@ -2,7 +2,7 @@ import { expect, test } from '@jest/globals';
 import { createPool } from '../../src/pg/connect.js';
 import { freshDatabase } from '../support/database.ts';
 
-test('a connection that is ended while somebody holds it ends nothing else, and the pool makes another', async () => {
+test('a connection that is ended while it is in use ends nothing else, and the pool opens another', async () => {
   await using database = await freshDatabase('empty');
   const pool = createPool({ url: database.url, side: 'trail', purpose: 'test', max: 1 });
   try {

@@ -40,7 +40,7 @@ async function prepared(database: TestDatabase, config: TrackingConfig): Promise
 const TABLES = 'create table a (id int primary key, x int); create table b (id int primary key)';
 
 describe('before capture starts', () => {
-  test('a prepared source passes, and the catalog says what the pipeline has to know', async () => {
+  test('a prepared source passes, and the catalog has what the pipeline needs', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`${TABLES}; create table c (x int, y int, primary key (y, x))`);
     const config = configOf(database);
@@ -53,7 +53,7 @@ describe('before capture starts', () => {
     ]);
   });
 
-  test('an unprepared source is refused with the SQL of its publication, and the rest is trouble of tables', async () => {
+  test('an unprepared source is refused with the SQL of its publication, and everything else is trouble of tables', async () => {
     await using database = await freshDatabase('empty');
     await database.query(TABLES);
     const config = configOf(database);
@@ -80,7 +80,7 @@ describe('before capture starts', () => {
       'SOURCE_PUBLICATION_INCOMPLETE',
       'every operation',
     ],
-  ])('%s is refused, for it concerns every table', async (sql, code, message) => {
+  ])('%s is refused, because it concerns every table', async (sql, code, message) => {
     await using database = await freshDatabase('empty');
     await database.query(TABLES);
     const config = configOf(database);
@@ -110,7 +110,7 @@ describe('before capture starts', () => {
     ['drop table b', 'public.b', 'TRACKING_TABLE_UNKNOWN', 'not captured'],
     ['alter table b rename to c', 'public.b', 'TRACKING_TABLE_UNKNOWN', 'not captured'],
     ['alter table a drop column x', 'public.a', 'TRACKING_COLUMN_UNKNOWN', 'as far as possible'],
-  ])('after %s the trouble is that of the table alone', async (sql, table, code, effect) => {
+  ])('%s is a trouble of that table alone', async (sql, table, code, effect) => {
     await using database = await freshDatabase('empty');
     await database.query(TABLES);
     const config = configOf(database, '{ public.a: { entity: a, name: "{x}" }, public.b: { entity: b } }');
@@ -137,7 +137,7 @@ describe('before capture starts', () => {
     ]);
   });
 
-  test('a table too many in the publication does no harm', async () => {
+  test('an additional table in the publication does no harm', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`${TABLES}; create table c (id int primary key)`);
     const config = configOf(database);
@@ -146,7 +146,7 @@ describe('before capture starts', () => {
     await check(database, config);
   });
 
-  test('a partition made later is a trouble of its own: capture goes on without its old values', async () => {
+  test('a partition that is added later is a trouble of its own: capture continues without its old values', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`create table e (id int primary key) partition by range (id);
       create table e1 partition of e for values from (1) to (10)`);
@@ -163,7 +163,7 @@ describe('before capture starts', () => {
     ]);
   });
 
-  test('a role that may not replicate is refused, and one that may not read names is told what to be granted', async () => {
+  test('a role that may not replicate is refused, and one that may not read names is told the missing grant', async () => {
     await using database = await freshDatabase('empty');
     const role = `${database.name}_role`;
     await database.query(`${TABLES}; create role ${role} login password 'x'`);
@@ -201,12 +201,12 @@ describe('before capture starts', () => {
     await database.query(TABLES);
     const config = configOf(database);
     const catalog = await prepared(database, config);
-    // The run's server can serve, so what it says of itself is changed.
+    // The server of the tests is suitable, so its reported settings are changed.
     const changed = { ...catalog, server: { ...catalog.server, ...server } };
     expect(() => checkCatalog({ config, catalog: changed })).toThrow(expect.objectContaining({ code }));
   });
 
-  test('full slots are no problem once the slot is ours', async () => {
+  test('having no free slot is no problem once the slot of Waltrail exists', async () => {
     await using database = await freshDatabase('empty');
     await database.query(TABLES);
     const config = configOf(database);
@@ -220,7 +220,7 @@ describe('before capture starts', () => {
     });
   });
 
-  test('a publication that holds the trail is refused, for the trail would audit itself, and apply takes it out', async () => {
+  test('a publication that holds the trail is refused, because the trail would audit itself, and apply removes it', async () => {
     await using database = await freshDatabase('trail');
     await database.query(TABLES);
     const config = configOf(database);

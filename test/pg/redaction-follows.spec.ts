@@ -11,7 +11,7 @@ import {
 } from '../support/capture.ts';
 import { until } from '../support/until.ts';
 
-/** Told from everything else, wherever it appears. */
+/** A text that is unique wherever it appears. */
 const secret = (n: number): string => `canary-${n}-8c1f2a`;
 
 const SCHEMA = `
@@ -35,7 +35,7 @@ async function everythingStored({ trail }: CaptureGround): Promise<string> {
 }
 
 describe('redaction follows a column', () => {
-  test('that was renamed after rows of it were stored: old and new value stay masked', async () => {
+  test('after it was renamed with stored rows: old and new value stay masked', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.source.query(`alter table users rename password to pwd`);
@@ -45,7 +45,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that was renamed before any row of it was changed', async () => {
+  test('after it was renamed before any of its rows changed', async () => {
     await using g = await ground();
     await g.source.query(`alter table users rename password to pwd`);
     await g.source.query(`update users set pwd = '${secret(1)}'`);
@@ -53,7 +53,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that was renamed while capture was down, and over a restart', async () => {
+  test('after it was renamed while capture was stopped, and after a restart', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.caughtUp();
@@ -71,7 +71,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that changed its name with another one', async () => {
+  test('after it swapped its name with another one', async () => {
     await using g = await ground();
     await g.source
       .query(`begin; alter table users rename password to old; alter table users rename hint to password;
@@ -81,7 +81,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that was renamed and dropped before capture could ask: every column that it may be is masked', async () => {
+  test('after it was renamed and dropped before capture could ask: every column that it may be is masked', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.caughtUp();
@@ -93,13 +93,13 @@ describe('redaction follows a column', () => {
     await g.restart();
     await g.caughtUp();
     expect(await everythingStored(g)).not.toContain('canary');
-    // By now nothing is between the message and the catalog.
+    // After this restart the message matches the catalog.
     await g.restart();
     await g.source.query(`update users set c1 = 'visible again'`);
     expect((await g.caughtUp()).at(-1)).toMatchObject({ updated: { c1: 'visible again' } });
   });
 
-  test('of a table that is gone by now', async () => {
+  test('after its table was dropped', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.caughtUp();
@@ -112,7 +112,7 @@ describe('redaction follows a column', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('of a table that was renamed, where the rule is for the table', async () => {
+  test('after its table was renamed, where the rule names the table', async () => {
     await using g = await ground(`
 secrets: { defaults: false }
 redact: [ { columns: [password], tables: [public.users], with: hash } ]
@@ -124,7 +124,7 @@ tables: { "public.*": { entity: user } }`);
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('not one that is really new', async () => {
+  test('but not to a new column', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.source.query(`alter table users add column nickname text`);
@@ -157,7 +157,7 @@ describe('redaction follows a column across configurations', () => {
     await streaming(g.capture);
   };
 
-  test('that the new rule knows by its new name, in what the source sent under its old one', async () => {
+  test('when a new rule has its new name, in rows that the source sent under the old one', async () => {
     await using g = await ground();
     await g.source.query(`update users set password = '${secret(1)}'`);
     await g.caughtUp();
@@ -170,7 +170,7 @@ describe('redaction follows a column across configurations', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that was renamed under one, and that another knows by its old name, also after a restart', async () => {
+  test('when it was renamed under one and another has its old name, also after a restart', async () => {
     await using g = await ground();
     await g.source.query(`alter table users rename password to pwd`);
     await g.source.query(`update users set pwd = '${secret(1)}'`);
@@ -185,7 +185,7 @@ describe('redaction follows a column across configurations', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('that is renamed between the position at which the rule begins and the first row behind it', async () => {
+  test('when it is renamed between the position at which the rule begins and the first row after it', async () => {
     await using g = await ground(YAML);
     await g.source.query(`create table orders (id int primary key, hint text)`);
     const config = configOf(
@@ -205,12 +205,12 @@ describe('redaction follows a column across configurations', () => {
     expect(await everythingStored(g)).not.toContain('canary');
   });
 
-  test('whose new name a reload allows is shown, and its trouble is over', async () => {
+  test('until a reload allows its new name, and its trouble ends', async () => {
     await using g = await ground(`tables: { public.users: { entity: user } }`);
     await g.source.query(`alter table users rename password to motto`);
     const isSaid = (): boolean =>
       g.capture.status().troubles.some(({ code }) => code === 'TRACKING_COLUMN_RENAMED');
-    await until('the trouble is said', isSaid);
+    await until('the trouble to be reported', isSaid);
     const yaml = `secrets: { allow: [public.users.motto] }\ntables: { public.users: { entity: user } }`;
     await g.capture.reload(configOf(g, yaml), { by: 'dana' });
     await g.source.query(`update users set motto = 'onward'`);
@@ -245,7 +245,7 @@ tables:
   expect(await everythingStored(g)).not.toContain('canary.test');
 });
 
-test('a column that the YAML uses and that is renamed is said at once, though no row changes', async () => {
+test('renaming a column that the YAML uses is reported at once, even without a changed row', async () => {
   await using g = await captureGround({
     schemaSql: `create table a (id int primary key, name text, updated_by text, org int, blocked bool)`,
     yaml: `
@@ -255,7 +255,7 @@ tables:
   await g.source.query(
     `alter table a rename updated_by to changed_by; alter table a rename blocked to is_blocked`,
   );
-  await until('the trouble is said', () =>
+  await until('the trouble to be reported', () =>
     g.capture.status().troubles.some(({ code }) => code === 'TRACKING_COLUMN_RENAMED'),
   );
   const trouble = g.capture.status().troubles.find(({ code }) => code === 'TRACKING_COLUMN_RENAMED');
@@ -263,7 +263,7 @@ tables:
     'Column "updated_by" is called "changed_by" now; tables."public.a".modifier needs it.',
   );
   expect(trouble?.message).toContain('Column "blocked" is called "is_blocked" now');
-  await until('it is an entry', async () =>
+  await until('its entry', async () =>
     (await g.entries()).some(
       ({ action, updated }) => action === 'tracking' && updated?.change === 'column changed_by',
     ),
@@ -271,5 +271,5 @@ tables:
   await g.source.query(
     `alter table a rename changed_by to updated_by; alter table a rename is_blocked to blocked`,
   );
-  await until('the trouble is over', () => g.capture.status().troubles.length === 0);
+  await until('the trouble to end', () => g.capture.status().troubles.length === 0);
 });

@@ -51,7 +51,7 @@ ${tables}`;
   };
 }
 
-test('waltrail reload says what each daemon has made of its file, and nothing is taken over of one that is refused', async () => {
+test('waltrail reload reports what each daemon has done with its file, and uses nothing of a refused file', async () => {
   await using g = await ground();
   const daemon = g.daemons.start();
   await untilStreaming(daemon);
@@ -103,7 +103,7 @@ test('SIGHUP reloads, as systemctl reload sends it, and ends nothing', async () 
   expect(daemon.exited).toBe(false);
 });
 
-test('a file for which apply has to run says so, and comes into effect when it has', async () => {
+test('a file that needs apply is reported, and takes effect after apply', async () => {
   await using g = await ground();
   await untilStreaming(g.daemons.start());
   await g.write(WITH_PARTS);
@@ -113,7 +113,7 @@ test('a file for which apply has to run says so, and comes into effect when it h
   await until('the file to be in effect', async () => (await g.documents()).length === 2);
 });
 
-test('a dry run says what the file does otherwise, what of it exposes values, and changes nothing', async () => {
+test('a dry run lists the differences of the file and the values that it exposes, and changes nothing', async () => {
   await using g = await ground();
   const dryRun = (...words: string[]) => g.reload(g.file, '--dry-run', ...words);
   expect(await dryRun()).toMatchObject({
@@ -148,7 +148,7 @@ test('a dry run says what the file does otherwise, what of it exposes values, an
   expect(await g.documents()).toHaveLength(1);
 });
 
-test('reload without a daemon ends with an error that says so', async () => {
+test('reload without a daemon ends with a clear error', async () => {
   await using g = await ground();
   expect(await g.reload()).toMatchObject({
     code: 1,

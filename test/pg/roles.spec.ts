@@ -10,7 +10,7 @@ import { redisBinary, startRedis } from '../support/redis.ts';
 
 const CLI = path.resolve(import.meta.dirname, '../../dist/cli/cli.js');
 
-describe('roles in processes of their own', () => {
+describe('roles in separate processes', () => {
   (redisBinary === undefined ? test.skip : test)(
     'one captures, one serves the API, one makes exports, and an export passes through all of them over one Redis',
     async () => {
@@ -33,7 +33,7 @@ describe('roles in processes of their own', () => {
       const created = await call('/v1/exports', { method: 'POST', body: '{}' });
       expect(created.status).toBe(202);
       const { id } = (await created.json()) as { id: string };
-      // Nobody makes exports yet: the job waits in Redis.
+      // No process makes exports yet: the job waits in Redis.
       expect(((await (await call(`/v1/exports/${id}`)).json()) as { state: string }).state).toBe('queued');
       daemons.start(['--roles', 'exports', '--port', '0']);
       await untilReady(call, id);

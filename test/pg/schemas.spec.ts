@@ -41,7 +41,7 @@ describe.each(SCHEMAS)('%s', (name) => {
     await g[Symbol.asyncDispose]();
   });
 
-  test('the truth has every table once, and names only what there is', async () => {
+  test('the truth has every table once, and names only what exists', async () => {
     const { truth, tables, database } = g;
     expect(tables.size).toBeGreaterThanOrEqual(LEAST_TABLES[name]);
     expect([...truth.tables, ...truth.internal].sort()).toEqual([...tables.keys()].sort());
@@ -71,7 +71,7 @@ describe.each(SCHEMAS)('%s', (name) => {
     expect(told.sort()).toEqual(data.filter((table) => !hasColumn(table)).sort());
   });
 
-  test('every table has rows, all with a name and with secrets where the truth says so', async () => {
+  test('every table has rows, all with a name, and with secrets where the truth states them', async () => {
     const { database, truth, tables } = g;
     const empty = [...tables.keys()].map(
       (table) => `select '${table}' as table where not exists (select from "${table}")`,
@@ -91,7 +91,7 @@ describe.each(SCHEMAS)('%s', (name) => {
     }
   });
 
-  test('a day goes by, each change known with who made it, and again the same from the same seed', async () => {
+  test('a simulated day has the author of each change, and is the same again for the same seed', async () => {
     await using other = await seeded(name);
     const deeds = await dayOf(g);
     const again = await dayOf(other);
@@ -108,7 +108,7 @@ describe.each(SCHEMAS)('%s', (name) => {
   });
 });
 
-test('of the tables that an application audits as a whole, every change stands beside its audit row', async () => {
+test('in tables that an application audits as a whole, every change has an audit row', async () => {
   await using g = await seeded('lago');
   const [witness] = g.truth.witness;
   const tables = witness!.of.map(({ table }) => table);
@@ -132,7 +132,7 @@ async function contents({ database, tables }: Ground): Promise<readonly unknown[
   return database.query(`${digests.join(' union all ')} order by 1`);
 }
 
-/** Rows whose columns of authors, or whose audit rows, do not name who made the last change of them. */
+/** Rows whose author columns or audit rows do not name the author of their last change. */
 async function misattributed(
   { database, truth, world }: Ground,
   deeds: readonly Deed[],

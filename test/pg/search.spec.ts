@@ -24,7 +24,7 @@ beforeAll(async () => {
   await add({ tenant: 'one', updated: values('t', '8'), modifier: { key: 'k1', name: 'Rina Levi' } });
   await add({ tenant: 'two', updated: values('t', '9'), modifier: { key: 'k1', name: 'Rina Secret' } });
   await add({ tenant: 'two', updated: values('t', '9'), action: 'moved_away', entityType: 'sales_lead' });
-  // The last column gets labels from a lookup table, the third words of the YAML where it is true.
+  // The last column gets labels from a lookup table. The third gets words of the YAML where it is true.
   await ground.pool.query(`update trail.relation set columns = $1`, [
     JSON.stringify([
       { name: 'id', type: 23 },
@@ -61,7 +61,7 @@ test('it finds labels as of the change', async () => {
   expect(await found('shift')).toEqual([0, 1, 2, 3]);
 });
 
-test('it finds a modifier by every name, an action, an entity type, and nobody', async () => {
+test('it finds a modifier by every name, an action, an entity type, and unattributed entries', async () => {
   for (const name of ['rina cohen', 'Rina Levi', 'secret']) expect(await found(name)).toEqual([0, 1, 2]);
   expect(await found('moved away')).toEqual([3]);
   expect(await found('moved_away')).toEqual([3]);
@@ -87,7 +87,7 @@ test("a reader of one tenant finds nothing by names and labels of others' rows",
   expect(await found('true', one)).toEqual([1]);
 });
 
-test('more names than are resolved are asked for entry by entry, with the same answer', async () => {
+test('a search that matches more names than are resolved checks entries one by one, with the same answer', async () => {
   await ground.pool.query(
     `insert into trail.lookup (table_name, key, from_id, name, tenant)
      select 'public.teams', 'many' || n, 0, 'shift ' || n, 'one' from generate_series(1, 1100) n`,

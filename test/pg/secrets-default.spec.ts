@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { captureGround, type CaptureGround } from '../support/capture.ts';
 
-/** Columns that hold secrets, as the frameworks make them; the last word of each is its type. */
+/** Columns that hold secrets, as the frameworks create them. The last word of each is its type. */
 const FRAMEWORKS: Readonly<Record<string, readonly string[]>> = {
   // Devise, devise_token_auth, devise-two-factor
   devise_users: [
@@ -100,7 +100,7 @@ test('the secrets of frameworks are masked without any rule', async () => {
 });
 
 describe('the defaults', () => {
-  test('leave keys, ids, modifiers, tenants and other types as they are', async () => {
+  test('leave keys, ids, modifiers, tenants and other types unmasked', async () => {
     await using g = await captureGround({
       schemaSql: `create table t (token text primary key, secret text, auth_token text, api_key uuid, token_count int,
         password_changed_at date, otp_enabled bool, is_secret bool);`,
@@ -128,7 +128,7 @@ describe('the defaults', () => {
     ]);
   });
 
-  test('come after the rules of redact, which may be weaker, and after what is allowed', async () => {
+  test('give way to the rules of redact, even to weaker ones, and to allowed columns', async () => {
     await using g = await captureGround({
       schemaSql: `create table t (id int primary key, password text, api_key text, token text, settings jsonb);`,
       yaml: `
@@ -148,7 +148,7 @@ tables: { public.t: { entity: t } }`,
     });
   });
 
-  test('are off where the YAML says so', async () => {
+  test('are off where the YAML turns them off', async () => {
     await using g = await captureGround({
       schemaSql: `create table t (id int primary key, password text, settings jsonb, note text);`,
       yaml: `secrets: { defaults: false }\ntables: { public.t: { entity: t } }`,
@@ -162,7 +162,7 @@ tables: { public.t: { entity: t } }`,
     });
   });
 
-  test('know domains, arrays and types of extensions by what they are made of', async () => {
+  test('recognise domains, arrays and types of extensions by their base types', async () => {
     await using g = await captureGround({
       schemaSql: `create domain doc as jsonb; create domain docs as doc check (value is not null); create domain words as text;
         create domain amount as int; create type state as enum ('open');
@@ -173,7 +173,7 @@ tables: { public.t: { entity: t } }`,
     await g.source.query(
       `insert into t values (1, '${secret}', array['${secret}'::json, null], array['${secret}'::doc], 'canary', 7, 'open', array['a://b:canary@c'])`,
     );
-    // Made later, so its types are asked for when it comes.
+    // Added later, so its types are read when it appears.
     await g.source.query(`create domain later as jsonb; alter table t add column d later`);
     await g.source.query(`update t set d = '${secret}'`);
     const entries = await g.caughtUp();
@@ -192,7 +192,7 @@ tables: { public.t: { entity: t } }`,
   });
 });
 
-test('a table that is tracked by a list of columns stores no others, also not those that come later', async () => {
+test('a table that is tracked by a list of columns stores no others, also not those that are added later', async () => {
   await using g = await captureGround({
     schemaSql: `create table t (id int primary key, name text, state text, note text, org int, changed_by text);`,
     yaml: `tables: { public.t: { entity: t, name: "{name}", tenant: org, modifier: changed_by, columns: ["sta*"],
@@ -228,7 +228,7 @@ test('a table that is tracked by a list of columns stores no others, also not th
   expect(await everythingStored(g)).not.toContain('canary');
 });
 
-test('hstore is masked by its keys, in the bytes that it printed', async () => {
+test('hstore is masked by its keys, and the other bytes stay as PostgreSQL printed them', async () => {
   await using g = await captureGround({
     schemaSql: `create table t (id int primary key)`,
     yaml: 'tables: { public.t: { entity: t } }',

@@ -33,7 +33,7 @@ const planOf = async (g: Pick<CaptureGround, 'config' | 'source'>) => {
   return { catalog, plan: planTracking({ config: g.config, catalog }) };
 };
 
-/** Only who was granted it may emit messages, as waltrail plan advises. */
+/** Only roles with a grant may emit messages, as waltrail plan advises. */
 const REVOKE_SQL = `do $$ declare f regprocedure; begin
   for f in select oid from pg_proc where proname = 'pg_logical_emit_message' loop
     execute format('revoke execute on function %s from public', f);
@@ -46,11 +46,11 @@ const urlAs = (source: TestDatabase, role: string): string => {
   return url.href;
 };
 
-/** Roles are those of the whole server. */
+/** Roles belong to the whole server, so each test has its own. */
 const roleOf = (source: TestDatabase, name: string): string => `${name}_${source.name}`;
 
 describe('the trigger', () => {
-  test('works for a role that may emit no message, and says the role that was set', async () => {
+  test('works for a role that may emit no message, and reports the role that was set', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     const role = roleOf(g.source, 'app');
     await g.source.query(`create role ${role}; grant all on items to ${role}; ${REVOKE_SQL}`);
@@ -61,7 +61,7 @@ describe('the trigger', () => {
     await g.source.query(`drop owned by ${role}; drop role ${role}`);
   });
 
-  test('never makes a write fail: its owner may not emit, a role is gone, settings hold anything', async () => {
+  test('never makes a write fail: its owner may not emit, a role was dropped, settings hold anything', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     const { source } = g;
     const [owner, app] = [roleOf(source, 'owner'), roleOf(source, 'app')];
@@ -88,7 +88,7 @@ describe('the trigger', () => {
     expect(await named(g)).toEqual(['i public.items s 7', 'i public.items - null', 'i public.items - null']);
   });
 
-  test('is on partitions, and on what rows can be changed through', async () => {
+  test('is on partitions, and on tables through which rows can be changed', async () => {
     await using g = await captureGround({
       schemaSql: `
         create table parts (id int primary key, name text) partition by range (id);
@@ -123,7 +123,7 @@ describe('the trigger', () => {
     ]);
   });
 
-  test('is missed where it is gone or disabled, and apply puts it back', async () => {
+  test('is reported where it is missing or disabled, and apply restores it', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     const doctor = async () => {
       const { catalog } = await planOf(g);
@@ -156,7 +156,7 @@ describe('the trigger', () => {
     expect(await named(g)).toEqual(['i public.items s 7']);
   });
 
-  test("leaves out tables on which the role may put none, with the owner's GRANT", async () => {
+  test('is left out on tables where the role may not create it, with the GRANT for their owner', async () => {
     await using source = await freshDatabase('empty');
     const role = roleOf(source, 'dba');
     await source.query(`${SCHEMA} create role ${role} login replication password 'p'; grant create on database ${source.name} to ${role};
@@ -179,7 +179,7 @@ describe('the trigger', () => {
     await source.query(`reassign owned by ${role} to current_user; drop owned by ${role}; drop role ${role}`);
   });
 
-  test('leaves with its table, and with the key of the YAML', async () => {
+  test('is removed with its table, and with the key of the YAML', async () => {
     await using g = await captureGround({
       schemaSql: SCHEMA,
       yaml: `${SESSION}\ntables: { "public.*": { entity: item } }`,
@@ -224,9 +224,9 @@ describe('the trigger', () => {
   });
 });
 
-test('a dump that is restored has it, and needs nothing', async () => {
+test('is part of a restored dump, and needs nothing else', async () => {
   const programs = process.env.WALTRAIL_TEST_POSTGRES_BIN;
-  // The embedded PostgreSQL comes without pg_dump: npm run test:installed has it.
+  // The embedded PostgreSQL has no pg_dump. npm run test:installed runs this test.
   if (programs === undefined) return;
   await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   await using copy = await freshDatabase('empty');

@@ -27,7 +27,7 @@ const inOne = (...statements: readonly string[]) => `begin; ${statements.join(';
 const is = (user: number | string) => `set local app.user_id = '${user}'`;
 const say = (content: string) => `select pg_logical_emit_message(true, 'waltrail', $json$${content}$json$)`;
 
-/** What was captured, without who was connected. */
+/** What was captured, without the login. */
 const lines = (entries: readonly PlainEntry[]): string[] =>
   entries
     .filter(({ rung }) => rung !== 'w')
@@ -48,7 +48,7 @@ const conflict = (rung: string, key: string, name: string) =>
   JSON.stringify({ conflict: { rung, key, name, kind: 'agent' } });
 
 describe('the session names who makes changes', () => {
-  test('of every operation, also of deletes, of truncate, of COPY and of many rows at once', async () => {
+  test('for every operation, including deletes, truncate, COPY and statements with many rows', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(
@@ -65,7 +65,7 @@ describe('the session names who makes changes', () => {
     );
   });
 
-  test('from where on a setting is another, and nobody before any is set', async () => {
+  test('from each change of a setting on, and nobody before any is set', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(
@@ -92,7 +92,7 @@ describe('the session names who makes changes', () => {
     ]);
   });
 
-  test('as it was before a savepoint that is rolled back to', async () => {
+  test('as it was before a savepoint that was rolled back', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(
@@ -110,7 +110,7 @@ describe('the session names who makes changes', () => {
         `insert into tags values (5, 'e')`,
       ),
     );
-    // The first statement of the transaction is rolled back with what it has said.
+    // The first statement of the transaction is rolled back together with its message.
     await g.source.query(
       inOne(
         'savepoint s',
@@ -130,7 +130,7 @@ describe('the session names who makes changes', () => {
     ]);
   });
 
-  test('of one connection that serves one user after another', async () => {
+  test('on one connection that serves one user after another', async () => {
     await using g = await ground();
     const pooled = new pg.Client(g.source.url);
     await pooled.connect();
@@ -154,7 +154,7 @@ describe('the session names who makes changes', () => {
     ]);
   });
 
-  test('but for rows behind a statement for which a trigger of the application has changed a setting', async () => {
+  test('except for rows after a statement for which a trigger of the application has changed a setting', async () => {
     await using g = await ground(
       OWN,
       `${SCHEMA}
@@ -172,7 +172,7 @@ describe('the session names who makes changes', () => {
         'delete from tags where id = 1',
       ),
     );
-    // The outer statement is of no table that is tracked.
+    // The outer statement is on a table that is not tracked.
     await g.source.query(inOne(is(7), `insert into orders values (9)`));
     expect(lines(await g.caughtUp())).toEqual([
       ...['i -', 'i -', 'i -', 'i -'],
@@ -182,7 +182,7 @@ describe('the session names who makes changes', () => {
     ]);
   });
 
-  test('once a transaction, and again where something changes', async () => {
+  test('with one message a transaction, and another one when a setting changes', async () => {
     await using g = await ground();
     await g.source.query(
       `select pg_create_logical_replication_slot('s_' || current_database(), 'test_decoding')`,
@@ -205,8 +205,8 @@ describe('the session names who makes changes', () => {
   });
 });
 
-describe('beside other rungs', () => {
-  test('a column and a message count more, and who disagrees is kept', async () => {
+describe('the session together with other rungs', () => {
+  test('counts less than a column and a message, and a disagreement is kept', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(
@@ -238,7 +238,7 @@ describe('beside other rungs', () => {
     ]);
   });
 
-  test('a message that comes last leads to the same', async () => {
+  test('leads to the same entries when a message comes last', async () => {
     await using g = await ground();
     await g.source.query(
       inOne(
@@ -262,11 +262,11 @@ describe('beside other rungs', () => {
       `d m | ${OMER} | ${context}}`,
       `d m | ${OMER} | ${context}}`,
     ]);
-    // Who was connected stays with each.
+    // Each entry keeps who was connected.
     expect(entries.every(({ extra }) => 'session' in (extra as object))).toBe(true);
   });
 
-  test('a message that was not understood leads to nobody, whoever the session names', async () => {
+  test('names nobody when a message was not understood', async () => {
     await using g = await ground();
     await g.source.query(inOne(say('{"modifier": {}}'), is(7), `insert into tags values (1, 'a')`));
     await g.source.query(inOne(is(7), `insert into tags values (2, 'a')`, say('{"modifier": {}}')));
@@ -291,7 +291,7 @@ describe('a login of the database', () => {
     expect(entry!.extra).toMatchObject({ session: { user: login, application: 'psql' } });
   });
 
-  test('names itself where no setting does, passes for nobody, and contradicts nobody', async () => {
+  test('is the modifier when no setting is present, cannot be claimed by a setting, and causes no conflict', async () => {
     await using g = await ground(`[{ setting: app.user_id }, session_user]`);
     const [{ login } = { login: '' }] = await g.source.query<{ login: string }>(
       'select session_user as login',
@@ -327,10 +327,10 @@ test('presets find the user in what each product sets', async () => {
     ['pgmemento.session_info', '{"client_user": 7, "message": "x"}'],
     ['pghistory.context_metadata', '{"user": 2, "url": "/"}'],
     ['application_name', '7'],
-    // The names of programs are nobody's, whoever they are.
+    // Names of programs are not users.
     ['application_name', 'PostgreSQL JDBC Driver'],
     ['application_name', 'DBeaver - Main'],
-    // Of these each could have named another, so none behind it is asked.
+    // Each of these could have named another user, so no later setting counts.
     ['request.jwt.claims', '{"sub": {"id": 7}}'],
     ['request.jwt.claims', 'no JSON'],
     ['request.jwt.claims', `{"sub": "${'7'.repeat(5_000)}"}`],

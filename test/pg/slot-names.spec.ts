@@ -33,7 +33,7 @@ async function pair(): Promise<Pair> {
   };
 }
 
-/** Slots are the cluster's, and specs share one: each source has a name of its own. */
+/** Slots belong to the cluster, which specs share, so each source has a separate name. */
 const sourceName = ({ source }: Pair): string => source.name.replaceAll('_', '-');
 
 const yamlOf = (name: string, options: { readonly more?: string; readonly tables?: string } = {}): string => `
@@ -78,7 +78,7 @@ const entriesOf = async ({ trail }: Pair): Promise<string[]> =>
     ({ id }) => id,
   );
 
-/** Entries that are changes of rows, with the name of their entity. */
+/** Entries that are changes of rows, by the name of their entity. */
 const rowsOf = async ({ trail }: Pair): Promise<string[]> =>
   (await readEntries(trail))
     .filter(({ entityType }) => entityType !== 'waltrail')
@@ -95,8 +95,8 @@ async function run(ground: Pair, args: readonly string[], yaml: string): Promise
   }
 }
 
-describe('a YAML without a name for the slot', () => {
-  test('has one of the name of the source, so that two databases of one server do not meet', async () => {
+describe('a YAML without a slot name', () => {
+  test('uses one with the name of the source, so that two databases of one server do not collide', async () => {
     await using ground = await pair();
     const config = configOf(ground);
     await applyTracking(config);
@@ -105,11 +105,11 @@ describe('a YAML without a name for the slot', () => {
     expect(await slotsOf(ground)).toEqual([slot]);
   });
 
-  test('goes on with the slot on which the trail stands, whatever the default is now', async () => {
+  test('continues with the slot of the trail, whatever the default is now', async () => {
     await using ground = await pair();
     const config = configOf(ground);
     await applyTracking(config);
-    // As an earlier version began it, by another default.
+    // As an earlier version began it, with another default.
     const old = `waltrail_old_${ground.source.name}`;
     expect(await captureOnce(ground, configOf(ground, `, slot: ${old}`), 1)).toBe(old);
     await ground.source.query('insert into a values (2)');
@@ -118,7 +118,7 @@ describe('a YAML without a name for the slot', () => {
     expect(await entriesOf(ground)).toEqual(['1', '2', '3']);
     expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
 
-    // The plan knows it too, and takes it neither for left over nor for one more.
+    // The plan knows this slot, too, and reports it neither as left over nor as an additional one.
     const planned = await run(ground, ['plan'], yamlOf(sourceName(ground)));
     expect([planned.code, planned.output]).toEqual([0, expect.not.stringContaining(old)]);
   });
@@ -132,7 +132,7 @@ describe('a YAML without a name for the slot', () => {
     const standby = startCapture({ config: configOf(ground), log: silentLog });
     try {
       expect(capture.status().slot).toBe(old);
-      await until('the other to know the slot', () => standby.status().slot === old);
+      await until('the standby to know the slot', () => standby.status().slot === old);
       expect(standby.status().state).toBe('standby');
     } finally {
       await standby.stop();
@@ -141,7 +141,7 @@ describe('a YAML without a name for the slot', () => {
   });
 });
 
-test('a file that is read again while capture runs is worked by on the slot of the trail', async () => {
+test('a file that is read again while capture runs keeps the slot of the trail', async () => {
   await using ground = await pair();
   await applyTracking(configOf(ground));
   const old = `waltrail_old_${ground.source.name}`;
@@ -154,7 +154,7 @@ test('a file that is read again while capture runs is worked by on the slot of t
     tables = '{ public.a: { entity: renamed } }';
     expect(await capture.reload(readConfig(), { by: null })).toBe('in effect');
     await ground.source.query('insert into a values (2)');
-    // Nobody reloads this one: capture reads it because the source announces it.
+    // Nobody reloads this file: capture reads it because the source announces it.
     tables = '{ public.a: { entity: renamed }, public.b: { entity: b } }';
     await applyTracking(readConfig());
     await ground.source.query('insert into b values (3)');
@@ -165,7 +165,7 @@ test('a file that is read again while capture runs is worked by on the slot of t
   } finally {
     await capture.stop();
   }
-  // Changed and applied while the daemon loads it: a session finds another file than it was given.
+  // Changed and applied while the daemon loads it: a session finds another file than the one it was given.
   const loaded = readConfig();
   tables = '{ public.a: { entity: again } }';
   await applyTracking(readConfig());
@@ -183,14 +183,14 @@ test('a file that is read again while capture runs is worked by on the slot of t
   expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
 });
 
-test('a name that the YAML gives wins over that of the trail', async () => {
+test('a name in the YAML takes precedence over that of the trail', async () => {
   await using ground = await pair();
   await applyTracking(configOf(ground));
   await captureOnce(ground, configOf(ground), 1);
   const named = `other_${ground.source.name}`;
   const capture = startCapture({ config: configOf(ground, `, slot: ${named}`), log: silentLog });
   try {
-    // It is not there, and making it would be a gap: the YAML is not told what it means.
+    // The slot does not exist, and creating it would be a gap, so capture stops.
     await until('capture to stop', () => capture.status().state === 'stopped');
     expect(capture.status()).toMatchObject({ slot: named, error: { code: 'SOURCE_SLOT_LOST' } });
   } finally {
@@ -198,8 +198,8 @@ test('a name that the YAML gives wins over that of the trail', async () => {
   }
 });
 
-describe('plan sees a slot of that name', () => {
-  test('in another database of the cluster, read or not, and apply is not held up by it', async () => {
+describe("plan reports a slot with the name of the source's slot", () => {
+  test('in another database of the cluster, read or not, and apply still works', async () => {
     await using ground = await pair();
     await using other = await freshDatabase('empty');
     const config = configOf(ground);
@@ -216,7 +216,7 @@ describe('plan sees a slot of that name', () => {
     expect([applied.code, applied.output]).toEqual([0, expect.stringContaining('SOURCE_SLOT_FOREIGN')]);
   });
 
-  test('of another plugin', async () => {
+  test('with another plugin', async () => {
     await using ground = await pair();
     const config = configOf(ground);
     await ground.source.query(`select pg_create_physical_replication_slot('${config.source.slot}')`);
@@ -230,7 +230,7 @@ describe('plan sees a slot of that name', () => {
     }
   });
 
-  test('that an earlier Waltrail has left behind in this database', async () => {
+  test('left by an earlier Waltrail in this database', async () => {
     await using ground = await pair();
     const left = `waltrail_left_${ground.source.name}`;
     await ground.source.query(`select pg_create_logical_replication_slot('${left}', 'pgoutput')`);
@@ -242,7 +242,7 @@ describe('plan sees a slot of that name', () => {
   });
 });
 
-describe('a publication says whose it is', () => {
+describe('the mark of a publication, which names its source,', () => {
   const comment = async ({ source }: Pair): Promise<string | null> =>
     (
       await source.query<{ comment: string | null }>(
@@ -256,7 +256,7 @@ describe('a publication says whose it is', () => {
       )
     ).map(({ name }) => name);
 
-  test('and the YAML of another source takes no table out of it without a yes', async () => {
+  test('keeps the YAML of another source from removing tables without a yes', async () => {
     await using ground = await pair();
     expect((await run(ground, ['apply'], yamlOf('crm'))).code).toBe(0);
     expect(await comment(ground)).toBe('Waltrail: source crm\nWaltrail found: {}');
@@ -283,7 +283,7 @@ describe('a publication says whose it is', () => {
     expect((await run(ground, ['plan'], other)).code).toBe(0);
   });
 
-  test('and capture of the other source goes on, for its tables are all there', async () => {
+  test('does not stop capture of another source, because all its tables are there', async () => {
     await using ground = await pair();
     await run(ground, ['apply'], yamlOf('crm'));
     const config = configOf(ground);
@@ -291,7 +291,7 @@ describe('a publication says whose it is', () => {
     expect(await entriesOf(ground)).toEqual(['1']);
   });
 
-  test('which is no news to a capture that streams: no gap, no note, no session anew', async () => {
+  test('may change while capture runs, without a gap, a note or a new session', async () => {
     await using ground = await pair();
     const config = configOf(ground);
     await applyTracking(config);
@@ -313,7 +313,7 @@ describe('a publication says whose it is', () => {
       }
       await ground.source.query('comment on publication waltrail is null');
       await applyTracking(config);
-      // Whoever emptied it may have had reasons for the identity that is there: waltrail drop keeps it.
+      // Whoever removed the mark may have chosen the identity that is there: waltrail drop keeps it.
       expect(await comment(ground)).toBe(
         `Waltrail: source ${sourceName(ground)}\nWaltrail found: {"identities":{"public.a":"full"},"adopted":true}`,
       );
@@ -329,7 +329,7 @@ describe('a publication says whose it is', () => {
     expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
   });
 
-  test('and no file waits for it where the publication is changed by hand', async () => {
+  test('delays no file when it is missing and the publication is changed by hand', async () => {
     await using ground = await pair();
     const both = '{ public.a: { entity: a }, public.b: { entity: b } }';
     await applyTracking(configOf(ground));
@@ -345,7 +345,7 @@ describe('a publication says whose it is', () => {
         alter publication waltrail add table only b`);
       await inEffect();
       await ground.source.query('insert into b values (1)');
-      // What the publication holds and the file does not name, nobody has taken out.
+      // The publication holds a table that the file does not name, and nobody has removed it.
       expect(await capture.reload(configOf(ground), { by: null })).toBe('waits for apply');
       await ground.source.query('alter publication waltrail drop table only b');
       await inEffect();
@@ -356,21 +356,21 @@ describe('a publication says whose it is', () => {
     expect(await ground.trail.query('select code from trail.gap')).toEqual([]);
   });
 
-  test('and one without a mark is adopted silently where it holds tables of the YAML only', async () => {
+  test('is added silently to a publication that holds only tables of the YAML', async () => {
     await using ground = await pair();
     await ground.source.query(`
       create publication waltrail for table a with (publish_via_partition_root = true);
       comment on publication waltrail is 'Asked for by the auditors'`);
     const { code, output } = await run(ground, ['apply'], yamlOf('crm'));
     expect([code, output]).toEqual([0, expect.not.stringContaining('FOREIGN')]);
-    // What the DBA has written stays.
+    // The DBA's comment stays.
     expect(await comment(ground)).toBe(
       'Asked for by the auditors\nWaltrail: source crm\nWaltrail found: {"adopted":true}',
     );
     expect((await run(ground, ['plan'], yamlOf('crm'))).output).toContain('Nothing to do');
   });
 
-  test('and one without a mark that somebody made for other tables as well needs the yes', async () => {
+  test('is added only with a yes to a publication that also holds other tables', async () => {
     await using ground = await pair();
     await ground.source.query('create publication waltrail for table a, b');
     const { code, output } = await run(ground, ['apply'], yamlOf('crm'));

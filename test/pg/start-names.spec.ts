@@ -23,13 +23,13 @@ function recordedLog() {
   return { lines, log: createLog({ level: 'info', destination }) };
 }
 
-/** Labels whose words are in these tables, by `id` and `name`. */
+/** Labels with the words of these tables, by `id` and `name`. */
 const labels = (...tables: readonly string[]): string => `
 modifiers: { table: ${tables[0]!}, key: id, name: "{name}" }
 tables: { public.notes: { entity: note, labels: {
   ${tables.map((table, index) => `l${index}: { table: ${table}, key: id, name: "{name}" }`).join(', ')} } } }`;
 
-/** The names that a role reads, by table, and what the log says. */
+/** The names that a role reads, by table, and the log. */
 async function namesOf(
   source: TestDatabase,
   options: { readonly url: string; readonly yaml: string; readonly lockTimeoutMs?: number },
@@ -51,7 +51,7 @@ async function namesOf(
   return { names, lines };
 }
 
-/** A role that may log in and nothing else, for Waltrail. */
+/** A role for Waltrail that may log in and nothing else. */
 async function withReader<T>(
   source: TestDatabase,
   work: (reader: { readonly role: string; readonly url: string }) => Promise<T>,
@@ -82,8 +82,8 @@ async function trappedSource(): Promise<TrappedDatabase> {
   };
 }
 
-describe('names of before the start', () => {
-  test('are read as they are, with rights on the named columns only', async () => {
+describe('names that exist before the start', () => {
+  test('are read unchanged, with rights on the named columns only', async () => {
     await using source = await freshDatabase('empty');
     await source.query(`create table public.people (id int4 primary key, name text, salary int4);
       insert into public.people values (1, e'a\\tb\\nc\\\\d'), (2, ''), (3, null), (4, '\\N'), (5, 'é😀')`);
@@ -95,7 +95,7 @@ describe('names of before the start', () => {
     });
   });
 
-  test('are read of tables of any size, each key once in a batch though no constraint says so', async () => {
+  test('are read from tables of any size, each key once in a batch, even without a unique constraint', async () => {
     await using source = await freshDatabase('empty');
     await source.query(`create table public.people (id int4, name text);
       insert into public.people select n / 2, 'person ' || n from generate_series(2, 20001) n`);
@@ -105,7 +105,7 @@ describe('names of before the start', () => {
     expect(names['public.people']).toContain('1: person 3');
   });
 
-  test('of a table that cannot be read are unknown, said once with the remedy, and those of the others are read', async () => {
+  test('are unknown, and reported once with the remedy, for a table that cannot be read; those of other tables are read', async () => {
     await using source = await trappedSource();
     await source.asOwner(`
       create table public.first (id int4 primary key, name pg_catalog.text);
@@ -142,7 +142,7 @@ describe('names of before the start', () => {
     expect(await source.sprung()).toEqual({ calls: 0, what: null });
   });
 
-  test('of a table that somebody has locked are given up after a while, and those of the others are read', async () => {
+  test('are given up after a while for a locked table, and those of other tables are read', async () => {
     await using source = await freshDatabase('empty');
     await source.query(`create table public.busy (id int4 primary key, name text);
       create table public.people (id int4 primary key, name text);
@@ -158,7 +158,7 @@ describe('names of before the start', () => {
     ]);
   });
 
-  test('of a partitioned table are read from its partitions, and never from a foreign one or an inheritance child', async () => {
+  test('are read from the partitions of a table, and never from a foreign table or an inheritance child', async () => {
     await using source = await trappedSource();
     await source.query(`create foreign data wrapper elsewhere; create server elsewhere foreign data wrapper elsewhere;
       grant usage on foreign server elsewhere to ${source.owner}`);
@@ -191,7 +191,7 @@ describe('names of before the start', () => {
     expect(await source.sprung()).toEqual({ calls: 0, what: null });
   });
 
-  test('that may not be read do not keep capture from running, and plan says so before', async () => {
+  test('do not prevent capture when the role may not read them, and plan reports that before', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     await source.query(`create table public.agents (id int4 primary key, name text);

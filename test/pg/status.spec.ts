@@ -46,7 +46,7 @@ tables: { public.agents: { entity: agent } }
   });
 }
 
-test('says how capture stands, by what source and trail know', async () => {
+test('status shows the state of capture, from source and trail', async () => {
   const { code, output, errors } = await status();
   const found = JSON.parse(output) as Status;
   expect([code, errors]).toEqual([0, '']);
@@ -66,7 +66,7 @@ test('says how capture stands, by what source and trail know', async () => {
   expect((await status({}, [])).output).toMatch(/^capture +streams; the lock of capture is held from/);
 });
 
-test('gives what one side knows where the other does not answer', async () => {
+test('status shows what one side knows when the other does not answer', async () => {
   const noSource = await status({ source: NOWHERE });
   expect([noSource.code, JSON.parse(noSource.output)]).toMatchObject([
     0,
@@ -79,7 +79,7 @@ test('gives what one side knows where the other does not answer', async () => {
   ]);
 });
 
-test('exits with 1 where nobody captures, and watches until it is interrupted', async () => {
+test('status exits with 1 when nothing captures, and with --watch repeats until it is interrupted', async () => {
   await using empty = await freshDatabase('empty');
   const notBegun = await status({ trail: empty.url });
   expect([notBegun.code, JSON.parse(notBegun.output)]).toMatchObject([1, { state: 'not begun' }]);

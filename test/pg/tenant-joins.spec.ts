@@ -33,7 +33,7 @@ const TABLES = `
 const ground = (options: Partial<Parameters<typeof captureGround>[0]> = {}): Promise<CaptureGround> =>
   captureGround({ schemaSql: SCHEMA, yaml: `tables:${TABLES}`, ...options });
 
-/** `type operation id: tenant` of what was changed, and where the row came from if it moved. */
+/** Lists changes as `type operation id: tenant`, with the previous tenant if the row moved. */
 async function told(g: Pick<CaptureGround, 'source' | 'trail'>): Promise<string[]> {
   await untilCaughtUp(g.source, g.trail);
   const rows = await g.trail.query<{ told: string }>(
@@ -48,8 +48,8 @@ async function told(g: Pick<CaptureGround, 'source' | 'trail'>): Promise<string[
   return rows.map((row) => row.told);
 }
 
-describe('the tenant of a row that refers to the row which has it', () => {
-  test('is that of the row, over one table and over two, for rows from before the start and new ones', async () => {
+describe('the tenant of a row that refers to the row with the tenant', () => {
+  test('is that of the row, across one table and across two, for rows from before the start and new ones', async () => {
     await using g = await ground();
     await g.source.query(`update members set name = 'Dana Levi' where id = 1`);
     await g.source.query(`update tasks set title = 'uno' where id = 1`);
@@ -70,7 +70,7 @@ describe('the tenant of a row that refers to the row which has it', () => {
     expect(g.capture.status().tenantsUnknown).toBe(0);
   });
 
-  test('is the one of the time of the change, whatever has become of that row since', async () => {
+  test('is the tenant at the time of the change, whatever happened to that row since', async () => {
     await using g = await ground();
     await g.capture.stop();
     await g.source.query(`update members set name = 'before' where id = 1`);
@@ -107,7 +107,7 @@ describe('the tenant of a row that refers to the row which has it', () => {
     expect(g.capture.status().tenantsUnknown).toBe(0);
   });
 
-  test('moves with the row that it is of, and readers of either tenant see their side and no name of the other', async () => {
+  test('moves with the row that has it, and readers of each tenant see their side and no name of the other', async () => {
     await using g = await ground();
     await g.source.query(`update members set team_id = 2, name = 'Dana New' where id = 1`);
     await g.source.query(`update members set team_id = null where id = 2`);
@@ -128,7 +128,7 @@ describe('the tenant of a row that refers to the row which has it', () => {
     ]); // prettier-ignore
   });
 
-  test('is none where that row is not known: counted, logged without a value, and no side of it is shown', async () => {
+  test('is missing where that row is not known: counted, logged without a value, and no side of it is shown', async () => {
     const lines: string[] = [];
     const destination = new Writable({
       write: (chunk: Buffer, _, done) => {
@@ -139,7 +139,7 @@ describe('the tenant of a row that refers to the row which has it', () => {
     await using g = await ground({ log: createLog({ level: 'warn', destination }) });
     await g.source.query(`insert into notes values (1, 98765, 'lost'), (2, 98765, 'lost')`);
     await g.source.query(`update notes set team_id = 1, body = 'found' where id = 1`);
-    // What is referred to comes behind the row that refers to it.
+    // The row that is referred to comes after the row that refers to it.
     await g.source.query(`begin; set constraints all deferred;
       insert into members values (7, 7, 'early'); insert into teams values (7, 77, 'Late'); commit`);
     await g.source.query(`update members set name = 'known' where id = 7`);
@@ -165,7 +165,7 @@ describe('the tenant of a row that refers to the row which has it', () => {
     expect(await reader.everything()).not.toContain('lost');
   });
 
-  test('is that of its words too: in names and labels, also of rows from before the start', async () => {
+  test('applies to its words, too: in names and labels, also of rows from before the start', async () => {
     const label = 'labels: { member_id: { table: public.members, key: id, name: "{name}" } }';
     const yaml = `tables:${TABLES}`.replace('name: "{title}"', `name: "{title} by {member_id}", ${label}`);
     await using g = await ground({ yaml });
@@ -183,7 +183,7 @@ describe('the tenant of a row that refers to the row which has it', () => {
     ]);
   });
 
-  test('is read again behind a gap of the table that has it', async () => {
+  test('is read again after a gap of the table that has it', async () => {
     await using g = await ground();
     const troubles = (count: number): Promise<unknown> =>
       until(`${count} troubles`, () => g.capture.status().troubleCount === count);
@@ -198,14 +198,14 @@ describe('the tenant of a row that refers to the row which has it', () => {
     expect(await told(g)).toEqual(['member u 1: 33']);
   });
 
-  test('is gone with a truncate, and known again of rows that come behind it', async () => {
+  test('is missing after a truncate, and known again for rows added later', async () => {
     await using g = await ground();
     await g.source.query(`begin; truncate teams cascade; insert into teams values (1, 99, 'Blue'); commit`);
     await g.source.query(`insert into notes values (1, 1, 'x'), (2, 2, 'x')`);
     expect((await told(g)).slice(-2)).toEqual(['note i 1: 99', 'note i 2: none']);
   });
 
-  test('comes with the columns that it takes and nothing else of the row, redacted as these are', async () => {
+  test('is read with only the columns that it needs, redacted as those are', async () => {
     await using g = await ground({
       yaml: `redact: [ { columns: [account_id], tables: [public.teams], with: hash } ]
 tables:
@@ -221,8 +221,8 @@ tables:
   });
 });
 
-describe('a join that the YAML begins to have', () => {
-  test('holds for the rows that exist, from a reload on, and is read again when it leads elsewhere', async () => {
+describe('a join that is added to the YAML', () => {
+  test('applies to existing rows after a reload, and is read again when it leads elsewhere', async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');
     await source.query(

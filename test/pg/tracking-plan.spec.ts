@@ -35,7 +35,7 @@ async function withClient<T>(url: string, work: (client: Client) => Promise<T>):
 const plan = (database: TestDatabase, config: TrackingConfig, url = database.url): Promise<TrackingPlan> =>
   withClient(url, async (client) => planTracking({ config, catalog: await readCatalog(client) }));
 
-/** Applies and returns what was applied; afterwards nothing is left to do. */
+/** Applies a plan and returns it. Afterwards nothing is left to do. */
 async function apply(database: TestDatabase, config: TrackingConfig): Promise<TrackingPlan> {
   const before = await plan(database, config);
   expect(before.problems).toEqual([]);
@@ -56,7 +56,7 @@ const published = async (database: TestDatabase): Promise<string[]> =>
   ).map(({ name }) => name);
 
 describe('plan and apply', () => {
-  test('bring the sample CRM to what its file says, and then there is nothing to do', async () => {
+  test('bring the sample CRM to the state of its file, and then have nothing to do', async () => {
     await using database = await freshDatabase('crm');
     const config = loadConfig({
       file: path.resolve(import.meta.dirname, '../../config/sample.yaml'),
@@ -84,7 +84,7 @@ describe('plan and apply', () => {
     ).toEqual([{ relname: 'organizations' }]);
   });
 
-  test('cope with names that have capitals, spaces, dots, quotes and stars in them', async () => {
+  test('accept names with capitals, spaces, dots, quotes and stars', async () => {
     await using database = await freshDatabase('empty');
     await database.query(
       `create schema "we.ird"; create table public."Weird Table" (id int primary key, "col umn" text);
@@ -104,7 +104,7 @@ describe('plan and apply', () => {
     );
   });
 
-  test('add what the file gains and drop what it loses', async () => {
+  test('add the tables that the file gains and drop those that it loses', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key); create table b (id int primary key)');
     await apply(database, configOf(database, 'tables: { public.a: { entity: a } }'));
@@ -119,7 +119,7 @@ describe('plan and apply', () => {
     expect(await published(database)).toEqual(['public.b']);
   });
 
-  test('put back what somebody else changed in the publication', async () => {
+  test('restore what somebody else changed in the publication', async () => {
     await using database = await freshDatabase('empty');
     await database.query(
       'create table a (id int primary key, x int); create table b (id int primary key); create table c (id int)',
@@ -143,7 +143,7 @@ describe('plan and apply', () => {
     ).toEqual([{ attnames: '{id,x}', rowfilter: null }]);
   });
 
-  test('put back a column list, with which updates would be refused', async () => {
+  test('remove a column list with which PostgreSQL would refuse updates', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key, x int)');
     const config = configOf(database, 'tables: { public.a: { entity: a } }');
@@ -182,7 +182,7 @@ describe('plan and apply', () => {
     await apply(database, config);
   });
 
-  test('publish a partition by itself where only the partition is tracked', async () => {
+  test('publish a partition itself where only the partition is tracked', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`create table events (id int primary key) partition by range (id);
       create table events_1 partition of events for values from (1) to (10)`);
@@ -190,14 +190,14 @@ describe('plan and apply', () => {
     expect(await published(database)).toEqual(['public.events_1']);
   });
 
-  test('leave a table out that only inherits from a tracked one', async () => {
+  test('leave out a table that only inherits from a tracked one', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table base (id int primary key); create table child () inherits (base)');
     await apply(database, configOf(database, 'tables: { public.base: { entity: base } }'));
     expect(await published(database)).toEqual(['public.base']);
   });
 
-  test('make updates of a table without a primary key possible before it is published', async () => {
+  test('give a table without a primary key an identity before it is published, so that updates work', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table log (line text)');
     const applied = await apply(database, configOf(database, 'tables: { public.log: { entity: log } }'));
@@ -206,7 +206,7 @@ describe('plan and apply', () => {
     await database.query(`insert into log values ('a'); update log set line = 'b'; delete from log`);
   });
 
-  test('never touch the trail, the queue, views or unlogged tables, whatever a pattern says', async () => {
+  test('never touch the trail, the queue, views or unlogged tables, whatever a pattern matches', async () => {
     await using database = await freshDatabase('trail');
     await database.query(`create schema bullmq; create table bullmq.job (id int primary key); create table a (id int primary key);
       create view v as select * from a; create unlogged table u (id int primary key)`);
@@ -215,7 +215,7 @@ describe('plan and apply', () => {
     expect(applied.warnings.join('\n')).toContain('public.u is unlogged');
   });
 
-  test('publish tables of labels that are not tracked, whose identity stays as it is where it has the key', async () => {
+  test('publish tables of labels that are not tracked, and keep their identity where it has the key', async () => {
     await using database = await freshDatabase('empty');
     await database.query(
       'create table a (id int primary key, team int); create table teams (id int primary key, name text)',
@@ -234,7 +234,7 @@ describe('plan and apply', () => {
 describe("full identity is not set where PostgreSQL would then refuse the application's updates:", () => {
   const tracked = 'tables: { public.a: { entity: a } }';
 
-  /** Virtual columns came with 18. Before, the column is a stored one, which hinders nothing. */
+  /** Virtual columns came with PostgreSQL 18. Before, the column is a stored one, which is harmless. */
   const virtualFrom = (major: number): string =>
     `int generated always as (x * 2) ${major >= 18 ? 'virtual' : 'stored'}`;
 
@@ -270,7 +270,7 @@ describe("full identity is not set where PostgreSQL would then refuse the applic
     );
   });
 
-  test('a table of which another publication holds some columns keeps its key', async () => {
+  test('a table that another publication holds with only some columns keeps its key', async () => {
     await using database = await freshDatabase('empty');
     await database.query(
       'create table a (id int primary key, x int, y int); create publication other for table a (id, x)',
@@ -280,12 +280,12 @@ describe("full identity is not set where PostgreSQL would then refuse the applic
     await database.query('insert into a values (1, 1); update a set x = 2');
   });
 
-  test('a table whose stored generated column another publication hides keeps its key', async () => {
+  test('a table keeps its key when another publication omits its stored generated column', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`create table a (id int primary key, x int, y int generated always as (x * 2) stored);
       create publication other for all tables`);
     const applied = await apply(database, configOf(database, tracked));
-    // Before 18 PostgreSQL publishes none and minds none.
+    // Before PostgreSQL 18 no generated column is published, and none prevents anything.
     expect(
       applied.warnings.some((text) =>
         text.includes('it has generated columns that publication other does not publish'),
@@ -294,7 +294,7 @@ describe("full identity is not set where PostgreSQL would then refuse the applic
     await database.query('insert into a values (1, 1); update a set x = 2');
   });
 
-  test('a stored generated column alone is no hindrance, for our publication publishes it', async () => {
+  test('a stored generated column alone is harmless, because our publication publishes it', async () => {
     await using database = await freshDatabase('empty');
     await database.query(
       'create table a (id int primary key, x int, y int generated always as (x * 2) stored)',
@@ -307,7 +307,7 @@ describe("full identity is not set where PostgreSQL would then refuse the applic
   });
 });
 
-test('an audit table is published as it is: only its new rows are asked for', async () => {
+test('an audit table is published without changes: only its new rows are needed', async () => {
   await using database = await freshDatabase('empty');
   await database.query('create table a (id int primary key)');
   await database.query('create table audits (id int primary key, user_id int)');
@@ -329,7 +329,7 @@ test('an audit table is published as it is: only its new rows are asked for', as
   expect(await published(database)).toEqual(['public.a', 'public.audits', 'public.keyless']);
   await database.query('insert into audits values (1, 7); update audits set user_id = 2; delete from audits');
   await database.query('insert into keyless values (7); update keyless set user_id = 2; delete from keyless');
-  // One that is tracked as well is tracked as any other.
+  // One that is tracked as well is tracked like any other table.
   const both = await apply(
     database,
     configOf(database, `${yaml}tables: { public.a: { entity: a }, public.audits: { entity: audit } }\n`),
@@ -347,7 +347,7 @@ describe('a plan names what does not fit:', () => {
     (await plan(database, configOf(database, text))).problems.map(
       ({ code, message }) => `${code} ${message}`,
     );
-  /** Without the places in the file. */
+  /** Messages without their places in the file. */
   const messagesOf = async (database: TestDatabase, text: string): Promise<string[]> =>
     (await placedOf(database, text)).map((line) => line.replace(/w\.yaml:\d+:\d+: /, ''));
 
@@ -439,7 +439,7 @@ tables:
     );
   });
 
-  test('a rule of redact that matches nothing, which is a mistake: what it should redact is stored', async () => {
+  test('a rule of redact that matches nothing: its values would be stored', async () => {
     await using database = await freshDatabase('empty');
     await database.query(
       'create table a (id int primary key, body text, settings jsonb, title text); create table other (boddy text)',
@@ -475,7 +475,7 @@ tables: { public.a: { entity: a } }
     );
   });
 
-  test('a rule of redact that matches nothing stops nothing that runs: a migration may have dropped the column', async () => {
+  test('a rule of redact that matches nothing does not stop a running capture: a migration may have dropped the column', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key, body text)');
     const config = configOf(
@@ -490,7 +490,7 @@ tables: { public.a: { entity: a } }
     expect(applyProblems(await plan(database, config))).toHaveLength(1);
   });
 
-  test('exclusions of nothing, actions that are never taken, and columns of a list that do not exist', async () => {
+  test('exclusions of nothing, actions that never occur, and listed columns that do not exist', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key, state text, kind int, seen int)');
     const { warnings } = await plan(
@@ -527,7 +527,7 @@ tables:
     ]);
   });
 
-  test('columns of the rules for a modifier that do not exist', async () => {
+  test('missing columns in the rules for a modifier', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key, sender_id int, kind text)');
     await database.query('create table people (id int primary key, name text)');
@@ -581,7 +581,7 @@ tables: { public.a: { entity: a } }
     ]);
   });
 
-  test('what the way to a tenant leads through, and tables without tenant while others have one', async () => {
+  test('tables and columns on the way to a tenant, and tables without a tenant while others have one', async () => {
     await using database = await freshDatabase('empty');
     await database.query(
       'create table teams (id int primary key, account int); create table members (id int primary key, team_id int);' +
@@ -611,7 +611,7 @@ tables: { public.a: { entity: a } }
     );
   });
 
-  test('columns that look like secrets and are stored, until somebody decides', async () => {
+  test('columns that look like secrets and are stored, until the YAML decides', async () => {
     await using database = await freshDatabase('empty');
     await database.query(`create table sessions (token text primary key, api_key uuid, password text, token_count int,
       otp_secret text, access_token text, public_key text)`);
@@ -649,7 +649,7 @@ tables: { public.a: { entity: a } }
     );
   });
 
-  test('a publication of all tables or of whole schemas, which is left as it is', async () => {
+  test('a publication of all tables or of whole schemas, which stays unchanged', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key); create publication waltrail for all tables');
     const config = configOf(database, 'tables: { public.a: { entity: a } }');
@@ -671,7 +671,7 @@ tables: { public.a: { entity: a } }
 });
 
 describe('apply', () => {
-  test('gives up after five seconds where the application holds a table, and leaves everything as it was', async () => {
+  test('gives up after five seconds when the application locks a table, and leaves everything unchanged', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key); create table b (id int primary key)');
     const config = configOf(database, 'tables: { public.*: { entity: x } }');
@@ -690,7 +690,7 @@ describe('apply', () => {
     await apply(database, config);
   });
 
-  test('waits for locks five seconds in all, so that the tables it has are not held for minutes', async () => {
+  test('waits for locks five seconds in all, so that it does not hold other tables for minutes', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key); create table b (id int primary key)');
     const pending = await plan(database, configOf(database, 'tables: { public.*: { entity: x } }'));
@@ -704,7 +704,7 @@ describe('apply', () => {
           code: 'TRACKING_LOCK_TIMEOUT',
           message: expect.stringContaining('public.b'),
         });
-        // Let go of the first when half of the time is over; the second then has only the other half.
+        // The first lock is released when half of the time is over. The second then has only the other half.
         await until('apply to wait', () => performance.now() - began > 2_500);
         await first.query('rollback');
         await failed;
@@ -713,7 +713,7 @@ describe('apply', () => {
     });
   });
 
-  test('says what a role without rights on the tables may not do', async () => {
+  test('reports what a role without rights on the tables may not do', async () => {
     await using database = await freshDatabase('empty');
     const role = `${database.name}_role`;
     await database.query(
@@ -734,7 +734,7 @@ describe('apply', () => {
     }
   });
 
-  test('is for whoever owns the tables, also where that role may not start replication', async () => {
+  test('works for the owner of the tables, even if that role may not start replication', async () => {
     await using database = await freshDatabase('empty');
     const role = `${database.name}_owner`;
     await database.query(`create role ${role} login password 'x'; grant create on database ${database.name} to ${role};
@@ -753,7 +753,7 @@ describe('apply', () => {
     }
   });
 
-  test("that meets somebody else's publication of the same name fails as a whole", async () => {
+  test('fails as a whole when a publication of the same name already exists', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key)');
     const pending = await plan(database, configOf(database, 'tables: { public.a: { entity: a } }'));
@@ -790,7 +790,7 @@ describe('the commands', () => {
     }
   }
 
-  test('plan prints SQL and reasons, apply runs them, and a second of either has nothing to do', async () => {
+  test('plan prints SQL and reasons, apply runs them, and running either again has nothing to do', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key)');
     const options = { url: database.url, tables: 'tables: { public.a: { entity: a } }' };
@@ -817,7 +817,7 @@ describe('the commands', () => {
     }
   });
 
-  test('end with 1 and apply the rest where there are problems of single tables', async () => {
+  test('end with 1 and apply the rest when single tables have problems', async () => {
     await using database = await freshDatabase('empty');
     await database.query(
       'create table a (id int primary key); create table e (id int) partition by range (id)',
@@ -837,7 +837,7 @@ describe('the commands', () => {
     expect([again.code, again.output]).toEqual([1, expect.not.stringContaining('Applied')]);
   });
 
-  test('end with 1 and change nothing where there are problems', async () => {
+  test('end with 1 and change nothing when there are other problems', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key)');
     const options = {
@@ -854,8 +854,8 @@ describe('the commands', () => {
   });
 });
 
-describe('advice', () => {
-  test('is the SQL by which only the application can send logical messages, for every overload', async () => {
+describe('advice of plan', () => {
+  test('has the SQL that lets only the application send logical messages, for every overload', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create table a (id int primary key)');
     const config = configOf(database, 'tables: { public.a: { entity: a } }');
@@ -880,7 +880,7 @@ describe('advice', () => {
       expect(new Set(await may(app))).toEqual(new Set([true]));
       expect(new Set(await may(other))).toEqual(new Set([false]));
       expect((await plan(database, config)).advice).toEqual([]);
-      // What an application has to know to sign them.
+      // What an application has to know to sign messages.
       expect(
         await database.query(
           `select has_function_privilege('${app}', 'pg_control_system()', 'execute') as may`,

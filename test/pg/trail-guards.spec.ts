@@ -25,7 +25,7 @@ afterAll(async () => {
   await trail[Symbol.asyncDispose]();
 });
 
-/** Both ways to have a role: a login of its own, and SET ROLE of the owner that is not undone. */
+/** Both ways to have a role: a separate login, and SET ROLE by the owner without a reset. */
 const WAYS = ['login', 'set role'] as const;
 
 async function connectAs(login: TrailLogin, way: (typeof WAYS)[number]): Promise<pg.Client> {
@@ -35,7 +35,9 @@ async function connectAs(login: TrailLogin, way: (typeof WAYS)[number]): Promise
   return client;
 }
 
-/** Runs statements one after the other; gives the SQLSTATE of the first that fails, 00000 where none does. */
+/**
+ * Runs statements one after the other. Returns the SQLSTATE of the first that fails, or 00000 if none fails.
+ */
 async function sqlStateOf(client: pg.Client, statements: readonly string[]): Promise<string> {
   try {
     for (const sql of statements) await client.query(sql);
@@ -49,15 +51,15 @@ async function sqlStateOf(client: pg.Client, statements: readonly string[]): Pro
 const proofOf = (secret: string): Buffer => createHash('sha256').update(secret).digest();
 const hex = (bytes: Buffer): string => `'\\x${bytes.toString('hex')}'::bytea`;
 
-describe.each(WAYS)('with the role by %s', (way) => {
-  test('the API cannot make itself a token or a session, whatever it knows of those that are there', async () => {
+describe.each(WAYS)('a role obtained by %s:', (way) => {
+  test('the API cannot make itself a token or a session, whatever it knows about existing ones', async () => {
     await createToken(owner, { name: 'Ada', role: 'admin' });
     const stored = await trail.query<{ sha256: Buffer }>('select sha256 from trail.token');
     const client = await connectAs('api', way);
     try {
       const mine = proofOf(randomBytes(32).toString('base64url'));
       for (const { sha256 } of stored) {
-        // What the table has, from a backup, is no proof.
+        // The stored hash, as from a backup, is no proof.
         const { rows } = await client.query(
           `select * from trail.open_session(${hex(sha256)}, ${hex(mine)}, interval '1 hour')`,
         );
@@ -89,7 +91,7 @@ describe.each(WAYS)('with the role by %s', (way) => {
     expect(await trail.query(`select from trail.token where name = 'mine'`)).toEqual([]);
   });
 
-  test('objects of the API in its temporary schema are not used by the functions', async () => {
+  test("the functions use no objects of the API's temporary schema", async () => {
     const client = await connectAs('api', way);
     try {
       const mine = proofOf('mine');
@@ -106,7 +108,7 @@ describe.each(WAYS)('with the role by %s', (way) => {
     }
   });
 
-  test('the API opens a session with the secret of a token, for 12 hours at most, and a code once', async () => {
+  test('the API opens a session with the secret of a token, for 12 hours at most, and with a code only once', async () => {
     const token = await createToken(owner, { name: 'Grace', role: 'viewer' });
     const code = await createToken(owner, { name: 'Once', role: 'admin', singleUse: true });
     const client = await connectAs('api', way);
@@ -127,7 +129,7 @@ describe.each(WAYS)('with the role by %s', (way) => {
     }
   });
 
-  test('the API cannot date an access back, nor remove or change one', async () => {
+  test('the API cannot backdate an access, nor remove or change one', async () => {
     const client = await connectAs('api', way);
     try {
       const before = new Date();
@@ -187,7 +189,7 @@ describe.each(WAYS)('with the role by %s', (way) => {
     expect((await trail.query('select from trail.entry')).length).toBe(100);
   });
 
-  test('the writer gives no other name to an entry that is stored', async () => {
+  test('the writer cannot rename a stored entry', async () => {
     const [{ next: next } = { next: '' }] = await trail.query<{ next: string }>(
       'select next_id::text as next from trail.checkpoint',
     );
@@ -225,7 +227,7 @@ describe.each(WAYS)('with the role by %s', (way) => {
     expect(await trail.query('select * from trail.lookup order by table_name, key, from_id')).toEqual(before);
   });
 
-  test('nor with a snapshot from before the entry was stored, or a transaction that has waited', async () => {
+  test('the writer cannot rename an entry with a snapshot from before it was stored, or in a transaction that waited', async () => {
     const client = await connectAs('writer', way);
     const advance = (): Promise<unknown> =>
       trail.query('update trail.checkpoint set next_id = next_id + 1, entries = entries + 1');
@@ -235,7 +237,7 @@ describe.each(WAYS)('with the role by %s', (way) => {
       await client.query('select next_id from trail.checkpoint');
       await advance();
       expect(await sqlStateOf(client, [names])).toBe('40001');
-      // It keeps the checkpoint where it is until it is over: so no entry comes between.
+      // The checkpoint stays where it is until this transaction ends, so no entry comes between.
       await client.query('begin');
       await client.query(names);
       const advanced = advance();
@@ -252,7 +254,7 @@ describe.each(WAYS)('with the role by %s', (way) => {
   });
 });
 
-test('a login of a role stays in it: there is nothing to go back to', async () => {
+test('a login of a role stays in it: it cannot switch to another one', async () => {
   for (const login of ['writer', 'reader', 'api', 'keeper'] as const) {
     const client = await connectAs(login, 'login');
     try {
@@ -272,7 +274,7 @@ test('a login of a role stays in it: there is nothing to go back to', async () =
   }
 });
 
-test('functions with the rights of the owner are pinned, and each is executable by one role, or those that share it', async () => {
+test("functions with the owner's rights have a pinned search_path, and each is executable only by the roles that need it", async () => {
   const functions = await trail.query<{ name: string; config: string[] | null; by: string[] }>(
     `select p.proname as name, p.proconfig as config,
             array(select coalesce(r.rolname, 'public')::text from aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a

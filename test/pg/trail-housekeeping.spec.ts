@@ -19,9 +19,9 @@ async function count(database: TestDatabase, sql: string): Promise<number> {
 const PARTITIONS = `pg_inherits where inhparent = 'trail.entry'::regclass`;
 
 describe('housekeeping', () => {
-  test('summarises full blocks and the last of a finished day, and never the open one', async () => {
+  test('summarises full blocks and the last block of a finished day, and never the open one', async () => {
     await using database = await freshDatabase('trail');
-    // Yesterday and today: each a full block and a part of one.
+    // Yesterday and today, each with a full block and a part of one.
     const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
     await seedTrail({
       url: database.url,
@@ -94,7 +94,7 @@ describe('housekeeping', () => {
     expect(rare!.tenants).toBe(1);
   });
 
-  test('makes the partitions of the next seven days again when they are missing', async () => {
+  test('creates missing partitions of the next seven days again', async () => {
     await using database = await freshDatabase('trail');
     const before = await count(database, PARTITIONS);
     await database.query(`select trail.drop_before(trail.today() + 5)`);
@@ -112,7 +112,7 @@ describe('housekeeping', () => {
     }
   });
 
-  test('drops what is older than the retention with its summaries, and keeps the rest', async () => {
+  test('drops entries that are older than the retention with their summaries, and keeps the rest', async () => {
     await using database = await freshDatabase('trail');
     await database.query('update trail.retention_floor set days = 4');
     await seedTrail({
@@ -147,7 +147,7 @@ describe('housekeeping', () => {
     expect(left).toEqual({ first: -4, days: -4, blocks: -4, chunks: -4, lists: -4, values: 0 });
   });
 
-  test('keeps to the floor of the trail where the YAML asks for less, and says so once', async () => {
+  test('keeps to the floor of the trail when the YAML asks for less, and reports that once', async () => {
     await using database = await freshDatabase('trail');
     await database.query('update trail.retention_floor set days = 6');
     await seedTrail({
@@ -169,7 +169,11 @@ describe('housekeeping', () => {
       intervalMs: 20,
     });
     try {
-      await until('old accesses to go', async () => (await count(database, 'trail.access')) <= 6, 15_000);
+      await until(
+        'old accesses to be removed',
+        async () => (await count(database, 'trail.access')) <= 6,
+        15_000,
+      );
     } finally {
       await housekeeping.stop();
     }
@@ -183,7 +187,7 @@ describe('housekeeping', () => {
     ]);
   });
 
-  test('drops days while lists of theirs are left, which no facet counts and the next round removes', async () => {
+  test('drops days before their lists; no facet counts those, and the next round removes them', async () => {
     await using database = await freshDatabase('trail');
     const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
     const range = { from: new Date(midnight - 4 * DAY_MS), to: new Date(midnight + DAY_MS / 2) };
@@ -211,7 +215,7 @@ describe('housekeeping', () => {
     expect(await count(database, 'trail.chunk')).toBe(2);
   });
 
-  test('never drops the day that the writer is in, however long ago that was', async () => {
+  test("never drops the writer's current day, however old it is", async () => {
     await using database = await freshDatabase('trail');
     await seedTrail({
       url: database.url,
@@ -228,7 +232,7 @@ describe('housekeeping', () => {
     await expect(database.query('select trail.retain_days(0)')).rejects.toMatchObject({ code: '22023' });
   });
 
-  test('logs what fails without ending, and goes on when it can', async () => {
+  test('logs failures without ending, and continues when it can', async () => {
     await using database = await freshDatabase('trail');
     await database.query('alter function trail.roll_up rename to roll_up_gone');
     const lines: string[] = [];
@@ -264,7 +268,7 @@ describe('housekeeping', () => {
     });
     await until('a line of log', () => lines.length > 0, 15_000);
     await housekeeping.stop();
-    // A lasting problem is said once.
+    // A lasting problem is logged once.
     expect(lines).toHaveLength(1);
     expect(JSON.parse(lines[0]!)).toMatchObject({ code: 'PG_UNREACHABLE' });
     expect(lines.join()).not.toContain('s3cret');

@@ -16,8 +16,8 @@ const CHUNK = 16_384;
 const DAY_MS = 86_400_000;
 
 /**
- * Entries of which no two follow each other with the same words; each 7th without an entity, each 17th of a
- * row that moved from a tenant, from an id or from both, as much as a writer can.
+ * Writes entries of many kinds. No two neighbours have the same words. Each 7th has no entity. Each 17th is
+ * of a row that moved from a tenant, from an id or from both.
  */
 function writeMixed(writer: TrailWriter, count: number, from = 0): void {
   for (let n = from; n < from + count; n++) {
@@ -46,7 +46,7 @@ async function storeMixed(
   await writer.commit();
 }
 
-/** How many complete chunks the running day has: where the trail began. */
+/** Number of complete chunks of the current day, on which the trail began. */
 async function chunksOf(trail: TestDatabase): Promise<number> {
   const indexed = await expectIndexed(trail);
   const [{ chunks }] = (await trail.query<{ chunks: number }>(
@@ -110,7 +110,7 @@ describe('the lists of a chunk', () => {
     expect(await chunksOf(trail)).toBe(1);
   });
 
-  test('are made up for when an entry of the trail itself was its last', async () => {
+  test('are created by the next writer when its last entry was one of the trail itself', async () => {
     await using trail = await freshDatabase('trail');
     const writer = await openWriter(trail);
     await storeMixed(writer, CHUNK - 1, { lsn: 200n });
@@ -121,7 +121,7 @@ describe('the lists of a chunk', () => {
     expect(await chunksOf(trail)).toBe(1);
   });
 
-  test('are forgotten, and no reader asks them, when entries and checkpoint were taken back by hand', async () => {
+  test('are removed, and used by no reader, when entries and checkpoint were reset by hand', async () => {
     await using trail = await freshDatabase('trail');
     const writer = await openWriter(trail);
     await storeMixed(writer, 3 * CHUNK + 5, { lsn: 200n });
@@ -155,7 +155,7 @@ describe('the lists of a chunk', () => {
     }
   });
 
-  test('are made of a part of it when its day is over', async () => {
+  test('are computed from a part of it when its day is over', async () => {
     await using trail = await freshDatabase('trail');
     const midnight = Math.floor(Date.now() / DAY_MS) * DAY_MS;
     const range = { from: new Date(midnight - 2 * DAY_MS), to: new Date(midnight + DAY_MS / 2) };
@@ -180,7 +180,7 @@ test('the hash of an entity is the same in SQL and in the writer', async () => {
     const bytes = Buffer.from(`..${text}`);
     return entityHash(viewOf(bytes), 2, bytes.length - 2);
   };
-  // FNV-1a's published values for these.
+  // Published values of FNV-1a for these texts.
   expect(inWriter('') >>> 0).toBe(0x811c9dc5);
   expect(inWriter('foobar') >>> 0).toBe(0xbf9cf968);
   const text = fc.string({ unit: 'binary', maxLength: 400 }).filter((one) => !/[\0\p{Surrogate}]/u.test(one));

@@ -30,7 +30,7 @@ const check = (urls: TrailUrls['urls'] = {}): Promise<void> =>
   checkLogins({ trail: { url: trail.url, urls }, writes: true, log: silentLog });
 
 describe('a URL of trail.urls', () => {
-  test('is fit where its login has one role and nothing more', async () => {
+  test('is accepted when its login has one role and nothing more', async () => {
     await check(logins.urls);
   });
 
@@ -45,7 +45,7 @@ describe('a URL of trail.urls', () => {
     ['', 'grant delete on trail.entry to %s', /it may delete on trail.entry/],
     ['', 'grant execute on function trail.drop_before to %s', /it may execute trail.drop_before\(integer\)/],
     ['', 'grant create on schema trail to %s', /it may make objects in trail/],
-  ])('%s %s is refused, with what it may do', async (attributes, grant, says) => {
+  ])('is refused when its login has more rights (%s %s), and names them', async (attributes, grant, says) => {
     const login = `more_${trail.name}`;
     await trail.query(`create role ${login} login password 'p' ${attributes} in role waltrail_writer`);
     try {
@@ -64,7 +64,7 @@ describe('a URL of trail.urls', () => {
     }
   });
 
-  test('is refused where its login has another role, with the statement that gives it', async () => {
+  test('is refused when its login lacks the role, with the statement that grants it', async () => {
     await expect(check({ ...logins.urls, keeper: logins.urls.reader })).rejects.toMatchObject({
       code: 'TRAIL_LOGIN',
       message: `trail.urls.keeper: the login ${logins.names.reader} is not a member of waltrail_keeper.`,
@@ -72,7 +72,7 @@ describe('a URL of trail.urls', () => {
     });
   });
 
-  test('is refused where it leads to another trail, though its login has the role there', async () => {
+  test('is refused when it leads to another trail, although its login has the role there', async () => {
     await using other = await freshDatabase('trail');
     const url = new URL(logins.urls.api);
     url.pathname = `/${other.name}`;
@@ -82,7 +82,7 @@ describe('a URL of trail.urls', () => {
     });
   });
 
-  test('that cannot be opened is told of without its password', async () => {
+  test('is reported without its password when it cannot be opened', async () => {
     const url = new URL(logins.urls.api);
     url.username = 'nobody_there';
     url.password = 's3cret';
@@ -92,7 +92,7 @@ describe('a URL of trail.urls', () => {
   });
 });
 
-test('the owner of the trail is warned of once, with the roles that have no login, and the SQL that makes them', async () => {
+test('the owner of the trail is warned once, with the roles that have no login, and the SQL that creates them', async () => {
   const lines: Record<string, unknown>[] = [];
   const destination = new Writable({
     write: (chunk, _encoding, done) => {
@@ -160,7 +160,7 @@ test('a daemon that knows no owner captures, answers, exports and keeps the trai
   );
 });
 
-test('plan says the SQL that makes a login for each role, where the owner is used for all', async () => {
+test('plan prints the SQL that creates a login for each role, when the owner is used for all', async () => {
   await using ground = await notesGround({ trail });
   const { source, daemons } = ground;
   const { stdout } = await promisify(execFile)(process.execPath, [CLI, 'plan'], {

@@ -15,7 +15,7 @@ describe('migrateTrail', () => {
     expect(applied!.all).toBeGreaterThan(0);
   });
 
-  test('partitions of today and of seven days ahead exist afterwards, and none catches what fits nowhere', async () => {
+  test('partitions exist for today and the next seven days, and there is no default partition', async () => {
     await using database = await freshDatabase('trail');
     const partitions = await database.query<{ name: string; bound: string }>(
       `select c.relname as name, pg_get_expr(c.relpartbound, c.oid) as bound
@@ -41,7 +41,7 @@ describe('migrateTrail', () => {
     expect(compressions).toEqual([{ compression: server!.lz4 ? 'l' : '' }]);
   });
 
-  test('a trail that a newer version has migrated is refused and left as it is', async () => {
+  test('a trail that a newer version has migrated is refused and left unchanged', async () => {
     await using database = await freshDatabase('trail');
     await database.query(`insert into trail.migration (name, run_on) values ('9999_later', now())`);
     await expect(migrateTrail({ url: database.url, log: silentLog })).rejects.toMatchObject({
@@ -50,7 +50,7 @@ describe('migrateTrail', () => {
     });
   });
 
-  test('a migration that fails leaves nothing behind and is named with its SQLSTATE', async () => {
+  test('a migration that fails leaves nothing and is reported with its SQLSTATE', async () => {
     await using database = await freshDatabase('empty');
     await database.query('create schema trail; create table trail.checkpoint (of_someone_else int)');
     await expect(migrateTrail({ url: database.url, log: silentLog })).rejects.toMatchObject({
@@ -63,7 +63,7 @@ describe('migrateTrail', () => {
     expect(left!.tables).toBe(0);
   });
 
-  test('an unreachable server is named without its password', async () => {
+  test('an unreachable server is reported without its password', async () => {
     await expect(
       migrateTrail({ url: 'postgres://someone:s3cret@127.0.0.1:1/trail', log: silentLog }),
     ).rejects.toMatchObject({ code: 'PG_UNREACHABLE', message: expect.not.stringContaining('s3cret') });

@@ -26,7 +26,7 @@ afterAll(async () => {
   await database?.[Symbol.asyncDispose]();
 });
 
-/** Statements that the session holds, with how often each was run by a plan that knows no values. */
+/** Statements that the session holds, with the number of runs of each by a generic plan. */
 async function plansOf(client: pg.ClientBase): Promise<{ statement: string; generic: number }[]> {
   const { rows } = await client.query<{ statement: string; generic: number }>(
     'select statement, generic_plans::int4 as generic from pg_prepared_statements where from_sql = false',
@@ -34,14 +34,14 @@ async function plansOf(client: pg.ClientBase): Promise<{ statement: string; gene
   return rows;
 }
 
-describe('statements whose plans are kept', () => {
+describe('statements with stored plans', () => {
   let client: pg.Client;
   beforeEach(async () => {
     client = await connect({ url: database.url, purpose: 'test' });
   });
   afterEach(() => client.end());
 
-  test('a statement that comes again is not planned again', async () => {
+  test('a repeated statement is not planned again', async () => {
     await client.query('set plan_cache_mode = force_generic_plan');
     for (const value of [1, 2, 3]) {
       const { rows } = await queryPlanned(client, 'select $1::int4 + 1 as sum', [value]);
@@ -50,7 +50,7 @@ describe('statements whose plans are kept', () => {
     expect(await plansOf(client)).toEqual([{ statement: 'select $1::int4 + 1 as sum', generic: 3 }]);
   });
 
-  test('of many statements the connection keeps those that were used last', async () => {
+  test('the connection keeps the plans of the 120 statements that were used last', async () => {
     const often = 'select 0 as n where $1::bool';
     for (let n = 1; n <= 300; n++) {
       await queryPlanned(client, `select ${n} as n where $1::bool`, [true]);
@@ -61,7 +61,7 @@ describe('statements whose plans are kept', () => {
     expect(kept).toContain(often);
     expect(kept).toContain('select 300 as n where $1::bool');
     expect(kept).not.toContain('select 1 as n where $1::bool');
-    // One that was pushed out is prepared anew.
+    // A statement that was dropped is prepared again.
     expect((await queryPlanned(client, 'select 1 as n where $1::bool', [true])).rows).toEqual([{ n: 1 }]);
   });
 
@@ -69,7 +69,7 @@ describe('statements whose plans are kept', () => {
     ['before it is prepared', 'select nothing from nowhere where $1::bool', true],
     ['when it runs', 'select 1 / $1::int4', 0],
   ])(
-    'a statement that fails %s ends the time of its connection, and with it what it left on the server',
+    'a statement that fails %s retires its connection, and with it what the statement left on the server',
     async (_, text, value) => {
       expect(isWornOut(client)).toBe(false);
       await expect(queryPlanned(client, text, [value])).rejects.toThrow();
@@ -77,7 +77,7 @@ describe('statements whose plans are kept', () => {
     },
   );
 
-  test('a connection has served its time when it has made thousands of plans', async () => {
+  test('a connection is retired when it has made thousands of plans', async () => {
     expect(isWornOut(client)).toBe(false);
     for (let n = 0; n < 2_000; n++) await queryPlanned(client, `select ${n} where $1::bool`, [true]);
     expect(isWornOut(client)).toBe(true);
@@ -93,7 +93,7 @@ describe('pages', () => {
   let all: PlainEntry[];
 
   beforeAll(async () => {
-    // 41 days: groups of eight that are whole and that are not, days whose plans are kept and older ones.
+    // 41 days: complete and incomplete groups of eight, and days with and without stored plans.
     await seedTrail({ url: database.url, entries: 6_000, from: FROM, to: TO });
     pool = openTrailPool({ url: database.url, purpose: 'test', role: 'waltrail_reader', max: 1 });
     reader = new TrailReader({ pool });
@@ -101,7 +101,7 @@ describe('pages', () => {
   });
   afterAll(() => pool?.end());
 
-  /** What `look` sees on the connection of the reader. */
+  /** Runs `look` on the connection of the reader. */
   async function onConnection<T>(look: (client: pg.PoolClient) => Promise<T>): Promise<T> {
     const client = await pool.connect();
     return look(client).finally(() => client.release());
@@ -114,7 +114,7 @@ describe('pages', () => {
     { modifiers: ['1', '15'], tenant: '2' },
     { entityTypes: ['team'], q: 'name' },
     { from: '2026-10-29T05:00:00Z', to: '2026-11-12T21:00:00Z', modifiers: ['1'] },
-  ])('over forty days are those of a plain reading: %j', async (filter) => {
+  ])('over forty days equal those of a plain reading: %j', async (filter) => {
     const whole = { ...ALWAYS, ...filter };
     await expectAgreement({ reader, all }, whole, { facets: filter.q === undefined });
     const found = ids(matching(all, whole));
@@ -129,7 +129,7 @@ describe('pages', () => {
     expect(oldestFirst).toEqual(found.toReversed());
   });
 
-  test('of a filter are all read by the same plans, whatever its values and range', async () => {
+  test('are read by the same plans for a filter, whatever its values and range', async () => {
     await reader.page({ actions: ['edit'], tenant: '1', ...ALWAYS }, { limit: 50 });
     const statements = async () =>
       (await onConnection(plansOf)).filter(({ statement }) => statement.includes('tenant_id'));
@@ -145,7 +145,7 @@ describe('pages', () => {
       expect(generic).toBeGreaterThanOrEqual(first[index]!.generic);
   });
 
-  test('that took too long are read again on another connection', async () => {
+  test('are read again on another connection when they took too long', async () => {
     const backend = () =>
       onConnection(
         async (client) =>
@@ -165,7 +165,7 @@ describe('pages', () => {
     expect(await backend()).not.toBe(before);
   });
 
-  test('open the partitions of eight days at a time, and no other', async () => {
+  test('open the partitions of eight days at a time, and no others', async () => {
     const dictionaries = new ReaderDictionaries();
     const opened = (limit: number, filter: Partial<EntryFilter>) =>
       withSnapshot(
@@ -186,9 +186,9 @@ describe('pages', () => {
           return rows.map(({ name }) => name);
         },
       );
-    // Once planned, and once by the plan that is kept.
+    // Planned once, and then with the stored plan.
     for (let time = 0; time < 2; time++) {
-      // Of the eight days that begin with the 17th there are entries of four.
+      // The group of eight days that begins with the 17th has entries on four days.
       const newest = ['20', '19', '18', '17'].map((day) => `entry_2026_11_${day}`);
       expect(await opened(3, { actions: ['edit'] })).toEqual(newest);
       expect(await opened(300, { actions: ['edit'], from: '2026-11-18T00:00:00Z' })).toEqual(newest);

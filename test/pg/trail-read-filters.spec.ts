@@ -8,14 +8,14 @@ import { expectAgreement } from '../support/trail-agreement.ts';
 import { indexTrail, MOVES, seedTrail } from '../support/trail-data.ts';
 import { matching, readPlainEntries, shownAction, type PlainEntry } from '../support/trail-oracle.ts';
 
-// Two days, the second still running: full blocks and chunks, a finished day's last ones, open ones, and a
-// border between.
+// Two days, the second still open: full blocks and chunks, the last ones of a finished day, open ones, and a
+// border in between.
 const ENTRIES = 150_000;
 const FROM = new Date('2026-11-19T02:00:00Z');
 const TO = new Date('2026-11-20T23:00:00Z');
 
 const ALL = { from: '2026-01-01T00:00:00Z', to: '2027-01-01T00:00:00Z' };
-/** Each cuts blocks and chunks somewhere else. */
+/** Each range cuts blocks and chunks at other places. */
 const RANGES = {
   everything: ALL,
   'both days, their ends cut': { from: '2026-11-19T05:00:00.123456Z', to: '2026-11-20T21:30:00Z' },
@@ -40,7 +40,10 @@ const RUNG_FILTERS: Partial<EntryFilter>[] = [
   { rungs: ['message', 'column'], tenant: '2', actions: ['edit'] },
   { rungs: ['waltrail'] },
 ];
-/** Of people who were acted as: by several, under another name, with who acted, and with who did not. */
+/**
+ * Filters of people who were acted as: by several people, under another name, with the right modifier, and
+ * with a wrong one.
+ */
 const ACTING_FILTERS: Partial<EntryFilter>[] = [
   { actingAs: ['21'] },
   { actingAs: ['2', 'newcomer'] },
@@ -54,7 +57,7 @@ const ACTING_FILTERS: Partial<EntryFilter>[] = [
 ];
 const ENTITIES = ['3', '4242'];
 
-/** Every combination of dimensions, with the first values of some and the second of others. */
+/** Every combination of dimensions, with the first values of some and the second values of others. */
 const COMBINATIONS: Partial<EntryFilter>[] = Array.from({ length: 2 ** 5 }, (_, index) => {
   const chosen = <T>(place: number, values: readonly T[]): T | undefined =>
     (index >> place) % 2 === 0 ? undefined : values[((index % 3) + place) % 2];
@@ -68,7 +71,7 @@ const COMBINATIONS: Partial<EntryFilter>[] = Array.from({ length: 2 ** 5 }, (_, 
     ...(entity !== undefined && { entity }),
   };
 });
-/** In which every entry is. */
+/** Types that together cover every entry. */
 const EVERY_TYPE = ['agent', 'customer', 'conversation', 'setting', 'campaign', 'module', 'login', 'team'];
 const SINGLE: Partial<EntryFilter>[] = [
   {},
@@ -89,7 +92,7 @@ let all: PlainEntry[];
 beforeAll(async () => {
   database = await freshDatabase('trail');
   await seedTrail({ url: database.url, entries: ENTRIES, from: FROM, to: TO, seed: 3, index: false });
-  // Commit times of a source whose clock was wrong, in some blocks; and words that no entry has.
+  // Commit times of a source with a wrong clock, in some blocks; and words that no entry has.
   await database.query(
     `update trail.entry set committed_at = committed_at - interval '2 days' where id % 9001 = 5`,
   );
@@ -99,14 +102,14 @@ beforeAll(async () => {
   await database.query(`insert into trail.action (id, name) values (1000, 'never')`);
   await database.query(`insert into trail.entity_type (id, name) values (1000, 'nothing')`);
   await database.query(`insert into trail.modifier values (1000, 'newcomer', 'Newcomer', 'agent')`);
-  // Somebody with few entries in most chunks and some in the first: there the lists of other words are not
+  // A modifier with few entries in most chunks and some in the first: there the lists of other words are not
   // worth reading.
   await database.query(`insert into trail.modifier values (1001, 'seldom', 'Seldom', 'agent')`);
   await database.query(
     `update trail.entry set modifier_id = 1001, rung = 'c'
       where id % 16384 = 77 or id between (select min(id) + 1000 from trail.entry) and (select min(id) + 1023 from trail.entry)`,
   );
-  // Some act as others, who may have been called otherwise, or have never done anything themselves.
+  // Some act as others, who may have had another name, or have never done anything themselves.
   await database.query(`
     insert into trail.modifier (id, key, name, kind, acting_as)
       select 1100 + p.n, m.key, m.name, m.kind, p.acting_as
@@ -117,7 +120,7 @@ beforeAll(async () => {
       where id % 29 = 3 or id % 16384 between 3000 and 3100 or id between (select min(id) + 70000 from trail.entry) and (select min(id) + 70400 from trail.entry)`,
   );
   await database.query(MOVES);
-  // What the small tenant lost to others in one chunk.
+  // Entries that moved from the small tenant to others, in one chunk.
   await database.query(
     `update trail.entry set previous_tenant_id = 6, previous_entity_id = entity_id where operation = 'u' and tenant_id = 3 and id % 16384 between 900 and 990`,
   );
@@ -136,9 +139,9 @@ describe('every combination of filters finds what a plain reading finds', () => 
   test.each(Object.entries(RANGES))(
     'in %s',
     async (name, range) => {
-      // What is not in the range is left away once, not for every filter.
+      // Entries outside the range are removed once, not for every filter.
       const read = { reader, all: matching(all, range) };
-      // Entries are read for these, so most are tried in the shortest range.
+      // These filters read entries, so most are tried in the shortest range.
       for (const rungs of name === 'around midnight' ? RUNG_FILTERS : RUNG_FILTERS.slice(1, 3))
         await expectAgreement(read, { ...rungs, ...range }, { facets: name === 'around midnight' });
       for (const filter of ACTING_FILTERS)
@@ -168,7 +171,7 @@ describe('a reader of one tenant finds its own side of every entry', () => {
       const range = RANGES[name as keyof typeof RANGES];
       const inRange = matching(all, range);
       for (const scope of scopes) {
-        // What the tenant does not see is left away once, not for every filter.
+        // Entries that the tenant does not see are removed once, not for every filter.
         const read = { reader, all: matching(inRange, { scope }) };
         for (const [index, filter] of [...COMBINATIONS, ...SINGLE].entries())
           if (filter.tenant === undefined && filter.actions === undefined)
@@ -194,7 +197,7 @@ describe('a reader of one tenant finds its own side of every entry', () => {
   );
 });
 
-describe('summaries make no difference', () => {
+describe('answers do not depend on summaries', () => {
   const range = RANGES['both days, their ends cut'];
 
   test.each([
@@ -202,8 +205,8 @@ describe('summaries make no difference', () => {
     ['of values in some blocks', 'trail.block_value where (block + value) % 3 = 0'],
     ['of blocks', 'trail.block', 'trail.block_value'],
     ['of the newest chunks', 'trail.block where block & 1 = 1', 'trail.chunk where chunk in (select chunk from trail.chunk order by 1 desc limit 3)'],
-    ['of anything', 'trail.chunk', 'trail.block', 'trail.block_value'],
-  ])('when there are none %s', async (_, ...lost) => {
+    ['of every kind', 'trail.chunk', 'trail.block', 'trail.block_value'],
+  ])('when the summaries %s are missing', async (_, ...lost) => {
     for (const rows of lost) await database.query(`create table lost_${lost.indexOf(rows)} as select * from ${rows}`);
     for (const rows of lost) await database.query(`delete from ${rows}`);
     try {
@@ -223,7 +226,7 @@ describe('summaries make no difference', () => {
     }
   }); // prettier-ignore
 
-  test('when they are made again', async () => {
+  test('when they are computed again', async () => {
     const content = (): Promise<unknown[]> =>
       database.query(`select (select md5(string_agg(c::text, ',' order by chunk)) from trail.chunk c) as chunks,
         (select md5(string_agg(p::text, ',' order by dimension, bucket, chunk)) from trail.posting p) as postings,
@@ -235,7 +238,7 @@ describe('summaries make no difference', () => {
     const newest = '(select chunk from trail.chunk order by chunk desc limit 3)';
     await database.query(`delete from trail.posting where chunk in ${newest}`);
     await database.query(`delete from trail.chunk where chunk in ${newest}`);
-    // A block whose chunks are not all there yet has to wait.
+    // A block waits until all its chunks exist.
     await database.query('select trail.roll_up(2)');
     await database.query('select trail.roll_up(1000)');
     await indexTrail(database.url);
@@ -243,7 +246,7 @@ describe('summaries make no difference', () => {
   });
 });
 
-test("a tenant's lists name nobody and nothing that only other tenants have", async () => {
+test('lists of a tenant contain no person and no word that only other tenants have', async () => {
   const range = { from: ALL.from, to: '2100-01-01T00:00:00Z' };
   const own = matching(all, { scope: 'small' });
   const facets = await reader.facets({ ...range, scope: 'small' });

@@ -5,10 +5,10 @@ import { captureGround } from '../support/capture.ts';
 
 const ALWAYS = { from: '2026-01-01T00:00:00Z', to: '2100-01-01T00:00:00Z' };
 const ROWS = 7;
-/** Two of them fit into what one walk reads, and one is more than that by itself. */
+/** A walk reads two of the small ones at a time. The large one alone exceeds its limit. */
 const MIB = [6, 6, 6, 20, 6, 6, 6];
 
-test('large values make pages shorter, not the process larger, and nothing is left out', async () => {
+test('large values make pages shorter, without more memory, and nothing is left out', async () => {
   await using g = await captureGround({
     schemaSql: 'create table files (id int primary key, body text)',
     yaml: 'tables: { public.files: { entity: file } }',

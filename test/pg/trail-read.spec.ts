@@ -40,7 +40,7 @@ afterAll(async () => {
 
 const expected = (filter: Partial<EntryFilter>): PlainEntry[] => matching(all, filter);
 
-/** A generator of numbers in [0, 1) that gives the same sequence every run (mulberry32). */
+/** A generator of numbers in [0, 1) that gives the same sequence in every run (mulberry32). */
 function random(seed: number): () => number {
   let state = seed;
   return () => {
@@ -87,7 +87,7 @@ function randomFilter(next: () => number): EntryFilter {
   };
 }
 
-/** Words that no entry has make every facet empty: there is nothing to choose from. */
+/** A filter with a word that no entry has makes every facet empty, so there is nothing to compare. */
 const known = (filter: EntryFilter): boolean =>
   ![filter.modifiers, filter.actions, filter.entityTypes].some((list) =>
     list?.every((word) => word === 'not one'),
@@ -102,7 +102,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
     }
   });
 
-  test('for each text to search for', async () => {
+  test('for each searched text', async () => {
     for (const q of TEXTS) {
       const filter = { ...ALWAYS, from: '2026-11-20T00:00:00Z', q };
       const found = expected(filter);
@@ -110,7 +110,7 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
     }
   });
 
-  test('for a trail of which nothing, or only every second block, is summarised', async () => {
+  test('for a trail in which nothing, or only every second block, is summarised', async () => {
     await using copy = await freshDatabase('trail');
     await seedTrail({ url: copy.url, entries: 80_000, from: FROM, to: TO, seed: 7, index: false });
     const [saved, savedReader] = [all, reader];
@@ -133,14 +133,14 @@ describe('pages, counts and facets agree with a plain reading of every entry', (
     }
   });
 
-  test('for a walk, whose batches are the whole filter, newest first', async () => {
+  test('for a walk with batches that cover the whole filter, newest first', async () => {
     const filter = { ...ALWAYS, modifiers: [NOBODY], entityTypes: ['customer', 'agent'] };
     const walked = await walkedEntries(reader, filter);
     expect(ids(walked)).toEqual(ids(expected(filter)));
     expect(walked.length).toBeGreaterThan(1400);
   });
 
-  test('for a live tail, which goes on oldest first from any id', async () => {
+  test('for a live tail, which continues oldest first from any id', async () => {
     const filter = { actions: ['block', 'merge'] };
     const found = expected(filter).reverse();
     let id = String(found[0]!.id - 1n);
@@ -252,7 +252,7 @@ describe('a page', () => {
     expect(items.some((entry) => entry.updated!.get('team_id')?.kind === 'null')).toBe(true);
   });
 
-  test('keeps its place while new entries arrive: no gap and no repeat', async () => {
+  test('keeps its place while new entries arrive: no gap and no repetition', async () => {
     await using own = await freshDatabase('trail');
     await seedTrail({
       url: own.url,
@@ -287,7 +287,7 @@ describe('a page', () => {
     }
   });
 
-  test('finds a modifier under every name it has had, also one it got after the reader started', async () => {
+  test('finds a modifier under every name it has had, also under one given after the reader started', async () => {
     const filter = { ...ALWAYS, modifiers: ['399'] };
     const before = await reader.count(filter, { below: (await reader.head()).nextId });
     const [newest] = await database.query<{ id: string }>('select max(id)::text as id from trail.entry');
@@ -334,7 +334,7 @@ describe('a page', () => {
     await expect(
       reader.page({ ...ALWAYS, actions: ['edit'] }, { limit: 1, cursor: next! }),
     ).rejects.toMatchObject(refused);
-    // The same filter over another range is what "to = now" makes of every request.
+    // The same filter with another range is accepted: with "to = now" every request has another one.
     const later = await reader.page(
       { ...ALWAYS, to: '2026-12-31T00:00:00Z', actions: ['add'] },
       { limit: 1, cursor: next! },
@@ -352,7 +352,7 @@ describe('a page', () => {
   });
 });
 
-describe('one entry', () => {
+describe('a single entry', () => {
   test('is found by its id at both ends of every day and on both sides of chunk and block borders', async () => {
     const borders = all.filter(
       ({ id }, place) =>
@@ -382,7 +382,7 @@ describe('one entry', () => {
   });
 });
 
-test('the view for auditors says the same as the reader, in words', async () => {
+test('the view for auditors shows the same as the reader, in words', async () => {
   const { items } = await reader.page(ALWAYS, { limit: 300 });
   const rows = await database.query<Record<string, unknown>>(
     `select id::text, modified_by, modifier_kind, modifier_key, rung, action, entity_type, entity_name, entity_id, tenant, source_table,
@@ -423,7 +423,7 @@ test('the view for auditors says the same as the reader, in words', async () => 
   expect(items.some(({ unknown }) => unknown.length > 0)).toBe(true);
 });
 
-test('the view for auditors keeps an empty text apart from no column, and undoes every escape', async () => {
+test('the view for auditors distinguishes an empty text from no column, and undoes every escape', async () => {
   const relation = JSON.stringify([{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
   const [row] = await database.query<Record<string, unknown>>(
     `select trail.readable_values('', '', $1) as none, trail.readable_values(e'\x1f', '"', $1) as empty, trail.readable_values(null, null, $1) as absent,
@@ -444,7 +444,7 @@ test('a statement that takes too long ends with a clear error', async () => {
     code: 'TRAIL_QUERY_TIMEOUT',
     status: 503,
   });
-  // The connection goes back healthy.
+  // The connection is still usable.
   expect((await reader.page(ALWAYS, { limit: 1 })).items).toHaveLength(1);
 });
 

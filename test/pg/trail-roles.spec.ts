@@ -19,7 +19,7 @@ afterAll(async () => {
   await database?.[Symbol.asyncDispose]();
 });
 
-/** SQLSTATE of a statement as the role, in a transaction that is rolled back; 00000 when it is allowed. */
+/** SQLSTATE of a statement as the role, in a transaction that is rolled back. 00000 when it is allowed. */
 async function sqlStateAs(role: TrailRole, sql: string): Promise<string> {
   const client = await connect({ url: database.url, purpose: 'test' });
   try {
@@ -68,7 +68,7 @@ describe('the writer', () => {
     expect(await sqlStateAs('waltrail_writer', sql)).toBe('00000');
   });
 
-  test('may advance the checkpoint, which checks for itself', async () => {
+  test('may advance the checkpoint, which validates the call', async () => {
     expect(await sqlStateAs('waltrail_writer', ADVANCE)).toBe('WT001');
   });
 
@@ -252,14 +252,13 @@ describe('roles belong to the cluster', () => {
     }
   });
 
-  test('a login that may create roles joins those it needs without being superuser', async () => {
+  test('a login that may create roles joins those that it needs without being superuser', async () => {
     await using plain = await freshDatabase('empty');
     const login = `creator_${plain.name}`;
     await plain.query(`create role ${login} login password 'p' createrole`);
     try {
       await plain.query(`grant create on database ${plain.name} to ${login}`);
-      // What PostgreSQL 16 and later give to the creator of a role: the right to grant it, not to switch to
-      // it.
+      // PostgreSQL 16 and later give the creator of a role the right to grant it, not to switch to it.
       for (const role of ['waltrail_writer', 'waltrail_reader', 'waltrail_api', 'waltrail_keeper']) {
         await plain.query(`grant ${role} to ${login} with admin true, set false, inherit false`);
       }

@@ -15,7 +15,7 @@ import { openWriter } from '../support/writer.ts';
 
 const SQL = path.resolve(import.meta.dirname, '../../sql/trail');
 
-/** What earlier releases have stored beside the values of an entry, and how a reader shows its context. */
+/** What earlier releases have stored with the values of an entry, and how a reader shows its context. */
 const EXTRAS: readonly (readonly [extra: string, context: unknown])[] = [
   ['{"context":{"ua":"x \\ud83d"}}', '{"ua":"x \\ud83d"}'],
   ['{"context":{"ua":"\\u0000"},"origin":"east"}', { ua: '\0' }],
@@ -26,8 +26,8 @@ const EXTRAS: readonly (readonly [extra: string, context: unknown])[] = [
 ];
 
 /**
- * A trail as one of before could have left it: every so often an entry that could not be read. Gives the ids
- * of those.
+ * Makes a trail as an earlier release could have left it: some entries could not be read. Returns the ids of
+ * those.
  */
 async function spoil(trail: TestDatabase): Promise<string[]> {
   const ids: string[] = [];
@@ -44,7 +44,7 @@ async function spoil(trail: TestDatabase): Promise<string[]> {
 const RANGE = { from: SEEDED_FROM.toISOString(), to: SEEDED_TO.toISOString() };
 
 describe('entries that earlier releases could store and not read', () => {
-  test('are shown as they are by pages, histories, searches, walks, live lists and SQL, and the others beside them', async () => {
+  test('are shown unchanged by pages, histories, searches, walks, live lists and SQL, together with the others', async () => {
     await using trail = await freshDatabase('trail');
     await seedTrail({ url: trail.url, entries: 2_000, from: SEEDED_FROM, to: SEEDED_TO });
     const ids = await spoil(trail);
@@ -81,7 +81,7 @@ describe('entries that earlier releases could store and not read', () => {
         deliver: (entry) => live.push(entryToJson(entry)),
         reached: () => undefined,
       });
-      await until('the live list has shown all', () => live.length >= 38);
+      await until('the live list to show all', () => live.length >= 38);
       await feed.close();
     } finally {
       await pool.end();
@@ -119,8 +119,8 @@ describe('entries that earlier releases could store and not read', () => {
   });
 });
 
-describe('commit times of infinity that earlier releases stored', () => {
-  test('stop neither a start nor a page, and are counted where they are looked for', async () => {
+describe('infinite commit times that earlier releases stored', () => {
+  test('stop neither a start nor a page, and are counted where a filter includes them', async () => {
     await using trail = await freshDatabase('trail');
     await seedTrail({ url: trail.url, entries: 40_000, from: SEEDED_FROM, to: SEEDED_TO });
     // In a complete chunk, with its summary as the writer made it, and in the open one.
@@ -165,7 +165,7 @@ describe('commit times of infinity that earlier releases stored', () => {
     } finally {
       await pool.end();
     }
-    // As the code before left it, which could not start with it; and what the migration does about that.
+    // As earlier code left it, which could not start with it, and how the migration repairs that.
     await trail.query(`update trail.checkpoint set source = 'test', last_committed_at = 'infinity'`);
     const migration = readFileSync(path.join(SQL, '0010_unreadable.sql'), 'utf8');
     await trail.query(/^update trail\.checkpoint$[^;]+;/m.exec(migration)![0]);

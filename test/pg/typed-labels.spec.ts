@@ -40,7 +40,7 @@ async function shown(g: CaptureGround, tenant: string | null = null, query = '')
     .reverse();
 }
 
-describe('words of a key whose table another column names', () => {
+describe('words of a key of a table that another column names', () => {
   test('are those of that table as of the change, in names, labels, searches and files, also after a restart', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(
@@ -62,7 +62,7 @@ describe('words of a key whose table another column names', () => {
       ['Task: 99', null, null],
       ['Crm::Person: Omer', 'Dana', 'Omer'],
       ['Task: 8', null, null],
-      // The type was another before, so the key may have been of another table.
+      // The type was another before, so the key may have belonged to another table.
       ['Task: Paint it', null, null],
       ['Crm::Person: Dana', null, null],
       ['Task: Paint it', 'Paint it', null],
@@ -73,7 +73,7 @@ describe('words of a key whose table another column names', () => {
     expect(everything).toContain('Omer');
   });
 
-  test('are of the types that the YAML names, however often capture starts: the trail gets no further versions', async () => {
+  test('use the types that the YAML names, and repeated starts add no versions to the trail', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     const versions = async (): Promise<number> =>
       (
@@ -97,7 +97,7 @@ describe('words of a key whose table another column names', () => {
     expect(await versions()).toBe(3);
   });
 
-  test('of another tenant are in no name and no label that a reader of one tenant sees', async () => {
+  test('are in no name and no label that a reader of another tenant sees', async () => {
     await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
     await g.source.query(
       `insert into pins values (1, 'Crm::Person', 7, 11), (2, 'Crm::Person', 8, 11), (3, 'Task', 7, 11)`,

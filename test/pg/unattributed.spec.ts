@@ -9,7 +9,8 @@ import { captureGround, type CaptureGround } from '../support/capture.ts';
 import { freshDatabase } from '../support/database.ts';
 
 /**
- * Agents whose keys are what a filter might take for nobody, and one that the configuration calls the system.
+ * Agents with keys that a filter might take for unattributed, and one that the configuration calls the
+ * system.
  */
 const SCHEMA = `
   create table agents (id text primary key, full_name text, role text);
@@ -34,7 +35,9 @@ async function reading<T>(g: CaptureGround, work: (reader: TrailReader) => Promi
   }
 }
 
-/** Four notes, oldest first: by nobody twice, by the agent with that word for a key, by the system. */
+/**
+ * Four notes, oldest first: two unattributed, one by the agent with that word as its key, one by the system.
+ */
 async function withNotes(): Promise<CaptureGround> {
   const g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
   for (const [id, by] of [null, '', 'unattributed', 'nightly'].entries())
@@ -45,8 +48,8 @@ async function withNotes(): Promise<CaptureGround> {
 const modifierOf = (entry: Entry): unknown =>
   (JSON.parse(entryToJson(entry)) as { modifier: unknown }).modifier;
 
-describe('a change that nobody is known to have made', () => {
-  test('what nobody is known to have made is unattributed, and the system is only who the configuration says', async () => {
+describe('a change without a known modifier', () => {
+  test('is unattributed, and only a modifier that the configuration names so is the system', async () => {
     await using g = await withNotes();
     await g.source.query(
       `begin; select pg_logical_emit_message(true, 'waltrail', '{"modifier": "cron", "name": "Cron", "kind": "system"}');
@@ -89,7 +92,7 @@ describe('a change that nobody is known to have made', () => {
     ]);
   });
 
-  test('is found and counted by the empty value, which is nobody else, and the word is a key like any other', async () => {
+  test('is found and counted by the empty value alone, and the word "unattributed" is a key like any other', async () => {
     await using g = await withNotes();
     await reading(g, async (reader) => {
       const found = async (...modifiers: string[]): Promise<(string | null)[]> =>
@@ -108,9 +111,9 @@ describe('a change that nobody is known to have made', () => {
     });
   });
 
-  test("Waltrail's own entries are nobody's in no filter and no count, however much the lists of a chunk say", async () => {
+  test("excludes Waltrail's own entries in every filter and count, although the lists of a chunk have them", async () => {
     await using g = await withNotes();
-    // More than a chunk, whose lists have them among those without a modifier.
+    // More than a chunk. Its lists have them among the entries without a modifier.
     await g.source.query('insert into notes (id) select generate_series(100, 16600)');
     await g.source.query('alter table notes add column more text');
     await g.source.query(`insert into notes values (20000, 'unattributed', 'x'), (20001, null, 'x')`);
@@ -150,7 +153,7 @@ describe('a change that nobody is known to have made', () => {
     });
   });
 
-  test('the trail refuses an empty key, and a kind for nobody or none for somebody', async () => {
+  test('the trail refuses an empty key, a kind without a person, and a person without a kind', async () => {
     await using trail = await freshDatabase('trail');
     for (const row of [
       `(1, '', 'Nameless', 'agent')`,

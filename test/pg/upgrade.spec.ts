@@ -55,7 +55,7 @@ const request = (route: string, as: RecordedQuestion['as'], init: RequestInit = 
 beforeAll(async () => {
   dataDir = await mkdtemp(path.join(tmpdir(), 'waltrail-upgrade-'));
   ({ trail, answers } = await recordedTrail(RECORDED));
-  // Exports wait: what the old version answered about them is compared first.
+  // Exports wait: first the answers of the old version about them are compared.
   daemon = await start(['api']);
 });
 afterAll(async () => {
@@ -65,7 +65,7 @@ afterAll(async () => {
 });
 
 describe('a trail of an older version', () => {
-  test('is answered about as before: pages, counts, histories, gaps, exports and refusals', async () => {
+  test('gets the same answers as before: pages, counts, histories, gaps, exports and refusals', async () => {
     let compared = 0;
     for (const question of answers.questions) {
       const asked = askedNow(question.path);
@@ -88,13 +88,13 @@ describe('a trail of an older version', () => {
     expect(compared).toBeGreaterThan(95);
   });
 
-  test('finds the agent whose key is the word that a filter once took for nobody', async () => {
+  test('finds the agent whose key is the word that older filters took for unattributed', async () => {
     const range = new URLSearchParams({ from: answers.from, to: answers.to });
     const { modifiers } = (await (await request(`facets?${range}`, 'admin')).json()) as Facets;
     const [nobody, una] = ['', 'unattributed'].map((key) => modifiers.find(({ value }) => value === key)!);
     expect(nobody).toMatchObject({ name: 'Unattributed', kind: null });
     expect(una).toMatchObject({ name: 'Una Tributed', kind: 'agent' });
-    // Before, they were one line of the list, together with Waltrail's own entries.
+    // In the older version they were one line of the list, together with Waltrail's own entries.
     const before = answers.questions.find(({ path }) => path.startsWith('facets?from'))!;
     const facets = JSON.parse(before.body) as Facets;
     const merged = facets.modifiers.find(({ value }) => value === NOBODY_BEFORE);
@@ -121,11 +121,11 @@ describe('a trail of an older version', () => {
       select (select count(*)::int4 from trail.entry where modifier_id = 0) as entries,
              array(select distinct modified_by from trail.readable where modifier_kind = 'system' order by 1) as system`);
     expect(counts.map((row) => (row as { count: number }).count).reduce((a, b) => a + b)).toBe(of!.entries);
-    // Who the configuration says is the system stays it.
+    // Whom the configuration names as the system stays the system.
     expect(of!.system).toEqual(['Cron', 'Nightly job']);
   });
 
-  test('opens to its tokens only', async () => {
+  test('accepts its own tokens only', async () => {
     for (const as of ['revoked', 'expired'] as const) expect((await request('entries', as)).status).toBe(401);
   });
 
@@ -168,7 +168,7 @@ describe('a trail of an older version', () => {
     });
   });
 
-  test('is not known up to when to be current before capture runs, and that is what is said of it', async () => {
+  test('has an unknown end of coverage until capture runs, and states that', async () => {
     const { trail: head, coverage } = (await (await request('status', 'admin')).json()) as Status;
     expect(coverage).toMatchObject({ since: expect.any(String), until: null, capture: 'unknown' });
     const range = { from: Date.parse(answers.from), to: Date.parse(answers.to) };
@@ -183,7 +183,7 @@ describe('a trail of an older version', () => {
       ],
     });
 
-    // Of such a trail, recording began with the first table that it described.
+    // For such a trail, recording began with the first table that it described.
     await trail.query('update trail.checkpoint set began_at = $1', [answers.from]);
     const { id } = await askExport({ from: answers.from, to: answers.to, format: 'xlsx', timezone: 'UTC' });
     const { bytes, entries } = await finished(id);
@@ -200,7 +200,7 @@ describe('a trail of an older version', () => {
     ]);
   });
 
-  test('is written on behind its last entry, by the capture of another source', async () => {
+  test('is continued after its last entry by the capture of another source', async () => {
     await using source = await freshDatabase('empty');
     await source.query(`create table agents (id text primary key, full_name text, updated_by text)`);
     const config = testConfig({
@@ -274,7 +274,7 @@ async function askExport(
   return (await response.json()) as ExportItem;
 }
 
-/** Waits for an export; gives its file. */
+/** Waits for an export. Returns its file. */
 async function finished(
   id: string,
 ): Promise<{ readonly bytes: Buffer; readonly text: string; readonly entries: number }> {
@@ -284,7 +284,7 @@ async function finished(
     return view.state === 'ready';
   });
   const file = await request(`exports/${id}/file`, 'admin');
-  // Not as text(), which would take the byte order mark away.
+  // Not as text(), which would remove the byte order mark.
   const bytes = Buffer.from(await file.arrayBuffer());
   return { bytes, text: bytes.toString(), entries: view!.progress!.done };
 }

@@ -79,7 +79,7 @@ describe('words of parts of values', () => {
     return [...new Set(found.map(({ entity }) => entity['id']!))].sort();
   };
 
-  test('of bit masks are those of the bits that are set, and tell which were set and cleared', async () => {
+  test('name the set bits of bit masks, and which were set and cleared', async () => {
     await g.source.query(
       `insert into accounts (id, flags, wide, narrow, own, switches, longer)
        values (1, 9, 4611686018427387905, -32768, 4, b'1000000001', b'1001')`,
@@ -109,7 +109,7 @@ describe('words of parts of values', () => {
     expect(await idsFound('bit 44')).toEqual([]);
   });
 
-  test('of arrays are those of their elements, from the YAML or from another table as of the change', async () => {
+  test('name the elements of arrays, from the YAML or from another table as of the change', async () => {
     await g.source.query(
       `insert into accounts (id, roles, channels, tag_ids, words) values
          (2, '{1,9,NULL}', '{email,"live chat","null"}', '[0:1]={1,2}', '{"a,1,b",1}')`,
@@ -141,11 +141,11 @@ describe('words of parts of values', () => {
     ]);
     for (const q of ['administrator', 'Chat', 'Nothing', 'Very urgent', 'Billing'])
       expect(await idsFound(q)).toContain('2');
-    // Element 1 of words has no word, and what stands in quotes is another element.
+    // Element 1 of words has no word, and a quoted text is another element.
     expect(await idsFound('agent')).toEqual([]);
   });
 
-  test('of members of JSON stand with their paths, name actions, and the entry tells which member differs', async () => {
+  test('name JSON members with their paths, and actions; the entry tells which member differs', async () => {
     await g.source.query(
       `insert into accounts (id, settings, raw) values
          (3, '{"plan": 1, "smtp.host": {"port": 25}, "tag_id": 3, "list": [1, 2]}', '{"plan":1,"plan":7}')`,
@@ -189,7 +189,7 @@ describe('words of parts of values', () => {
       expect(await idsFound(q)).toContain('3');
   });
 
-  test('stand in every answer and file alike, and do not change the versions of the table at a restart', async () => {
+  test('are the same in every answer and file, and add no version of the table at a restart', async () => {
     const versions = async (): Promise<unknown> =>
       g.trail.query(`select count(*)::int4 as count from trail.relation where table_name = 'accounts'`);
     await g.caughtUp();
@@ -201,7 +201,7 @@ describe('words of parts of values', () => {
     const view = await views.as(null);
     const listed = await view.items();
     const everything = await view.everything();
-    // Lines of the file; those of the live stream stand behind one another.
+    // Lines of the file. Those of the live stream follow one another.
     const lines = everything
       .split('\n')
       .filter((line) => line.startsWith('{"id":') && !line.includes('}{"id":'));
@@ -213,7 +213,7 @@ describe('words of parts of values', () => {
       expect(everything).toContain(text);
   });
 
-  test('are not given to values that are long, which are shown and searched as they are', async () => {
+  test('are not used for long values, which are shown and searched unchanged', async () => {
     await g.source.query(
       `insert into accounts (id, roles, settings) select 5, array_agg(1), jsonb_object_agg('m' || i, 1) || '{"plan": 1}'
          from generate_series(1, 8000) i`,

@@ -21,7 +21,8 @@ import { endTransaction, openWriter } from '../support/writer.ts';
 const DAY_MS = 86_400_000;
 const CHUNK = 16_384;
 /**
- * Three days of a chunk and a part of one. Two are finished; the third is running, and its last chunk open.
+ * Three days, each with a chunk and a part of one. Two are finished. The third is running, and its last chunk
+ * is open.
  */
 const ENTRIES = 3 * (CHUNK + 2_000);
 
@@ -33,7 +34,7 @@ const FIRST_DAY = Math.floor((midnight - Date.UTC(2026, 0, 1)) / DAY_MS) - 2;
 beforeAll(async () => {
   seeded = await freshDatabase('trail');
   const range = { from: new Date(midnight - 2 * DAY_MS), to: new Date(midnight + DAY_MS) };
-  // No connection may stay: the trail is copied for each test.
+  // No connection may stay open: the trail is copied for each test.
   await seedTrail({ url: seeded.url, entries: ENTRIES, ...range, index: false });
   await run(seeded.url, MOVES);
   await run(seeded.url, CONTEXTS);
@@ -64,7 +65,7 @@ async function run(url: string, sql: string): Promise<void> {
   }
 }
 
-/** A copy of the seeded trail for as long as `work` lasts. */
+/** A copy of the seeded trail while `work` runs. */
 async function withCopy<T>(work: (url: string) => Promise<T>): Promise<T> {
   const name = `test_verify_${randomBytes(6).toString('hex')}`;
   const server = new URL(seeded.url);
@@ -84,7 +85,9 @@ const chunk = (number: number, day = FIRST_DAY): number => (day << 18) + number;
 const block = (number: number, day = FIRST_DAY): number => (day << 16) + number;
 const partition = `entry_${new Date(midnight - 2 * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '_')}`;
 
-/** Contexts that are stored once, each for the entries of a transaction; and short ones in the entries. */
+/**
+ * Contexts that are stored once, each for the entries of a transaction, and short contexts in the entries.
+ */
 const CONTEXTS = /* sql */ `
   update trail.entry set extra = '{"contextId":"' || (id - id % 3) || '","origin":"app"}' where id % 300 < 3;
   insert into trail.context select id, '{"job":"' || id || '"}' from trail.entry where id % 300 = 0;
@@ -92,7 +95,7 @@ const CONTEXTS = /* sql */ `
 /** An entry that moved from one tenant to another, and had another id there. */
 const MOVED = `(select min(id) from trail.entry where previous_tenant_id > 0 and previous_entity_id <> entity_id and id & 4294967295 > 1000)`;
 
-/** Every finding that a deleted entry of a complete block leads to. */
+/** Every finding that a deleted entry of a complete block causes. */
 const OF_A_DELETED_ENTRY: FindingKind[] = [
   'missing_entry',
   'posting_lists',
@@ -102,8 +105,8 @@ const OF_A_DELETED_ENTRY: FindingKind[] = [
 ];
 
 /**
- * What somebody with the rights of the trail's owner may do by hand, and what is found at least. In an open
- * chunk there are neither lists nor summaries yet.
+ * Manipulations that the owner of the trail could make by hand, with the least that is found. An open chunk
+ * has neither lists nor summaries yet.
  */
 const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; says?: RegExp }[] = [
   {
@@ -134,7 +137,7 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     found: ['repeated_entry'],
   },
   {
-    what: 'an entry added behind the last of a day',
+    what: 'an entry added after the last of a day',
     sql: `insert into trail.entry select (x).* from (select trail.added(e) as x from trail.entry e where id = ${id(300)}) y`,
     found: ['unknown_entry'],
   },
@@ -179,7 +182,7 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     found: ['posting_lists'],
   },
   {
-    what: 'the tenant changed that an entry moved from',
+    what: 'the previous tenant of a move changed',
     sql: `update trail.entry set previous_tenant_id = 7 - previous_tenant_id where id = ${MOVED}`,
     found: ['posting_lists', 'chunk_summary', 'block_summary', 'value_summary'],
     says: /by move leave out 1 entry and are wrong at 1 place/,
@@ -191,7 +194,7 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     says: /by entity are wrong at 1 place/,
   },
   {
-    what: 'the entity changed that a row was before',
+    what: 'the previous entity of a move changed',
     sql: `update trail.entry set previous_entity_id = previous_entity_id || 'x' where id = ${MOVED}`,
     found: ['posting_lists'],
   },
@@ -213,7 +216,7 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     found: ['order'],
   },
   {
-    what: 'a change given the place of another in its transaction',
+    what: 'a change with the place of another in its transaction',
     sql: `update trail.entry set seq = 0 where id = ${id(301)}`,
     found: ['order'],
   },
@@ -250,7 +253,7 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     found: ['posting_lists'],
   },
   {
-    what: 'posting lists that no reader asks for added',
+    what: 'unused posting lists added',
     sql: `insert into trail.posting select 'x', bucket, chunk, lists from trail.posting where dimension = 'a' and bucket = 3 and chunk = ${chunk(0)}`,
     found: ['posting_lists'],
     says: /1 row .* that no chunk or value refers to/,
@@ -312,7 +315,7 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     says: /1 is missing/,
   },
   {
-    what: 'counts under a value that the block does not have added',
+    what: 'counts under a value added that the block does not have',
     sql: `insert into trail.block_value select dimension, 999, block, modifiers, modifier_counts, entity_types, entity_type_counts, actions, action_counts, tenants, tenant_counts from trail.block_value where dimension = 'a' and value = 3 and block = ${block(0, FIRST_DAY + 1)}`,
     found: ['value_summary'],
   },
@@ -327,12 +330,12 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
     found: ['counter', 'unknown_entry', 'posting_lists'],
   },
   {
-    what: 'the next id taken back',
+    what: 'the next id reset',
     sql: `update trail.checkpoint set next_id = next_id - 10`,
     found: ['counter', 'unknown_entry'],
   },
   {
-    what: 'the position of the checkpoint taken back',
+    what: 'the position of the checkpoint reset',
     sql: `update trail.checkpoint set end_lsn = '0/1000000'`,
     found: ['order'],
   },
@@ -380,12 +383,12 @@ const TAMPERINGS: readonly { what: string; sql: string; found: FindingKind[]; sa
   },
 ];
 
-/** An entry's copy with the id behind the last one of its day. */
+/** An entry's copy with the id after the last one of its day. */
 const ADDED = `create function trail.added(e trail.entry) returns trail.entry language plpgsql as
   $$ begin e.id := (${FIRST_DAY}::int8 << 32) + (select entries from trail.day where day = ${FIRST_DAY}); return e; end $$`;
 
 describe('waltrail verify --quick', () => {
-  test('finds nothing in a trail as it was stored, and counts what it has compared', async () => {
+  test('finds nothing in an unchanged trail, and counts what it has compared', async () => {
     const { checked, findings } = await verified(seeded.url);
     expect(findings).toEqual({ total: 0, byKind: {}, listed: [] });
     expect(checked).toEqual({
@@ -427,7 +430,7 @@ describe('waltrail verify --quick', () => {
     });
   });
 
-  test('finds nothing while entries are stored, and sees a gap behind which positions begin anew', async () => {
+  test('finds nothing while entries are stored, and accepts positions that start over after a gap', async () => {
     await using trail = await freshDatabase('trail');
     await trail.query(DICTIONARIES);
     const writer = await openWriter(trail);
@@ -460,15 +463,15 @@ describe('waltrail verify --quick', () => {
     const { findings, checked } = await verified(trail.url);
     expect(findings.listed).toEqual([]);
     expect(checked.entries).toBe(40 * 1_500 + 100 + 2);
-    // Without the entry that says so, the positions are out of order.
+    // Without the entry of the gap, the positions are out of order.
     await trail.query(`update trail.entry set action_id = 1 where rung = 'w'`);
     expect((await verified(trail.url)).findings.byKind).toMatchObject({ order: 1 });
   });
 
-  test('knows what the retention has dropped, to the entry', async () => {
+  test('counts the dropped entries of the retention exactly', async () => {
     await withCopy(async (url) => {
       await run(url, `select trail.drop_before(${FIRST_DAY + 1})`);
-      // Lists and summaries of the day are still there: housekeeping removes them a moment later.
+      // Lists and summaries of the day still exist: housekeeping removes them a moment later.
       const { findings, checked } = await verified(url);
       expect(findings.listed).toEqual([]);
       expect(checked.days).toBe(2);
@@ -477,7 +480,7 @@ describe('waltrail verify --quick', () => {
     });
   });
 
-  test('finds nothing in a trail of an older version, whose retention had dropped a day before', async () => {
+  test('finds nothing in a trail of an older version that had dropped a day', async () => {
     const recorded = await recordedTrail('trail-0.1');
     await using trail = recorded.trail;
     await trail.query(`select trail.drop_before((select min(day) + 1 from trail.days()))`);
@@ -494,7 +497,7 @@ describe('waltrail verify --quick', () => {
     expect(checked).toMatchObject({ entries: 0, days: 0 });
   });
 
-  test('prints what it found and exits with 1, and says how to go on in a trail that was not migrated', async () => {
+  test('prints its findings and exits with 1, and names the next step for a trail that was not migrated', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-verify-'));
     try {
       await withCopy(async (url) => {
@@ -541,7 +544,7 @@ const DICTIONARIES = `
   insert into trail.entity_type values (1, 'agent');
   insert into trail.relation values (1, 'public', 'agents', '[{"name": "id", "type": 20}]')`;
 
-/** A source transaction of so many entries. */
+/** A source transaction with this number of entries. */
 function store(
   writer: TrailWriter,
   { entries, lsn }: { readonly entries: number; readonly lsn: bigint },

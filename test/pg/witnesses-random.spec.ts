@@ -12,18 +12,24 @@ import {
   type WorkChange,
 } from '../support/witnessed-work.ts';
 
-/** One of so many transactions does not fit into the buffers. */
+/** A transaction of this size does not fit into the buffers. */
 const LARGE_OF = 80;
 const STREAMED_LARGE_OF = 16;
 const STREAMED_SQL = `do $$ begin
     execute format('alter database %I set logical_decoding_work_mem = ''64kB''', current_database());
   end $$;`;
-/** Capture is restarted after so many transactions. */
+/** Capture is restarted after this number of transactions. */
 const RESTART_AFTER = 300;
 
 test.each([
   { transactions: 150, what: 'messages, witnesses and columns', yaml: '', habits: {} },
-  { transactions: 80, what: 'these, streamed while they run', yaml: '', habits: {}, isStreamed: true },
+  {
+    transactions: 80,
+    what: 'messages, witnesses and columns, streamed while they run',
+    yaml: '',
+    habits: {},
+    isStreamed: true,
+  },
   {
     transactions: 1_000,
     what: 'signed messages, forged ones, witnesses, columns and the session',
@@ -32,19 +38,19 @@ test.each([
   },
   {
     transactions: 200,
-    what: 'all of these but signatures, each in a session that says who it is',
+    what: 'messages, witnesses and columns, each in a session that names its user',
     yaml: WORK_SESSION,
     habits: { sets: 'always' },
   },
   {
     transactions: 40,
-    what: 'the same, streamed',
+    what: 'messages, witnesses, columns and such sessions, streamed while they run',
     yaml: WORK_SESSION,
     habits: { sets: 'always' },
     isStreamed: true,
   },
 ] as const)(
-  'of $transactions random transactions with $what none has a wrong name, nor lacks one that is known',
+  '$transactions random transactions with $what get no wrong name, and miss no known one',
   async ({ transactions, yaml, habits, ...row }) => {
     const isStreamed = 'isStreamed' in row;
     const seed = Number(process.env.WALTRAIL_TEST_SEED ?? Date.now() % 1_000_000);
@@ -84,7 +90,7 @@ test.each([
     }
     await g.capture.stop();
     await rm(spoolFolder, { recursive: true });
-    // Counted by person and transaction, or a single large one would decide.
+    // Counted by person and transaction. Otherwise a single large transaction would decide.
     const acts = (isCounted: (entry: PlainEntry, change: WorkChange) => boolean): number =>
       new Set(
         entries.flatMap((entry, index) => {
@@ -92,7 +98,7 @@ test.each([
           return change.actor !== null && isCounted(entry, change) ? [`${entry.xid} ${change.actor}`] : [];
         }),
       ).size;
-    // That few are left without a name does not come from a generator that knows little.
+    // Checks that the generator knows most names. Otherwise few could be missing.
     expect(acts((_, { isKnown }) => isKnown) / acts(() => true)).toBeGreaterThan(0.75);
   },
 );

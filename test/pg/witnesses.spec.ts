@@ -24,7 +24,7 @@ const MODIFIERS = `modifiers:
   contacts: { table: public.contacts, key: id, name: "{name}" }
 `;
 
-/** As audited (Rails) has it, for models whose names say their tables. */
+/** Tables as in audited (Rails), for models that are named after their tables. */
 const AUDITED = `${PEOPLE}
   create table conversations (id int primary key, state text, updated_by int, updated_at int);
   create table account_settings (id int primary key, state text);
@@ -70,7 +70,7 @@ const add = (id: number, by: number | null = null) =>
   `insert into conversations values (${id}, 'new', ${by})`;
 const edit = (id: number, state: string) => `update conversations set state = '${state}' where id = ${id}`;
 
-/** One line for each entry: operation and row, by whom, how that was found, and what else is said. */
+/** One line for each entry: operation and row, by whom, how that was found, and what else is stated. */
 const lines = (entries: readonly PlainEntry[]): readonly string[] =>
   entries
     .filter(({ rung }) => rung !== 'w')
@@ -87,14 +87,14 @@ const conflict = (rung: string, key: string, name: string) =>
 describe('a row of an audit table', () => {
   test('names who made the changes of its row in the same transaction, whichever comes first', async () => {
     await using g = await ground(AUDITED, AUDITED_YAML);
-    // audited: behind the insert, before the update and the delete.
+    // audited writes after the insert, and before the update and the delete.
     await g.source.query(inOne(add(1), audit('Conversation 1', 7)));
     await g.source.query(inOne(audit('Conversation 1', 2), edit(1, 'open')));
     await g.source.query(
       inOne(add(2), audit('Conversation 2', 7), audit('Conversation 2', 2), edit(2, 'open')),
     );
     await g.source.query(inOne(audit('Conversation 2', 7), 'delete from conversations where id = 2'));
-    // PaperTrail: behind each.
+    // PaperTrail writes after each change.
     await g.source.query(
       inOne(edit(1, 'a'), audit('Conversation 1', 7), edit(1, 'b'), audit('Conversation 1', 2)),
     );
@@ -112,7 +112,7 @@ describe('a row of an audit table', () => {
     expect(g.readAgain()).toBe(0);
   });
 
-  test('names a person behind a prefix, by the first rule whose prefix it has, and nobody by another', async () => {
+  test('names a person after a prefix, by the first rule with that prefix, and nobody with an unknown prefix', async () => {
     await using g = await ground(
       `${PEOPLE}
       create table conversations (id int primary key, state text, updated_by text);
@@ -128,7 +128,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
       `insert into versions (item_type, item_id, whodunnit) values ('Conversation', ${id}, '${who}')`;
     for (const [id, who] of ['user/7', 'contact/7', 'user/', '7', 'person/7', 'user/2'].entries())
       await g.source.query(inOne(add(id), by(id, who)));
-    // The same person in a column and behind a prefix agrees, also as a hash.
+    // The same person in a column and after a prefix agrees, also as a hash.
     await g.source.query(inOne(add(10, 7), by(10, 'user/7')));
     const entries = await g.caughtUp();
     const [dana, contact, ...others] = entries.map(({ modifierKey, rung }) => `${rung} ${modifierKey}`);
@@ -139,7 +139,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
     expect([others[4], entries.at(-1)!.extra]).toEqual([dana, null]);
   });
 
-  test('is found by the type that its framework gives for the row, also of a class in a table of several', async () => {
+  test('is found by the type that its framework gives for the row, also for several classes in one table', async () => {
     await using g = await ground(AUDITED, AUDITED_YAML);
     await g.source.query(
       inOne(
@@ -160,7 +160,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
     ]);
   });
 
-  test('names who made all other changes of the transaction where all that name somebody agree', async () => {
+  test('names who made the other changes of the transaction when all witnesses that name somebody agree', async () => {
     await using g = await ground(AUDITED, AUDITED_YAML);
     await g.source.query(
       inOne(add(1), add(2), audit('Conversation 1', 7), add(3), audit('Conversation 3', null)),
@@ -169,7 +169,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
     await g.source.query(
       inOne(add(6), add(7), audit('Conversation 6', 7), audit('Conversation 9', 7, 'Contact')),
     );
-    // Somebody whom the rules do not know.
+    // A person whom the rules do not know.
     await g.source.query(
       inOne(add(8), add(9), audit('Conversation 8', 7), audit('Conversation 9', 7, 'Robot')),
     );
@@ -189,7 +189,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
     ]);
   });
 
-  test('that was rolled back to a savepoint has said nothing, and ignored changes count among those of its row', async () => {
+  test('has no effect when it was rolled back to a savepoint, and ignored changes count among those of its row', async () => {
     await using g = await ground(AUDITED, AUDITED_YAML);
     await g.source.query(
       inOne(
@@ -205,7 +205,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
         edit(1, 'y'),
       ),
     );
-    // Three witnesses for two changes: which is whose is not known.
+    // Three witnesses for two changes: it is not known which belongs to which.
     await g.source.query(
       inOne(
         edit(1, 'a'),
@@ -227,7 +227,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
     ['', 0],
     [' where the transaction is read again', 3_500],
   ] as const)(
-    'yields to the column of a row that no witness is about, and is kept beside it%s',
+    'gives way to the column of a row that no witness is about, and is kept as a conflict%s',
     async (_, rows) => {
       await using g = await ground(AUDITED, AUDITED_YAML);
       const work = [
@@ -260,7 +260,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
         `i 2 | c 2 Omer Katz | ${byWitness}`,
         'u 1 | a 7 Dana Levi',
         `u 3 | c 9 Noa Peretz | ${byWitness}`,
-        // Who set the column last may have set it again: nobody knows.
+        // The person who set the column last may have set it again: that is not known.
         `u 2 | - | ${JSON.stringify({ lastSetBy: { key: '2', name: 'Omer Katz', kind: 'agent' } })}`,
         ...[1, 2].flatMap(() => [
           `i 2 | m 9 Noa Peretz | ${byColumn}`,
@@ -289,7 +289,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
       inOne(`update conversations set state = 'x', updated_by = 7`, audit('Conversation 1', 7)),
     );
     await g.source.query(inOne(say('{"modifier": 7}'), edit(1, 'y'), audit('Conversation 1', 7)));
-    // The column says who was last, not who it was.
+    // The column has the last modifier, and this update did not set it.
     await g.source.query(inOne(edit(1, 'z'), audit('Conversation 1', 2)));
     const entries = (await g.caughtUp()).filter(({ operation }) => operation !== 'd');
     const byWitness = { conflict: { rung: 'witness', key: '7', name: 'Dana Levi', kind: 'agent' } };
@@ -325,7 +325,7 @@ tables: { public.conversations: { entity: conversation, modifier: updated_by } }
   });
 });
 
-test('witnesses of each table of history name who changed their rows, and are entries where they are tracked', async () => {
+test('witnesses in a history table for each table name who changed its rows, and are entries where they are tracked', async () => {
   const schema = `${PEOPLE}
     create table shop_order (id uuid primary key, state text);
     create table shop_item (id int primary key, state text);
@@ -366,7 +366,7 @@ tables:
   ]);
 });
 
-describe('what keeps witnesses from being heard', () => {
+describe('a witness and its audit table', () => {
   const TWO = `${AUDITED};
     create table versions (id int generated always as identity primary key, whodunnit int, item_type text, item_id int)`;
   const TWO_YAML = AUDITED_YAML.replace(
@@ -378,7 +378,7 @@ describe('what keeps witnesses from being heard', () => {
     return g.capture.status().troubles.map(({ table, code }) => `${table} ${code}`);
   };
 
-  test('is a trouble of the audit table alone; what the others agree on is then no reason to name anybody', async () => {
+  test('missing from the publication is a trouble of the audit table alone, and other witnesses then name nobody for other rows', async () => {
     await using g = await ground(TWO, TWO_YAML);
     const work = (id: number) => inOne(add(id), add(id + 1, 2), audit(`Conversation ${id}`, 7));
     await g.source.query(work(1));
@@ -402,7 +402,7 @@ describe('what keeps witnesses from being heard', () => {
     expect(g.capture.status().state).toBe('streaming');
   });
 
-  test('a column that is gone makes a witness of somebody who is not known', async () => {
+  test('names an unknown person when its column no longer exists', async () => {
     await using g = await ground(TWO, TWO_YAML);
     const version = `insert into versions (item_type, item_id) values ('C', 1)`;
     await g.source.query('alter table versions rename whodunnit to who');
@@ -442,7 +442,7 @@ describe('what keeps witnesses from being heard', () => {
     ]);
   });
 
-  test('nothing of an audit table that is not tracked is stored, and a key is redacted as its column is', async () => {
+  test('leaves nothing of an untracked audit table in the trail, and its key is redacted as its column is', async () => {
     await using g = await ground(
       AUDITED,
       `redact: [{ tables: [public.audits], columns: [user_id], with: hash }]\n${AUDITED_YAML}`,
@@ -466,14 +466,17 @@ describe('what keeps witnesses from being heard', () => {
     ).toEqual([]);
   });
 
-  test('a configuration that adds an audit table has it heard from the position that apply marks', async () => {
+  test('counts from the position that apply marks when a configuration adds its audit table', async () => {
     const without = `${MODIFIERS}tables: { public.conversations: { entity: conversation } }`;
     await using g = await ground(AUDITED, without);
     await g.source.query(inOne(add(1), audit('Conversation 1', 7)));
     const config = testConfig({ source: g.source, trail: g.trail, yaml: AUDITED_YAML });
     await applyTracking(config);
     await g.capture.reload(config, { by: 'dana' });
-    await until('it is in effect', () => g.capture.status().configuration.waitsFor === null);
+    await until(
+      'the configuration to be in effect',
+      () => g.capture.status().configuration.waitsFor === null,
+    );
     await g.source.query(inOne(add(2), audit('Conversation 2', 7)));
     expect(lines(await g.caughtUp())).toEqual(['i 1 | -', 'i 2 | a 7 Dana Levi']);
     expect(await g.trail.query('select from trail.gap')).toEqual([]);
@@ -486,7 +489,7 @@ describe('witnesses of a transaction that does not fit into memory', () => {
   const audits = (from: number, to: number, by: string) =>
     `insert into audits (user_type, user_id, auditable_type, auditable_id) select 'User', ${by}, 'Conversation', i from generate_series(${from}, ${to}) i`;
 
-  test('are heard by reading it again, with a message and what is before and behind it', async () => {
+  test('are used in a second reading, with a message and the changes before and after it', async () => {
     await using g = await ground(AUDITED, AUDITED_YAML);
     await g.source.query(add(0));
     await g.source.query(
@@ -520,7 +523,7 @@ describe('witnesses of a transaction that does not fit into memory', () => {
     expect(g.readAgain()).toBeLessThanOrEqual(3);
   });
 
-  test('that are too many name nobody where they disagree, and whom they agree on where they do not', async () => {
+  test('name nobody when there are too many and they disagree, and the one person when they agree', async () => {
     await using g = await ground(AUDITED, AUDITED_YAML);
     await g.source.query(inOne(add(1), audits(1, 30_000, '7'), add(2)));
     await g.source.query(inOne(add(3), audits(1, 30_000, 'i'), add(4)));
@@ -530,7 +533,7 @@ describe('witnesses of a transaction that does not fit into memory', () => {
       'i 3 | -',
       'i 4 | -',
     ]);
-    // Who invents people fills no dictionary.
+    // Invented people fill no dictionary.
     expect(await g.trail.query('select key from trail.modifier where id > 0')).toEqual([{ key: '7' }]);
   });
 });

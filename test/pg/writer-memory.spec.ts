@@ -6,7 +6,7 @@ import { freshDatabase } from '../support/database.ts';
 
 const MODIFIERS = 200_000;
 const NAMES = 400_000;
-/** What the texts themselves take, twice. Maps of them took 239 MB. */
+/** Twice the size of the texts themselves. Maps of them took 239 MB. */
 const MAX_MB = 120;
 
 test('a writer opens with 200,000 modifiers and 400,000 names in memory in proportion to their texts', async () => {

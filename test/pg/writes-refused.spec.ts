@@ -37,7 +37,7 @@ async function migrated(
 }
 
 describe.each(REFUSALS)('after $name', (refusal) => {
-  test('PostgreSQL refuses, the trouble names the table, and its remedy heals', async () => {
+  test('PostgreSQL refuses the write, the trouble names the table, and its remedy works', async () => {
     await using database = await freshDatabase('empty');
     const { config, refuses } = await migrated(database, refusal);
     if (refuses)
@@ -55,7 +55,7 @@ describe.each(REFUSALS)('after $name', (refusal) => {
     for (const sql of refusal.writes) await database.query(sql);
   });
 
-  test('apply heals', async () => {
+  test('apply repairs it', async () => {
     await using database = await freshDatabase('empty');
     const { config, refuses } = await migrated(database, refusal);
     const { steps, problems } = await applyConfig(config);
@@ -68,7 +68,7 @@ describe.each(REFUSALS)('after $name', (refusal) => {
   });
 });
 
-test.each(HARMLESS)('never refused: $name', async ({ sql }) => {
+test.each(HARMLESS)('no write is refused after: $name', async ({ sql }) => {
   await using database = await freshDatabase('empty');
   await database.query('create table items (id int primary key, x int); insert into items values (1, 1)');
   const config = trackingConfig(database, { tables: '{ public.items: { entity: item } }' });
@@ -85,7 +85,7 @@ test('no write of the application fails at any moment of apply', async () => {
     await client.connect();
     try {
       await database.query(refusal.schemaSql);
-      // Everything that a migration can make is there before the first apply, but for what needs a
+      // Everything that a migration can create exists before the first apply, except what needs a
       // publication.
       const early = refusal.migration(major).replaceAll(/alter publication waltrail [^;]*/g, '');
       await client.query(early);
@@ -102,7 +102,7 @@ test('no write of the application fails at any moment of apply', async () => {
   }
 });
 
-/** Those of the statements that PostgreSQL accepts. Nothing of them stays. */
+/** Returns the statements that PostgreSQL accepts. Their changes are rolled back. */
 async function working(client: pg.Client, statements: readonly string[]): Promise<string[]> {
   const accepted: string[] = [];
   for (const sql of statements) {
@@ -145,7 +145,7 @@ describe('a partitioned table without primary key', () => {
     ]);
   });
 
-  test('is published with a yes of its own or with the event trigger', async () => {
+  test('is published with a separate yes or with the event trigger', async () => {
     await using database = await freshDatabase('empty');
     await database.query(SCHEMA);
     const yes = '{ public.events: { entity: event, new_partitions: may_refuse_writes } }';
@@ -160,7 +160,7 @@ describe('a partitioned table without primary key', () => {
     ]);
   });
 
-  test('that is published already stays so, and its partitions are put right', async () => {
+  test('stays published when it already is, and its partitions are corrected', async () => {
     await using database = await freshDatabase('empty');
     await database.query(SCHEMA);
     await applyConfig(
@@ -176,7 +176,7 @@ describe('a partitioned table without primary key', () => {
     ]);
   });
 
-  test('of labels needs the event trigger or a key', async () => {
+  test('needs the event trigger or a key when labels use it', async () => {
     await using database = await freshDatabase('empty');
     await database.query(SCHEMA);
     const tables =
@@ -186,7 +186,7 @@ describe('a partitioned table without primary key', () => {
   });
 });
 
-test('virtual columns that may come are warned of once, with the name of the trigger, where they can', async () => {
+test('possible virtual columns are warned of once, with the name of the trigger, where the server has them', async () => {
   await using database = await freshDatabase('empty');
   await database.query('create table a (id int primary key); create table b (id int primary key)');
   const catalog = await catalogOf(database.url);
