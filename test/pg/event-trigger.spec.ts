@@ -350,7 +350,7 @@ describe('what the event triggers report', () => {
           .filter((text) => !text.includes('gap') && !text.includes('may have been')),
       ).toEqual([
         'u 1',
-        `public.items: rows rewritten by ALTER TABLE, ${by}: what they hold since was not sent`,
+        `public.items: rows rewritten by ALTER TABLE, ${by}: their new values were not sent`,
         `public.items: ALTER TABLE, ${by}`,
         'u 1',
       ]);
@@ -426,7 +426,7 @@ describe('what the event triggers report', () => {
       `public.items: ALTER TABLE, ${by}: dropped x, note`,
       `public.items: ALTER TABLE, ${by}`,
       `public.items: ALTER TYPE, ${by}`,
-      `public.events: rows rewritten by ALTER TABLE, ${by}: what they hold since was not sent`,
+      `public.events: rows rewritten by ALTER TABLE, ${by}: their new values were not sent`,
       `public.events: ALTER TABLE, ${by}`,
       't null',
       `public.items: DROP TABLE, ${by}`,
