@@ -15,7 +15,7 @@ export class IdentityFollower {
   readonly #dictionary: Dictionary;
   readonly #builder: EntryBuilder;
   readonly #looked: (relationOid: number) => string | undefined;
-  /** By oid, as of the last relation message. */
+  /** By table oid, as of the last Relation message. */
   readonly #identities = new Map<number, string>();
 
   /**
