@@ -32,7 +32,7 @@ export class CommitTimes {
 
   /**
    * @param last commit time of the last stored transaction; null: there is none, and this machine's clock is
-   * used
+   *   used
    */
   constructor(last: bigint | null) {
     this.#last.writeBigInt64BE(last ?? BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n);

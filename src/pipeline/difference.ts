@@ -43,7 +43,7 @@ export class Difference {
    * Compares both rows. Returns false if every column that is not ignored is known to be equal.
    *
    * @param previous the old row, with columns marked that were not sent (old-row.ts); null: no old row was
-   * sent
+   *   sent
    */
   find(relation: ComparedRelation, previous: Tuple | null, updated: Tuple): boolean {
     const { columns, shown } = this;

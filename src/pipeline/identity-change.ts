@@ -20,7 +20,7 @@ export class IdentityFollower {
 
   /**
    * @param options.looked returns the identity that the last look found; undefined: no look has seen the
-   * table
+   *   table
    */
   constructor(options: {
     readonly dictionary: Dictionary;

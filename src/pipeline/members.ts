@@ -33,10 +33,11 @@ export function columnNamed<T extends JsonColumn>(
 const NUMBER = /^-?\d/;
 
 /**
- * Returns the JSON texts of a member in a row. A list in the JSON gives the text of each of its items. Empty:
- * there is no such member, or the column is null. Null: the value cannot be read.
+ * Returns the JSON texts of a member in a row. Empty: there is no such member, or the column is null. Null:
+ * the value cannot be read.
  *
  * @param row a row in which the value was sent
+ * @param options.ofLists whether a list at the end of the path gives the text of each of its items
  */
 export function memberTexts(
   row: Tuple,

@@ -524,7 +524,7 @@ describe('what the event triggers report', () => {
     const after = told(await g.caughtUp()).slice(before);
     expect([after.length, after.at(-2), after.at(-1)]).toEqual([
       1_002,
-      'source: more than 1000 commands are reported by this transaction: the rest is not told',
+      'source: more than 1000 commands are reported by this transaction, and only the first 1000 are shown',
       'i 3',
     ]);
     await using without = await captureGround({
