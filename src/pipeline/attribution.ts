@@ -58,12 +58,16 @@ export class Attribution {
     this.#people = tables.map((table, index) => new People({ dictionary, lookups, keys, index, table }));
   }
 
-  /** @param index of the table of modifiers */
+  /**
+   * Returns the modifiers of a table.
+   *
+   * @param index of the table among the tables of modifiers
+   */
   people(index: number): People {
     return this.#people[index]!;
   }
 
-  /** Returns the modifier of an id that a column was given. Undefined: it is no longer in memory. */
+  /** Returns the modifier that a column named, by its id. Undefined: it is no longer in memory. */
   otherById(modifierId: number): OtherModifier | undefined {
     for (const people of this.#people) {
       const other = people.otherById(modifierId);
@@ -83,7 +87,8 @@ export class Attribution {
     const acting = named.actingAs === null ? null : this.#actingAs(named.actingAs);
     if (acting === null || typeof acting === 'string')
       return { modifierId: this.#dictionary.modifier(person), meant, unread: acting };
-    // An application may always send both keys. Equal keys mean that the person acted in their own name.
+    // An application may always send both `modifier` and `acting_as`. Equal keys mean that the person acted
+    // in their own name.
     if (acting.person.key === person.key)
       return { modifierId: this.#dictionary.modifier(person), meant, unread: null };
     return {
@@ -125,7 +130,8 @@ export class Attribution {
   }
 
   /**
-   * Whether a key of a table means the same modifier as `other`, after the redaction of the other's column.
+   * Whether a key of a table means the same modifier as `other`. If the other's column is redacted, the key
+   * is compared in its redacted form.
    */
   isSame(other: OtherModifier, { table, key }: TableKey): boolean {
     const { redactor } = other;

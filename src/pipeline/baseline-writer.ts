@@ -7,7 +7,7 @@ import type { RelationPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import type { TableFacts } from './table-facts.js';
 
-/** Writes existing rows as entries, each in the form that an insert of the row would have. */
+/** Writes existing rows as entries. Each entry has the form that an insert of the row would have. */
 export class BaselineWriter {
   readonly #trail: Pick<TrailSession, 'rows' | 'dictionary' | 'between'>;
   readonly #builder: EntryBuilder;

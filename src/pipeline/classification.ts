@@ -121,7 +121,7 @@ const matching = (items: readonly string[], columns: ReadonlyMap<string, Column>
   }),
 ];
 
-/** Returns null if none of the columns exists. */
+/** Compiles the condition that one of the columns differs. Returns null if none of them exists. */
 function isChanged(columns: readonly Column[]): ChangeCondition | null {
   if (columns.length === 0) return null;
   const whole = columns.filter(({ member }) => member === null).map(({ index }) => index);
@@ -156,8 +156,8 @@ function isMemberChanged(
 }
 
 /**
- * Tests a value on one side of a change. An update may send a value that it did not change in the old row
- * only.
+ * Compiles the condition that a value on one side of a change is as wanted. If an update did not change a
+ * value, only the old row may have it.
  */
 function sideIs(side: 'previous' | 'row', column: Column, wanted: Wanted): ChangeCondition {
   const test = valueIs(column, wanted);
@@ -170,8 +170,8 @@ function sideIs(side: 'previous' | 'row', column: Column, wanted: Wanted): Chang
 }
 
 /**
- * Tests whether one of the columns has increased (1) or decreased (-1). Returns null if none of them has an
- * order.
+ * Compiles the condition that one of the columns has increased (1) or decreased (-1). Returns null if none of
+ * them has an order.
  */
 function hasMoved(columns: readonly Column[], direction: 1 | -1): ChangeCondition | null {
   const ordered = columns.flatMap(({ index, order, member }) =>

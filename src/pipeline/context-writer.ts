@@ -11,9 +11,7 @@ import {
   type JsonTokens,
 } from '../pg/json-scan.js';
 
-/**
- * Longest context that is stored. It is stored with every entry that it applies to, which may be a million.
- */
+/** Longest context that is stored. It may apply to a million entries. */
 const MAX_CONTEXT_BYTES = 64 * 1024;
 /**
  * Marks a context that was cut. The mark is the last member of an object or the last element of an array. For

@@ -17,8 +17,8 @@ const LONG_VALUE_BYTES = 256;
 export interface ComparedRelation {
   readonly columnCount: number;
   /**
-   * By column index: 1 for an ignored column. If only such columns differ, there is no entry. Entries do not
-   * show them.
+   * By column index: 1 for an ignored column. An update that differs only in these makes no entry. Entries do
+   * not show them.
    */
   readonly ignored: Uint8Array;
   /** By column index: 1 for a column that is never stored. */
@@ -28,8 +28,8 @@ export interface ComparedRelation {
 }
 
 /**
- * Compares the rows of an update. One object serves all updates: one for each row would be garbage at a
- * million rows a minute.
+ * Compares the rows of an update. One object serves all updates, because one for each row would be garbage at
+ * a million rows a minute.
  */
 export class Difference {
   /** By column index: {@link EQUAL}, {@link DIFFERENT} or {@link UNKNOWN}. An ignored column is EQUAL. */

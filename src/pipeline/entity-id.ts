@@ -5,8 +5,8 @@ import type { EntryRows } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
 
 /**
- * Longest value that can be part of an id. A longer one is not shortened, because it could then be the id of
- * another row. PostgreSQL indexes at most 2,704 bytes, so longer values are rare.
+ * Longest value in an entity id. If a value is longer, the entry has no entity id, because a shortened one
+ * could be the id of another row. PostgreSQL indexes at most 2,704 bytes.
  */
 const MAX_ID_BYTES = 8_000;
 const BACKSLASH = 0x5c;
@@ -26,7 +26,11 @@ export class IdWriter {
     this.#rows = rows;
   }
 
-  /** @param previous the old row, for parts of the key that are unchanged TOAST; null: there is none */
+  /**
+   * Writes the entity id of a row.
+   *
+   * @param previous the old row, for parts of the key that are unchanged TOAST; null: there is none
+   */
   write(plan: TrackedPlan, row: Tuple, previous: Tuple | null): void {
     const columns = plan.idColumns;
     const rows = this.#rows;

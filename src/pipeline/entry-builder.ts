@@ -350,8 +350,8 @@ export class EntryBuilder {
   }
 
   /**
-   * Writes values of which no others than texts may need redaction. Signs of a secret are found while the
-   * values are written. If there are any and a text must be redacted, the values are written again.
+   * Writes values. Only texts among them may need redaction. Signs of a secret are found while the values are
+   * written. If there are any and a text must be redacted, the values are written again.
    */
   #texts(plan: TrackedPlan, row: Tuple, columns: Uint16Array, count: number): void {
     if (row.hasOpaque || row.count < plan.columnCount) return this.#redactedValues(plan, row, columns, count);

@@ -44,7 +44,7 @@ function readNumber(text: string): Parts | null {
   const leading = all.length - all.replace(/^0+/, '').length;
   const exponent = whole.length - leading + Number(match[4] ?? 0);
   if (match[1] === '') return [1, exponent, digits];
-  // Nine's complement, then a sign that is greater than all digits, so that -1.5 is less than -1.25.
+  // Nine's complement, then a character that is greater than all digits, so that -1.5 is less than -1.25.
   const turned = digits.replace(/[0-9]/g, (digit) => String(9 - Number(digit)));
   return [-1, -exponent, `${turned}:`];
 }

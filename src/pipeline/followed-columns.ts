@@ -2,9 +2,9 @@ import type { Relation } from '../pgoutput/reader.js';
 import { isAfter, type Attribute } from '../tracking/attributes.js';
 import type { TableFacts } from './table-facts.js';
 
-/** The attribute of its table that a column of a Relation message is. */
+/** The attribute number of a column in a Relation message, as far as it is known. */
 export interface FollowedColumn {
-  /** Null: the catalog no longer shows which attribute it is. */
+  /** Null: the catalog no longer shows it. */
   readonly number: number | null;
   /** The possible numbers, if `number` is null. */
   readonly maybe: readonly number[];

@@ -8,8 +8,8 @@ const FULL = 'f';
 
 /**
  * Follows the replica identity of tracked tables. A Relation message has the identity of the changes that
- * follow it. A look may miss an identity that was changed and changed back. If it changes, an entry states
- * what is sent of the rows that follow.
+ * follow it. A look may miss an identity that was changed and changed back. If the identity changes, an entry
+ * states what is sent of the rows that follow.
  */
 export class IdentityFollower {
   readonly #dictionary: Dictionary;

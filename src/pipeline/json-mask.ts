@@ -74,7 +74,7 @@ export class JsonMasker {
         if (isBefore(next, view, start, at)) {
           if (next.secret) return true;
           last = next;
-          // Only `:/` after a name may be the sign of a URL.
+          // After a known name, only `:/` can be the sign of a URL.
           if (bytes[at + 1] !== SLASH) continue;
         } else {
           const name = memo.before(bytes, start, at, last);

@@ -21,7 +21,10 @@ export interface KnownKey {
   readonly isLater: boolean;
 }
 
-/** Value of pg_class.relreplident: the columns of the primary key are flagged, and no others. */
+/**
+ * The default replica identity, as in pg_class.relreplident: the columns of the primary key are flagged, and
+ * no others.
+ */
 const DEFAULT_IDENTITY = 'd';
 
 /**

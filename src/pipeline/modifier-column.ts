@@ -87,7 +87,10 @@ export class ModifierFinder {
   }
 }
 
-/** Returns the index of the table of modifiers. Null: the key belongs to no known table. */
+/**
+ * Returns the index of the table of modifiers. Null: the key belongs to no known table. 'unknown': the column
+ * that determines it was not sent or does not exist.
+ */
 export function tableOf(table: number | TableColumn, change: SentRows): number | null | 'unknown' {
   if (typeof table === 'number') return table;
   if (table.column < 0) return 'unknown';
@@ -127,7 +130,8 @@ export function compileModifiers(
       {
         column: column.index,
         index,
-        // No change sets a row's own id. The rule says that the row itself is its modifier.
+        // A rule with actions may name the row itself as its modifier. No change sets a row's own id, so the
+        // column counts as set.
         alwaysSet: rule.alwaysSet || (rule.actions !== null && idColumns.includes(column.index)),
         redactor: redactors[column.index]!,
         fit: compileFit(rule, options),

@@ -89,7 +89,8 @@ export class NameFollower {
     const gone = this.#gone.get(lookup) ?? new Set();
     if (gone.has(key)) return;
     this.#gone.set(lookup, gone.add(key));
-    // Limited memory is more important: rows that a larger delete cascades to show keys, and have no tenant.
+    // Memory must stay limited. After a larger delete, rows that are deleted by cascade show keys and have no
+    // tenant.
     if (++this.#goneCount > MAX_GONE) this.endTransaction();
   }
 

@@ -4,9 +4,9 @@ import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js'
 
 /**
  * Marks the columns of an old row that the source did not send. An old row of kind key has null in every
- * other column. So may an old row of kind full: the rows of a partition come with the identity of the
- * partitioned table, and a partition created after `apply` writes only its key into the WAL. Such a null is
- * not a value.
+ * other column. An old row of kind full may look the same. The rows of a partition come with the identity of
+ * the partitioned table, but a partition created after `apply` writes only its key into the WAL. Such a null
+ * is not a value.
  *
  * @param rootKey columns of the primary key, if the relation is a partitioned table. A row without any other
  *   value is treated as a key. If it is in fact a full row of nulls, its values are stored as unknown, which

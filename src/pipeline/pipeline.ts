@@ -382,7 +382,8 @@ export class Pipeline {
   async #commit(): Promise<CommittedBatch> {
     const written = this.#written.splice(0);
     const { counts } = this.#recorder;
-    // `commit` takes what is written up to the last boundary before it returns. `counts` counts the same.
+    // `commit` takes what is written up to the last boundary before it returns. `counts` are those up to this
+    // boundary.
     const { boundaryLsn, checkpointLsn } = this.#trail;
     const committing = this.#trail.commit();
     this.#committing = committing.catch(() => undefined);

@@ -10,9 +10,10 @@ export const OPERATION = { insert: 'i', update: 'u', delete: 'd', truncate: 't',
 export type OperationLetter = (typeof OPERATION)[keyof typeof OPERATION];
 
 /**
- * Letters of `trail.entry.rung`: the rung of attribution that named the modifier, or `nobody`. `witness`:
- * `a`, an audit row of the application. `session`: what the session that made the change states about itself.
- * `own`: the entry is Waltrail's own. `baseline`: a row that existed already, without a known modifier.
+ * Letters of `trail.entry.rung`: the rung of attribution that named the modifier, or `nobody`. `witness`
+ * (`a`): an audit row of the application. `session`: what the session that made the change states about
+ * itself. `own`: the entry is Waltrail's own. `baseline`: a row that existed already, without a known
+ * modifier.
  */
 export const RUNG = {
   message: 'm',

@@ -24,6 +24,6 @@ export class RowChange implements ClassifiedChange {
    * nobody.
    */
   beside: Buffer | null = null;
-  /** The person that a column names which this change has not set. Null: nobody. */
+  /** The person in a column that this change has not set. Null: nobody. */
   hint: OtherModifier | null = null;
 }

@@ -34,7 +34,7 @@ export class MessageSignatures {
     const body = header === null ? content : content.subarray(HEADER_BYTES);
     if (this.#keys.length === 0) return body;
     if (header === null) return 'not signed';
-    // The amount of work must not depend on a sender who has no key.
+    // A sender without a key must not be able to cause unlimited work.
     if (body.length > MAX_MESSAGE_BYTES) return 'too large to be signed';
     const signature = Buffer.from(header[1]!, 'hex');
     const isRight = this.#keys.some((key) => timingSafeEqual(signature, this.#sign(key, body, xid)));

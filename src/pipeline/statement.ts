@@ -100,9 +100,9 @@ export class StatementReader {
   }
 
   /**
-   * Reads a message. A message that must be signed and is not has no known sender, so it is passed over, and
-   * the statement before it still applies. This differs from a signed message that is not understood, which
-   * may have named somebody.
+   * Reads a message. A message without a required signature has no known sender. It is passed over, and the
+   * statement before it still applies. A signed message that is not understood is different: it may have
+   * named somebody.
    *
    * @param xid of the transaction that the message belongs to
    */

@@ -12,8 +12,8 @@ export interface TableFacts {
   /** Columns of the primary key. Empty: there is none. */
   readonly primaryKey: readonly string[];
   /**
-   * Low 32 bits of the xid of the transaction that created the primary key. Null: it is old, or there is no
-   * key.
+   * Low 32 bits of the xid of the transaction that created the primary key. Null: that was long ago, or there
+   * is no key.
    */
   readonly keyXid: number | null;
   readonly partitioned: boolean;

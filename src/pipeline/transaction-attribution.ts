@@ -16,8 +16,8 @@ import type { UnreadMessages } from './unread-messages.js';
 export type Heard = 'nothing' | 'first' | 'passed over';
 
 /**
- * Longest context that is stored in each of its entries. A longer one is stored once. A reference to it takes
- * about 120 bytes for the first entry and 40 for every other.
+ * Longest context that is stored in each of its entries. A longer one is stored once, and entries refer to
+ * it. This takes about 120 bytes for the first entry and 40 for every other.
  */
 const MAX_INLINE_BYTES = 512;
 
