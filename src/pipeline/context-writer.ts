@@ -46,8 +46,8 @@ export interface ContextMasking {
  * Writes the tokens of one JSON value as compact JSON that JSON.parse and PostgreSQL's functions accept.
  * Strings have no NUL and no unpaired surrogates, and numbers keep all their digits. Members with a redacted
  * name are masked with everything in them. Members and elements that would make the text longer than {@link
- * MAX_CONTEXT_BYTES} are left out one by one, from the innermost level. {@link CUT_MARK} then states the
- * original length of the value and the number of parts left out.
+ * MAX_CONTEXT_BYTES} are left out one by one, from the innermost level. The mark ({@link CUT_MARK}) then
+ * states the original length of the value and the number of parts left out.
  */
 export class ContextWriter implements JsonTokens {
   readonly #bytes: Buffer;

@@ -249,8 +249,8 @@ export interface MemberWords {
 export const labelThrough = (via: string, of: string): string => JSON.stringify({ via, of });
 
 /**
- * Returns what {@link labelThrough} was called with. Null: the label is a lookup itself, because no table's
- * name begins with `{"`.
+ * Returns what {@link labelThrough} was called with. Null: the label is a lookup itself. The name of a table
+ * never begins with `{"`.
  */
 export const throughOf = (label: string): { readonly via: string; readonly of: string } | null =>
   label.startsWith('{"') ? (JSON.parse(label) as { via: string; of: string }) : null;

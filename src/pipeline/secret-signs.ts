@@ -11,11 +11,11 @@ const FOUR_ONES = 0x01010101;
 const HIGH_BITS = 0x80808080 | 0;
 const LOW_BITS = 0x7f7f7f7f;
 /**
- * Added to an ASCII byte, `FROM_FIRST` sets its high bit from the first sign, and `BEHIND_LAST` after the
+ * Added to an ASCII byte, `FROM_FIRST` sets its high bit from the first sign, and `AFTER_LAST` after the
  * last one.
  */
 const FROM_FIRST = (0x80 - FIRST_SIGN) * FOUR_ONES;
-const BEHIND_LAST = (0x7f - LAST_SIGN) * FOUR_ONES;
+const AFTER_LAST = (0x7f - LAST_SIGN) * FOUR_ONES;
 
 /**
  * Returns the place of the next byte from `start` that may be a sign, or `end` if there is none. Reads all
@@ -27,7 +27,7 @@ export function nextSign(view: DataView, start: number, end: number): number {
     const word = view.getInt32(at, true);
     const low = word & LOW_BITS;
     // No byte carries into the next one, because its high bit was cleared.
-    const found = (low + FROM_FIRST) & ~((low + BEHIND_LAST) | word) & HIGH_BITS;
+    const found = (low + FROM_FIRST) & ~((low + AFTER_LAST) | word) & HIGH_BITS;
     // The lowest of these bits belongs to the first byte.
     if (found !== 0) return at + ((31 - Math.clz32(found & -found)) >> 3);
   }
