@@ -9,8 +9,8 @@ import { isStatement, StatementReader, type NamedModifier, type Unread } from '.
 import type { UnreadMessages } from './unread-messages.js';
 
 /**
- * What a message means for the entries of its transaction that are already written. 'first': it is the first
- * message and applies to them, so they must be revised. 'passed over': they should state that it was passed
+ * What a message means for the entries of its transaction that are already written. `first`: it is the first
+ * message and applies to them, so they must be revised. `passed over`: they should state that it was passed
  * over.
  */
 export type Heard = 'nothing' | 'first' | 'passed over';
