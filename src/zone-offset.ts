@@ -1,6 +1,6 @@
 /*
- * Computes how far the clock of an IANA time zone is ahead of UTC. Exported files and the page both use it, so
- * this file imports nothing (decision 83).
+ * Computes how far the clock of an IANA time zone is ahead of UTC. Exported files and the page both use it,
+ * so this file imports nothing (decision 83).
  */
 
 /** Most date formats that are kept. */
