@@ -1,9 +1,9 @@
 /**
- * What differs within a value, in words: of files and page alike, so in a file of its own that imports
- * nothing (decision 83).
+ * Text of what differs within a value. Exported files and the page both use it, so this file imports nothing
+ * (decision 83).
  */
 
-/** A member of `changes` of an entry (api/entries.ts). */
+/** An element of `changes` of an entry (api/entries.ts). */
 export interface ChangeWithin {
   readonly member?: string | undefined;
   readonly removed: readonly string[];

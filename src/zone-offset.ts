@@ -1,7 +1,9 @@
-/**
- * Most date formats that are kept. This file computes by how much the clock of an IANA time zone is ahead of
- * UTC, for exported files and for the page (decision 83), so it imports nothing.
+/*
+ * Computes how far the clock of an IANA time zone is ahead of UTC. Exported files and the page both use it,
+ * so this file imports nothing (decision 83).
  */
+
+/** Most date formats that are kept. */
 const MOST_FORMATS = 50;
 
 /** The offset in a text of the form `longOffset`. For UTC the text is `GMT` without an offset. */

@@ -2,10 +2,10 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Masks the elements of an array as PostgreSQL prints it: `{"{\\"a\\": 1}",NULL}`, of any dimension. Null
- * where nothing is masked.
+ * Masks the elements of an array in PostgreSQL's text form, of any dimension: `{"{\\"a\\": 1}",NULL}`.
+ * Returns null if nothing is masked.
  *
- * @param mask of the element without its quotes and escapes; null: it stays
+ * @param mask returns the masked text of an element without quotes and escapes, or null if the element stays
  * @see https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
  */
 export function maskElements(array: Buffer, mask: (element: Buffer) => Buffer | null): Buffer | null {
@@ -45,7 +45,7 @@ function quotedElement(array: Buffer, start: number): Element {
   return { value: value.subarray(0, length), end: Math.min(end + 1, array.length) };
 }
 
-/** Null where no element begins. */
+/** Returns null if no element begins at `start`. */
 function plainElement(array: Buffer, start: number): Element | null {
   let end = start;
   while (end < array.length && !'{},'.includes(String.fromCharCode(array[end]!))) end++;

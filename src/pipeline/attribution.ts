@@ -8,42 +8,45 @@ import type { Dictionary, Lookups } from './ports.js';
 import type { Redactor } from './redaction.js';
 import type { NamedActingAs, NamedModifier, UnreadActingAs } from './statement.js';
 
-/** A key as its source has it, and the index of its table among those of modifiers. */
+/** A key as the source stores it, and the index of its table among the tables of modifiers. */
 export interface TableKey {
   readonly table: number;
   readonly key: string;
 }
 
-/** Whom a message means: who acted, and in whose name; undefined: in their own. */
+/**
+ * Whom a message names: who acted, and in whose name. `actingAs` is undefined if they acted in their own
+ * name.
+ */
 export interface MeantByMessage extends TableKey {
   readonly actingAs?: TableKey | undefined;
 }
 
-/** What a message has said of who made changes. */
+/** What a message states about who made changes. */
 export interface ByMessage {
   readonly modifierId: number;
   readonly meant: MeantByMessage;
-  /** Why it is not known whom the modifier acted as; null: it is. */
+  /** Why it is unknown whom the modifier acted as. Null: it is known, or they acted in their own name. */
   readonly unread: UnreadActingAs | null;
 }
 
-/** Numbers modifiers, and knows whom a key of which table means. */
+/** Assigns numbers to modifiers, and finds the modifier that a key of a table means. */
 export class Attribution {
   readonly #dictionary: Dictionary;
   readonly #trustNames: boolean;
   readonly #keys: ModifierKeys;
-  /** By index of their table; the first is there without one. */
+  /** By the index of their table. The first one exists even if the YAML has no table of modifiers. */
   readonly #people: readonly People[];
-  /** Names of the tables of modifiers, as the YAML calls them. */
+  /** Names that the YAML gives to the tables of modifiers. Null: it gives none. */
   readonly #tables: readonly (string | null)[];
 
   constructor(options: {
     readonly dictionary: Dictionary;
     readonly lookups: Lookups;
     readonly modifiers: readonly ModifiersRule[];
-    /** Names and kinds that a message gives win over those of the modifiers table. */
+    /** Whether name and kind from a message take precedence over those from the table of modifiers. */
     readonly trustNames: boolean;
-    /** Logins of the database are modifiers too. */
+    /** Whether database logins are modifiers too. */
     readonly databaseUsers: boolean;
   }) {
     const { dictionary, lookups, modifiers, databaseUsers } = options;
@@ -55,12 +58,16 @@ export class Attribution {
     this.#people = tables.map((table, index) => new People({ dictionary, lookups, keys, index, table }));
   }
 
-  /** @param index of their table */
+  /**
+   * Returns the modifiers of a table.
+   *
+   * @param index of the table among the tables of modifiers
+   */
   people(index: number): People {
     return this.#people[index]!;
   }
 
-  /** Whom an id means that a column was given; undefined where that is no longer known. */
+  /** Returns the modifier that a column named, by its id. Undefined: it is no longer in memory. */
   otherById(modifierId: number): OtherModifier | undefined {
     for (const people of this.#people) {
       const other = people.otherById(modifierId);
@@ -70,9 +77,9 @@ export class Attribution {
   }
 
   /**
-   * Whom a logical message names, which speaks of the first table. Name and kind come from that table: any
-   * login may send a message, and one must not rename somebody for everybody (DECISIONS 52). Where the YAML
-   * trusts messages, from the message first.
+   * Returns the modifier that a logical message names by a key of the first table of modifiers. Name and kind
+   * come from that table: any login may send a message, and must not rename somebody for everybody (DECISIONS
+   * 52). If the YAML trusts messages, the message's name and kind take precedence.
    */
   byMessage(named: NamedModifier): ByMessage {
     const person = this.#named(0, named);
@@ -80,7 +87,8 @@ export class Attribution {
     const acting = named.actingAs === null ? null : this.#actingAs(named.actingAs);
     if (acting === null || typeof acting === 'string')
       return { modifierId: this.#dictionary.modifier(person), meant, unread: acting };
-    // An application may always send both. Who acts in their own name acts as nobody.
+    // An application may always send both `modifier` and `acting_as`. Equal keys mean that the person acted
+    // in their own name.
     if (acting.person.key === person.key)
       return { modifierId: this.#dictionary.modifier(person), meant, unread: null };
     return {
@@ -96,7 +104,7 @@ export class Attribution {
     return { person: this.#named(table, { ...named, kind: null }), meant: { table, key: named.key } };
   }
 
-  /** Somebody of a table, with what the message says of them where that is trusted. */
+  /** Returns a person of a table. If messages are trusted, name and kind come from the message. */
   #named(table: number, { key, name, kind }: Pick<NamedModifier, 'key' | 'name' | 'kind'>): Person {
     const person = this.people(table).person(key);
     if (!this.#trustNames) return person;
@@ -107,7 +115,7 @@ export class Attribution {
     };
   }
 
-  /** A login of the database, which is in no table of modifiers. */
+  /** Returns the modifier for a database login, which is in no table of modifiers. */
   databaseUser(name: string): Person {
     return {
       key: this.#keys.databaseUser(name),
@@ -116,24 +124,27 @@ export class Attribution {
     };
   }
 
-  /** Numbers whom {@link People.person} or {@link databaseUser} gave. */
+  /** Returns the number of a person that {@link People.person} or {@link databaseUser} returned. */
   idOf(person: Person): number {
     return this.#dictionary.modifier(person);
   }
 
-  /** Whether a key of a table means the same modifier, as the column of the other shows it. */
+  /**
+   * Whether a key of a table means the same modifier as `other`. If the other's column is redacted, the key
+   * is compared in its redacted form.
+   */
   isSame(other: OtherModifier, { table, key }: TableKey): boolean {
     const { redactor } = other;
     return other.key === this.#keys.shown(table, redactor === null ? key : redactedKey(redactor, key));
   }
 
-  /** The name or kind of some modifier changed: entries from here on use the new one. */
+  /** Handles a changed name or kind of a modifier. Later entries use the new one. */
   namesChanged(table: string): void {
     for (const people of this.#people) people.namesChanged(table);
   }
 }
 
-/** A key as it is stored where its column is redacted. */
+/** Returns a key as it is stored if its column is redacted. */
 export function redactedKey(redactor: Redactor, key: string): string {
   const bytes = Buffer.from(key);
   const redacted = redactor(bytes, 0, bytes.length);

@@ -7,7 +7,7 @@ import type { RelationPlan } from './relation-plan.js';
 import { RowChange } from './row-change.js';
 import type { TableFacts } from './table-facts.js';
 
-/** Writes rows that existed already as entries, each as an insert of it would be written. */
+/** Writes existing rows as entries. Each entry has the form that an insert of the row would have. */
 export class BaselineWriter {
   readonly #trail: Pick<TrailSession, 'rows' | 'dictionary' | 'between'>;
   readonly #builder: EntryBuilder;
@@ -19,7 +19,7 @@ export class BaselineWriter {
     readonly trail: Pick<TrailSession, 'rows' | 'dictionary' | 'between'>;
     readonly builder: EntryBuilder;
     readonly planOf: (relation: Relation, facts: TableFacts) => RelationPlan;
-    /** The number of an entry that belongs to no transaction. */
+    /** Returns the `seq` of an entry that belongs to no transaction. */
     readonly seqOf: (entryId: bigint) => number;
   }) {
     this.#trail = options.trail;
@@ -29,10 +29,10 @@ export class BaselineWriter {
   }
 
   /**
-   * Writes all of it. Only between two transactions.
+   * Writes a whole baseline. Call it between two transactions only.
    *
    * @param options.transaction commit LSN, commit time and xid, as {@link TrailSession.rows} takes them
-   * @param options.written called behind each entry
+   * @param options.written called after each entry
    * @param options.notice writes an entry of Waltrail's own
    */
   write(
@@ -51,7 +51,7 @@ export class BaselineWriter {
     }
   }
 
-  /** Returns how many entries the rows have made. */
+  /** Returns the number of entries written. */
   #writeRows(
     { relation, facts, rows }: NonNullable<BaselineOfTable['read']>,
     { written }: { readonly written: () => void },
@@ -69,7 +69,7 @@ export class BaselineWriter {
     return entries;
   }
 
-  /** A change that nobody is known to have made. */
+  /** Returns the change that stands for an existing row. Its modifier is unknown. */
   #existed(row: Tuple): RowChange {
     const { rows, dictionary } = this.#trail;
     const change = this.#change;

@@ -5,49 +5,49 @@ import type { Notice } from './ports.js';
 import type { TableFacts } from './table-facts.js';
 
 /**
- * The rows of tables as of one position of the stream: what commits before it is in them, what commits at
- * it or behind is not (DECISIONS 107).
+ * The rows of tables as of one position of the stream. They include what commits before the position, and
+ * exclude what commits at or after it (DECISIONS 107).
  */
 export interface Baseline {
   readonly lsn: Lsn;
-  /** When they were read, by the clock of the source: microseconds since 2000-01-01. */
+  /** When the rows were read, by the source's clock: microseconds since 2000-01-01. */
   readonly at: bigint;
   readonly tables: readonly BaselineOfTable[];
 }
 
 export interface BaselineOfTable {
-  /** Null: there is only something to tell. */
+  /** Null: no rows were read, and only `told` is stored. */
   readonly read: {
-    /** As the stream would describe it at the position. */
+    /** The table as the stream would describe it at the position. */
     readonly relation: Relation;
-    /** As of the position. */
+    /** Facts of the table as of the position. */
     readonly facts: TableFacts;
-    /** Each row is valid until the next is taken. */
+    /** Each row is valid until the next one is taken. */
     readonly rows: Iterable<Tuple>;
   } | null;
   /**
-   * What is stored with the entries of the rows, of which there are so many: an entry that says so, and what
-   * the trail executes.
+   * Returns what is stored with the given number of entries: an entry that states what was read, and a
+   * statement for the trail to execute.
    */
   readonly told: (entries: number) => { readonly notice: Notice; readonly statement: string };
 }
 
-/** A baseline on its way to its place in the stream. */
+/** A baseline that waits for its place in the stream. */
 export interface PlacedBaseline {
   readonly baseline: Baseline;
-  /** Called when it is durable; never, where the pipeline ends before. */
+  /** Called when the baseline is durable. Never called if the pipeline ends earlier. */
   readonly stored: () => void;
 }
 
 /**
- * Holds the transactions back that commit at a position or behind it. A baseline is placed before the first
- * transaction that its rows do not show, so none of these may be handed over before the rows are there.
+ * Holds back transactions that commit at or after a position. A baseline is placed before the first
+ * transaction that its rows do not include, so such a transaction must wait for the rows.
  */
 export class BaselineGate {
   #heldFrom: Lsn | null = null;
   #placed: PlacedBaseline | null = null;
   #waiting: { readonly commitLsn: Lsn; readonly pass: () => void } | null = null;
-  /** Everything that commits before it was handed over. */
+  /** All transactions that commit before this position were handed over. */
   #passedUntil: Lsn;
 
   /** @param lsn the checkpoint */
@@ -55,14 +55,12 @@ export class BaselineGate {
     this.#passedUntil = lsn;
   }
 
-  /** Whether something is held back, or waits for its place. */
+  /** Whether transactions are to be held back, or a baseline waits for its place. */
   get isShut(): boolean {
     return this.#heldFrom !== null || this.#placed !== null;
   }
 
-  /**
-   * Holds back what commits at `lsn` or behind it; null: nothing. Another position replaces it.
-   */
+  /** Holds back transactions that commit at or after `lsn`; null: none. Replaces the previous position. */
   holdFrom(lsn: Lsn | null): void {
     this.#heldFrom = lsn;
     const waiting = this.#waiting;
@@ -71,24 +69,26 @@ export class BaselineGate {
     waiting.pass();
   }
 
-  /** The transaction that is next commits at `commitLsn`. A promise has to be waited for. */
+  /**
+   * Announces that the next transaction commits at `commitLsn`. If a promise is returned, wait for it first.
+   */
   next(commitLsn: Lsn): Promise<void> | undefined {
     this.#passedUntil = commitLsn;
     if (this.#heldFrom === null || commitLsn < this.#heldFrom) return undefined;
     return new Promise((pass) => (this.#waiting = { commitLsn, pass }));
   }
 
-  /** No transaction is on its way that commits before `lsn`. */
+  /** Announces that no further transaction commits before `lsn`. */
   quietUntil(lsn: Lsn): void {
     this.#passedUntil = lsn;
   }
 
-  /** To be taken by {@link take} once everything before its position was handed over. */
+  /** Sets the baseline that {@link take} returns once everything before its position was handed over. */
   place(placed: PlacedBaseline): void {
     this.#placed = placed;
   }
 
-  /** The baseline whose place is here; null: there is none. */
+  /** Returns the baseline that belongs at this point of the stream, or null. */
   take(): PlacedBaseline | null {
     const placed = this.#placed;
     if (placed === null || this.#passedUntil < placed.baseline.lsn) return null;

@@ -2,35 +2,36 @@ import { LastView } from '../pg/byte-loops.js';
 import { keyText } from '../pg/text.js';
 import type { Tuple } from '../pgoutput/tuple.js';
 
-/** A power of two. Of keys that share a pair of cells, those that were put there last are remembered. */
+/** Number of cells: a power of two. Each pair of cells holds the two keys that were put there last. */
 const CELLS = 16384;
-/** An UUID has 36. */
+/** Longest key that is held. A UUID has 36 bytes. */
 const MAX_BYTES = 40;
 const WORD = 4;
-// A cell: the number, one more than the length of the key (0: none), and the key. It begins as zeros, for
-// memory that nobody has written to costs nothing. Those of short keys lie close together: they are the most.
+// A cell has the number, the length of the key plus one (0: empty cell), and the key. Cells begin as zeros,
+// because memory that was never written to costs nothing. Short keys have smaller cells, close together,
+// because most keys are short.
 const AT_LENGTH = 1;
 const AT_KEY = 2;
 const CELL_WORDS = AT_KEY + MAX_BYTES / WORD;
 const SHORT_CELL_WORDS = AT_KEY + 1;
-/** Of multiplicative hashing: 2^32 by the golden ratio. */
+/** Factor of multiplicative hashing: 2^32 divided by the golden ratio. */
 const FACTOR = 0x9e3779b1;
 const PAIR_SHIFT = 33 - Math.log2(CELLS);
 
 /**
- * Numbers of the keys that were seen lately, found by their bytes: modifiers and tenants repeat, and a string
- * and a map for each row would cost more than the rest of its entry. Keys are taken as words of four bytes,
- * for most are small numbers, which are one.
+ * Cache of the numbers of keys that were seen recently, found by their bytes. Modifiers and tenants repeat,
+ * and a string and a map lookup for each row would cost more than the rest of its entry. Keys are read in
+ * words of four bytes, because most are small numbers, which fit in one word.
  */
 export class BytesCache {
   readonly #cells = new Int32Array(CELLS * CELL_WORDS);
-  /** The same of keys of one word. */
+  /** Cells for keys of one word. */
   readonly #shortCells = new Int32Array(CELLS * SHORT_CELL_WORDS);
   readonly #views = new LastView();
-  /** The key that is asked for, where it is longer than a word. */
+  /** The key that is looked up, if it is longer than one word. */
   readonly #key = new Int32Array(MAX_BYTES / WORD);
 
-  /** The number for the column's bytes, found by `find` from their text where they are not in memory. */
+  /** Returns the number of a column's bytes. If it is not in the cache, `find` finds it from their text. */
   get(row: Tuple, column: number, find: (text: string) => number): number {
     const { bytes } = row;
     const start = row.offsets[column]!;
@@ -71,7 +72,7 @@ export class BytesCache {
     const other = cell + CELL_WORDS;
     if (this.#holds(other, words, length)) return cells[other]!;
     const value = find(keyText(bytes, start, length));
-    // Finding it may have asked for another.
+    // `find` may have looked up another key in this cache, so the key is read again.
     this.#take(this.#views.of(bytes), start, length);
     cells.copyWithin(other, cell, other);
     cells.set(this.#key.subarray(0, words), cell + AT_KEY);
@@ -80,7 +81,7 @@ export class BytesCache {
     return value;
   }
 
-  /** Reads the words of a key and returns how many they are. The last one overlaps the one before. */
+  /** Reads the words of a key and returns their number. The last word may overlap the one before. */
   #take(view: DataView, start: number, length: number): number {
     if (length === 0) return 0;
     const key = this.#key;
@@ -100,10 +101,13 @@ export class BytesCache {
   }
 }
 
-/** The bytes of a key of one to four, read at once with those before it, which are shifted out. */
+/**
+ * Returns a key of one to four bytes as a word. It is read in one step together with the bytes before it,
+ * which are shifted out.
+ */
 function shortKey(view: DataView, start: number, length: number): number {
   const at = start + length - WORD;
-  // In a message, the length of a value stands before it.
+  // In a message, the length of a value precedes it, so this happens only elsewhere.
   if (at < 0) return wordAtBeginning(view, start, length);
   return (view.getInt32(at, true) >>> ((WORD - length) * 8)) | 0;
 }
@@ -119,5 +123,8 @@ function mixed(hash: number, word: number): number {
   return product ^ (product >>> 15);
 }
 
-/** The number of the first cell of a pair, by the upper bits: each bit of the key has a part in them. */
+/**
+ * Returns the number of the first cell of a pair. The upper bits are used, because every bit of the key
+ * affects them.
+ */
 const pairOf = (hash: number): number => (Math.imul(hash, FACTOR) >>> PAIR_SHIFT) * 2;

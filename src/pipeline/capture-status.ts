@@ -8,78 +8,81 @@ export interface CaptureStatus {
   readonly checkpointLsn: string | null;
   /** Last WAL position the source reported. */
   readonly sourceLsn: string | null;
-  /** Bytes of WAL between the two. */
+  /** Bytes of WAL from `checkpointLsn` to `sourceLsn`. */
   readonly lagBytes: number | null;
   /**
-   * Everything that the source committed before this time, by its clock, is in the trail: RFC 3339; null: it
-   * is not known yet.
+   * The trail has everything that the source committed before this time by its own clock (RFC 3339). Null:
+   * not known yet.
    */
   readonly currentUntil: string | null;
-  /** Commit time of the last stored transaction to its visibility in the trail, of the last batch. */
+  /**
+   * Milliseconds from the commit of the last stored transaction until the trail showed it, in the last batch.
+   */
   readonly latencyMs: number | null;
   readonly transactions: number;
   readonly changes: number;
   readonly entries: number;
-  /** Updates of nothing but ignored columns. */
+  /** Updates that changed only ignored columns. */
   readonly ignored: number;
-  /** The configuration of tracking that entries are made by. */
+  /** The tracking configuration that is in effect. */
   readonly configuration: {
     /** SHA-256; null before the first connection. */
     readonly digest: string | null;
     /**
-     * What the configuration of the file waits for, where another is in effect: `apply`, or the `position` of
-     * the stream from which on the source sends what it asks for; null: it is in effect.
+     * What the file's configuration waits for while another one is in effect. `apply`: for `waltrail apply`.
+     * `position`: for the position of the stream from which the source sends what the file asks for. Null:
+     * the file's configuration is in effect.
      */
     readonly waitsFor: 'apply' | 'position' | null;
     /** Messages that announced a configuration which is neither in effect nor that of the file. */
     readonly ignored: number;
   };
-  /** Logical messages that should say who made changes and were not understood. */
+  /** Logical messages that should name a modifier and are unread: not understood, or passed over. */
   readonly messagesUnread: number;
-  /** Entries without tenant because the row that has it is not known. */
+  /** Entries without a tenant because the row that has it is unknown. */
   readonly tenantsUnknown: number;
   /**
-   * Tables that are not captured, or not as the YAML says: one trouble each, at most 100. Those of others go
-   * on.
+   * Tables that are not captured, or not as the YAML says: one trouble each, at most 100. Capture of all
+   * other tables continues.
    */
   readonly troubles: readonly CaptureTrouble[];
-  /** How many there are. */
+  /** Number of all troubles. */
   readonly troubleCount: number;
-  /** What capture cannot begin or end without; null while it waits for nobody. */
+  /** Transactions that must end before capture can begin or finish a step. Null: it waits for none. */
   readonly waiting: CaptureWaiting | null;
   readonly error: { readonly code: string; readonly message: string; readonly remedy: string } | null;
 }
 
-/** What is wrong with one table, and what mends it. */
+/** What is wrong with one table, and how to fix it. */
 export interface CaptureTrouble {
   /** `schema.table`. */
   readonly table: string;
   readonly code: string;
   readonly message: string;
   readonly remedy: string;
-  /** What it means for the trail, or for the application. */
+  /** The consequence for the trail or for the application. */
   readonly effect: string;
 }
 
-/** Transactions of the source that have to end first. */
+/** Transactions of the source that must end first. */
 export interface CaptureWaiting {
   /** What waits, as the beginning of a sentence. */
   readonly what: string;
   /** RFC 3339. */
   readonly since: string;
-  /** The oldest of those that last, at most ten. */
+  /** The oldest of these transactions, at most ten. */
   readonly transactions: readonly WaitedTransaction[];
-  /** How many there are. */
+  /** Number of all these transactions. */
   readonly transactionCount: number;
 }
 
 export interface WaitedTransaction {
   readonly xid: string;
-  /** Null: it is prepared, and no process has it. */
+  /** Null: the transaction is prepared, and no process runs it. */
   readonly pid: number | null;
-  /** By which a prepared transaction is committed or rolled back; null: it is none. */
+  /** Identifier with which a prepared transaction is committed or rolled back. Null: it is not prepared. */
   readonly gid: string | null;
-  /** RFC 3339; null where the role of source.url may not see it. */
+  /** RFC 3339. Null: the role of source.url may not see it. */
   readonly since: string | null;
   readonly user: string | null;
   readonly application: string | null;

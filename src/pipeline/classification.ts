@@ -16,17 +16,19 @@ export interface Column {
   readonly typeOid: number;
   readonly order: Order;
   readonly isJson: boolean;
-  /** Names of a member of the JSON in it, from the outermost on; null: the column itself is meant. */
+  /**
+   * Path to a member of the JSON in the column, from the outermost name. Null: the column itself is meant.
+   */
   readonly member: readonly string[] | null;
 }
 
 /**
- * What a rule may look at. `previous` is absent for an insert, and in an update whose old row was not sent. A
- * rule acts on what is known: a value that was not sent neither differs nor matches (DECISIONS 50).
+ * A change as rules see it. `previous` is null for an insert, and for an update whose old row was not sent.
+ * Rules use known values only: a value that was not sent neither differs nor matches (DECISIONS 50).
  */
 export interface ClassifiedChange {
   readonly previous: Tuple | null;
-  /** After the change; before it for a delete. */
+  /** The row after the change. For a delete, the row before it. */
   readonly row: Tuple | null;
   /** By column index: `EQUAL`, `DIFFERENT` or `UNKNOWN` of difference.ts. Updates only. */
   readonly changed: Uint8Array | null;
@@ -36,16 +38,18 @@ type ChangeCondition = (change: ClassifiedChange) => Verdict;
 
 export interface CompiledRule {
   readonly actionId: number;
-  /** The rule of `actions`, by its index; null: the action is that of the operation. */
+  /** Index of the rule in `actions`. Null: the action is the default action of the operation. */
   readonly index: number | null;
-  /** Null: it matches every change. */
+  /** Null: the rule matches every change. */
   readonly matches: ChangeCondition | null;
 }
 
-/** Of the action that makes no entry; the trail has no such number. */
+/** Stands for the action that makes no entry. The trail has no action with this number. */
 export const SKIPPED = 0;
 
-/** The rules of one operation, compiled for one relation version, ending in one that always matches. */
+/**
+ * Compiles the rules of one operation for one relation version. The last rule returned matches every change.
+ */
 export function compileActions(options: {
   readonly operation: Operation;
   readonly rules: readonly ActionRule[];
@@ -63,25 +67,27 @@ export function compileActions(options: {
   ];
 }
 
-/** The action of the first rule that matches. */
+/** Returns the action of the first rule that matches. */
 export const classify = (rules: readonly CompiledRule[], change: ClassifiedChange): number =>
   matchingRule(rules, change).actionId;
 
-/** The first rule that matches. */
+/** Returns the first rule that matches. */
 export function matchingRule(rules: readonly CompiledRule[], change: ClassifiedChange): CompiledRule {
   let isUnsure = false;
   for (const rule of rules) {
     const verdict = rule.matches === null ? 'holds' : rule.matches(change);
     if (verdict === 'unknown') isUnsure = true;
-    // A rule before may be the one that was meant: no entry is lost because a value was not sent.
+    // An earlier rule with an unknown verdict may be the right one. In this case a change is not skipped, so
+    // that no entry is lost because a value was not sent.
     if (verdict === 'holds' && !(rule.actionId === SKIPPED && isUnsure)) return rule;
   }
   throw new RangeError('the last rule matches every change');
 }
 
 /**
- * Never, when the relation lacks a column that the rule needs: a schema change took it. Of several columns
- * of which any may differ, one is enough. Null: there is no condition.
+ * Compiles one rule. Returns 'never' if the relation lacks a column that the rule needs, as after a schema
+ * change. If any of several columns may differ, one existing column is enough. Returns null if the rule has
+ * no condition.
  */
 function compileRule(
   rule: ActionRule,
@@ -115,7 +121,7 @@ const matching = (items: readonly string[], columns: ReadonlyMap<string, Column>
   }),
 ];
 
-/** Null where none of the columns exists. */
+/** Compiles the condition that one of the columns differs. Returns null if none of them exists. */
 function isChanged(columns: readonly Column[]): ChangeCondition | null {
   if (columns.length === 0) return null;
   const whole = columns.filter(({ member }) => member === null).map(({ index }) => index);
@@ -137,7 +143,7 @@ function isChanged(columns: readonly Column[]): ChangeCondition | null {
   };
 }
 
-/** Looks into the JSON only where it differs. */
+/** Reads the JSON only if the column differs. */
 function isMemberChanged(
   { index, path }: { readonly index: number; readonly path: readonly string[] },
   { changed, previous, row }: ClassifiedChange,
@@ -149,7 +155,10 @@ function isMemberChanged(
   return isSame ? 'fails' : 'holds';
 }
 
-/** A value that the update did not touch may stand in the old row alone. */
+/**
+ * Compiles the condition that a value on one side of a change is as wanted. If an update did not change a
+ * value, only the old row may have it.
+ */
 function sideIs(side: 'previous' | 'row', column: Column, wanted: Wanted): ChangeCondition {
   const test = valueIs(column, wanted);
   const { index } = column;
@@ -160,7 +169,10 @@ function sideIs(side: 'previous' | 'row', column: Column, wanted: Wanted): Chang
   };
 }
 
-/** Whether one of the columns is greater than before, or less; null where none of them has an order. */
+/**
+ * Compiles the condition that one of the columns has increased (1) or decreased (-1). Returns null if none of
+ * them has an order.
+ */
 function hasMoved(columns: readonly Column[], direction: 1 | -1): ChangeCondition | null {
   const ordered = columns.flatMap(({ index, order, member }) =>
     order === null ? [] : [{ index, order, member }],
@@ -174,7 +186,7 @@ function hasMoved(columns: readonly Column[], direction: 1 | -1): ChangeConditio
       const [before, after] = [previous!, row!].map((one) =>
         member === null ? one.text(index) : memberNumber(one, index, member),
       ) as [string | null, string | null];
-      // To a value from null, or the other way round, is neither more nor less.
+      // A change from or to null is neither an increase nor a decrease.
       if (before === null || after === null) continue;
       const compared = compareExactly(order, after, before);
       if (compared === null) verdict = 'unknown';

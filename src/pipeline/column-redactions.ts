@@ -15,22 +15,22 @@ export interface ColumnRedaction {
   readonly redactor: Redactor | null;
   readonly look: Look;
   /**
-   * To be remembered: the column is redacted, also by another name. Null: it is not, or its number is not
-   * known.
+   * What is remembered of a redacted column, so that it stays redacted under another name. Null: the column
+   * is not redacted as a whole, or its number is unknown.
    */
   readonly remembered: RedactedColumn | null;
 }
 
 /**
- * What is redacted of a relation's columns, by index, also under names that the YAML does not know (DECISIONS
- * 62).
+ * Returns the redaction of each column of a relation, by index. A redacted column stays redacted under a name
+ * that the YAML does not know (DECISIONS 62).
  *
- * @param options.followed which attribute each column is
- * @param options.primaryKey its columns, as the relation calls them
+ * @param options.followed the attribute of each column
+ * @param options.primaryKey columns of the primary key, by their names in the relation
  * @param options.remembered columns of the table that were redacted before, by number
  */
 export function columnRedactions(options: {
-  /** Under the name by which it is tracked. */
+  /** The relation, under the name by which it is tracked. */
   readonly relation: Relation;
   readonly config: TrackingConfig;
   readonly facts: TableFacts | undefined;
@@ -56,7 +56,10 @@ export function columnRedactions(options: {
     const kind = valueKind(typeOid, facts.types);
     const name = { schema: relation.schema, table: relation.table, column };
     const given = { kind, exempt: exempt.has(column) };
-    /** What held for it as one of these; null: nothing. */
+    /**
+     * Returns the redaction of the first of these columns that is redacted, and the name it had. Null: none
+     * is.
+     */
     const redactedAs = (numbers: Iterable<number>): { as: ColumnName; with: RedactWith } | null => {
       for (const known of numbers) {
         for (const as of remembered.get(known) ?? []) {
@@ -68,7 +71,7 @@ export function columnRedactions(options: {
     };
     let before: ReturnType<typeof redactedAs> = null;
     if (number !== null) before = redactedAs([number]);
-    // It may be any of those that are not called as they were, until the YAML names it.
+    // Without a number, the column may be any remembered column that was renamed, until the YAML names it.
     else if (!isUsed(column) && !(isWhole && facts.attributes === null))
       before = redactedAs(maybe.length > 0 ? maybe : remembered.keys());
     const redaction = redactionOf(config, name, { ...given, followed: before });
@@ -92,8 +95,8 @@ export function columnRedactions(options: {
 }
 
 /**
- * Every name by which a column was redacted: the rule of another configuration may have known it by another
- * name than that of today's does.
+ * Returns every name by which a column was redacted. Earlier configurations may have redacted it by other
+ * names than the current one.
  */
 function namesByNumber(
   sources: readonly ReadonlyMap<number, ColumnName>[],

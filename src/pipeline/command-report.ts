@@ -1,37 +1,40 @@
 import type { TableName } from '../tracking/names.js';
 
 /**
- * What an event trigger on the source says was done to a table, and by whom (sql/source/event-trigger.sql).
- * Any login that may emit logical messages can say the same, so it is a claim.
+ * What an event trigger on the source reports: what was done to a table, and by whom
+ * (sql/source/event-trigger.sql). Any login that may emit logical messages can send the same, so a report is
+ * a claim.
  */
 export interface CommandReport {
   readonly what: ReportedDeed;
-  /** Oid of the table, or of the one that it is a partition of. */
+  /** Oid of the table. For a partition, the oid of the partitioned table. */
   readonly relation: number;
   readonly table: TableName;
-  /** As PostgreSQL names the command: `ALTER TABLE`. */
+  /** PostgreSQL's name of the command, such as `ALTER TABLE`. */
   readonly command: string;
-  /** Names of the first columns that were dropped, and how many more. */
+  /** Names of the first dropped columns. `more` counts the others. */
   readonly columns: readonly string[];
   readonly more: number;
-  /** Login, and the role that it had set; null: none. */
+  /** The login. `role` is the role that it had set; null: none. */
   readonly session: string;
   readonly role: string | null;
 }
 
-/** `rewritten`: rows were given other values, and none was sent. */
+/** What was done to a table. `rewritten`: rows got other values, and none of these was sent. */
 export type ReportedDeed = 'rewritten' | 'run' | 'columns dropped' | 'table dropped';
 
 const DEEDS: readonly ReportedDeed[] = ['rewritten', 'run', 'columns dropped', 'table dropped'];
-/** With room for 20 names of 63 bytes, each of which JSON escapes. */
+/** Longest report. It has room for 20 names of 63 bytes, with every byte escaped as JSON. */
 const MAX_BYTES = 16 * 1024;
 const MAX_COLUMNS = 20;
-/** Longest name of PostgreSQL, with room for a server that was built with longer ones. */
+/**
+ * Longest name that is accepted. PostgreSQL's limit is lower, but a server may be built with a higher one.
+ */
 const MAX_NAME = 256;
 const COMMAND = /^[A-Z][A-Z ]{0,62}$/;
 const MAX_OID = 0xffff_ffff;
 
-/** Reads the content of a report; null where it is none. Never throws. */
+/** Reads the content of a report. Returns null if it is not a report. Never throws. */
 export function readCommandReport(content: Buffer): CommandReport | null {
   if (content.length > MAX_BYTES) return null;
   const read = parsed(content);
@@ -58,16 +61,16 @@ function parsed(content: Buffer): Readonly<Record<string, unknown>> | null {
 const isCount = (value: unknown, max: number): value is number =>
   typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max;
 
-/** A name is part of a sentence: no character of control, which would make two of it. */
+/** Whether a value is a name. Control characters are refused, because the name becomes part of a sentence. */
 const isName = (value: unknown): value is string =>
   typeof value === 'string' && value !== '' && value.length <= MAX_NAME && !/\p{Cc}/u.test(value);
 
-/** The sentence that an entry shows: what was done, and who says to have done it. */
+/** Returns the sentence that an entry shows: what was done, and by whom according to the report. */
 export function reportText({ what, command, columns, more, session, role }: CommandReport): string {
   const by = `by ${session}${role === null || role === session ? '' : ` as ${role}`}`;
   switch (what) {
     case 'rewritten':
-      return `rows rewritten by ${command}, run ${by}: what they hold since was not sent`;
+      return `rows rewritten by ${command}, run ${by}: their new values were not sent`;
     case 'run':
     case 'table dropped':
       return `${command}, run ${by}`;

@@ -1,15 +1,14 @@
 import { POSTGRES_EPOCH_MS } from '../pg/clock.js';
 
 /*
- * Whoever may set up a replication origin claims any commit time for a transaction
- * (pg_replication_origin_xact_setup), infinity too. What every reader takes is a year of four digits, so a
- * time outside of them is stored as the last one before it, and the entries say what was claimed (DECISIONS
- * 38).
+ * A login that may set up a replication origin can claim any commit time for a transaction, also infinity
+ * (pg_replication_origin_xact_setup). All readers accept years of four digits only. Instead of a time outside
+ * of these years, the last accepted time is stored, and the entries state the claimed time (DECISIONS 38).
  */
 
 /**
- * Upper halves of microseconds since 2000-01-01, from the first hour of the year 1 to the last of 9999:
- * within the limits by less than 72 minutes, and compared without a bigint.
+ * Limits of the upper 32 bits of a time in microseconds since 2000-01-01. They begin within the first 72
+ * minutes of year 1 and end within the last 72 minutes of year 9999. They can be compared without a bigint.
  */
 const LEAST_HIGH = Math.ceil(
   Number(BigInt(Date.parse('0001-01-01T00:00:00Z') - POSTGRES_EPOCH_MS) * 1000n) / 2 ** 32,
@@ -24,26 +23,24 @@ const DAY_US = 86_400_000_000n;
 const EPOCH_DAYS = 730_425n;
 const DAYS_OF_400_YEARS = 146_097n;
 
-/** Follows the commit times of transactions and bounds what is claimed. */
+/** Follows the commit times of transactions, and replaces those outside the limits. */
 export class CommitTimes {
-  /**
-   * Commit LSN (8), commit time (8) and xid (4) of a transaction whose time is not stored as it was claimed.
-   */
+  /** Commit LSN (8 bytes), commit time (8) and xid (4) of a transaction whose claimed time was replaced. */
   readonly bounded = Buffer.alloc(20);
-  /** Microseconds since 2000-01-01, 8 bytes. */
+  /** The last accepted commit time: microseconds since 2000-01-01, 8 bytes. */
   readonly #last = Buffer.alloc(8);
 
   /**
-   * @param last of the last stored transaction; null: there is none, and the clock of this machine is as good
-   * as any
+   * @param last commit time of the last stored transaction; null: there is none, and this machine's clock is
+   *   used
    */
   constructor(last: bigint | null) {
     this.#last.writeBigInt64BE(last ?? BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n);
   }
 
   /**
-   * Takes the time of a transaction that begins: `bytes` from `at` are as in `bounded`. Null where it may be
-   * stored; otherwise what was claimed, and `bounded` is to be stored.
+   * Takes the time of a transaction that begins. `bytes` from `at` have the layout of `bounded`. Returns null
+   * if the time can be stored. Otherwise returns the claimed time, and `bounded` is to be stored.
    */
   begin(bytes: Buffer, at: number): string | null {
     const last = this.#last;
@@ -59,8 +56,8 @@ export class CommitTimes {
   }
 
   /**
-   * End LSN (8) and commit time (8) of a transaction whose time was bounded, out of `bytes` with what was
-   * claimed.
+   * Returns the end LSN (8 bytes) and the replaced commit time (8) of a transaction. `bytes` has the claimed
+   * time.
    */
   end(bytes: Buffer, at: number): Buffer {
     return Buffer.concat([bytes.subarray(at, at + 8), this.#last]);
@@ -68,8 +65,8 @@ export class CommitTimes {
 }
 
 /**
- * As PostgreSQL prints a timestamptz in UTC: `infinity`, `294276-12-31 23:59:59.999999+00`, `0044-03-15
- * 12:00:00+00 BC`.
+ * Prints a time as PostgreSQL prints a timestamptz in UTC: `infinity`, `294276-12-31 23:59:59.999999+00`,
+ * `0044-03-15 12:00:00+00 BC`.
  */
 export function timeText(micros: bigint): string {
   if (micros === INFINITY) return 'infinity';
@@ -87,8 +84,8 @@ export function timeText(micros: bigint): string {
 }
 
 /**
- * The date of a day since 2000-01-01 in the Gregorian calendar, which Date knows up to the year 275760 only.
- * Years begin in March here.
+ * Returns the Gregorian date of a day since 2000-01-01. `Date` supports years up to 275760 only. In this
+ * computation, years begin in March.
  */
 function dateOf(daysSince2000: bigint): {
   readonly year: bigint;

@@ -5,15 +5,15 @@ import { compareExactly } from './exact-order.js';
 import { isOneOf, memberTexts } from './members.js';
 
 /**
- * Whether a condition holds for a row. Unknown where the value was not sent: it then decides nothing, neither
- * that a rule matches nor that an entry is left out.
+ * Whether a condition holds for a row. It is unknown if the value was not sent. An unknown condition decides
+ * nothing: no rule matches because of it, and no entry is left out.
  */
 export type Verdict = 'holds' | 'fails' | 'unknown';
 
 export type Condition = (row: Tuple) => Verdict;
 
 export const OID_BOOL = 16;
-/** float4, float8, numeric: printed in more than one way for the same number (`1.50`, `1.5`). */
+/** float4, float8 and numeric, which print one number in several ways (`1.50`, `1.5`). */
 const OIDS_INEXACT_TEXT = new Set([700, 701, 1700]);
 
 interface ConditionColumn {
@@ -23,9 +23,10 @@ interface ConditionColumn {
 }
 
 /**
- * Compares a column with values as a person writes them in YAML: booleans as PostgreSQL prints them (`t`,
- * `f`), numbers by value where the type prints one number in several ways, everything else by its text. Null
- * is a value like others. A member of JSON is compared by {@link isOneOf}.
+ * Compares a column with values as a person writes them in YAML. Booleans are compared with what PostgreSQL
+ * prints (`t`, `f`). Numbers are compared by value if the type prints one number in several ways. Everything
+ * else is compared by its text. Null is compared like any other value. A member of JSON is compared by {@link
+ * isOneOf}.
  */
 export function valueIs(column: ConditionColumn, { values, not }: Wanted): Condition {
   const { index, member } = column;
@@ -45,7 +46,7 @@ export function valueIs(column: ConditionColumn, { values, not }: Wanted): Condi
   };
 }
 
-/** Of a value that was sent. */
+/** Returns a test for a value that was sent. */
 function equals({ index, typeOid }: ConditionColumn, wanted: Scalar): (row: Tuple) => boolean {
   if (wanted === null) return (row) => row.lengths[index] === LENGTH_NULL;
   if (typeof wanted === 'number' && OIDS_INEXACT_TEXT.has(typeOid)) {
@@ -63,7 +64,7 @@ function equals({ index, typeOid }: ConditionColumn, wanted: Scalar): (row: Tupl
 
 const isTrue = (value: Scalar): boolean => value === true || value === 'true' || value === 't' || value === 1;
 
-/** Fails where one of them fails, and holds where all of them hold. */
+/** Combines conditions. The result fails if one of them fails, and holds if all of them hold. */
 export function allOf<T>(conditions: readonly ((of: T) => Verdict)[]): (of: T) => Verdict {
   if (conditions.length === 1) return conditions[0]!;
   return (of) => {

@@ -11,31 +11,31 @@ import {
   type JsonTokens,
 } from '../pg/json-scan.js';
 
-/** A context is stored with every entry that it speaks for, of which there may be a million. */
+/** Longest context that is stored. It may apply to a million entries. */
 const MAX_CONTEXT_BYTES = 64 * 1024;
 /**
- * What says that a context was cut: the last member of an object, the last element of an array, else all that
- * is left.
+ * Marks a context that was cut. The mark is the last member of an object or the last element of an array. For
+ * any other value, only the mark is stored.
  */
 const CUT_MARK = 'waltrail_cut';
 /**
- * A member with a longer name is left out, as one that does not fit: nobody could say whether it is to be
- * redacted.
+ * Longest name of a member. A member with a longer name is left out, as if it did not fit, because it cannot
+ * be determined whether it must be redacted.
  */
 const MAX_NAME_BYTES = 1_000;
 
-/** Room for the mark with two figures of any size. */
+/** Room for the mark with two numbers of any size. */
 const MARK_ROOM_BYTES = 100;
 const MASK = Buffer.from('"***"');
-/** Bytes of `\u0041`, which stand for at least one. */
+/** Length of an escape such as `\u0041`, which stands for at least one byte. */
 const ESCAPE_BYTES = 6;
 const NOT_SILENT = -1;
 
-/** What is masked of a context. */
+/** What is masked in a context. */
 export interface ContextMasking {
   /**
-   * Whether a member with this name, at this path behind `context`, is masked; by default only where it is a
-   * text, object or array.
+   * Returns why a member with this name is masked, or null. `path` returns its path, which begins with
+   * `context`. 'by default' masks only a text, an object or an array.
    */
   readonly redacted: (name: string, path: () => string) => 'by rule' | 'by default' | null;
   /** Whether passwords in URLs and bearer tokens are masked within texts. */
@@ -43,27 +43,27 @@ export interface ContextMasking {
 }
 
 /**
- * Writes the tokens of one JSON value as compact JSON that every reader takes, JSON.parse and PostgreSQL's
- * functions: strings without NUL and halves of surrogate pairs, numbers with all their digits. Members whose
- * name is redacted are masked with everything in them. What would make the text longer than {@link
- * MAX_CONTEXT_BYTES} is left out, the smallest member or element at a time, and {@link CUT_MARK} says how
- * long the value was and how many are missing.
+ * Writes the tokens of one JSON value as compact JSON that JSON.parse and PostgreSQL's functions accept.
+ * Strings have no NUL and no unpaired surrogates, and numbers keep all their digits. Members with a redacted
+ * name are masked with everything in them. Members and elements that would make the text longer than {@link
+ * MAX_CONTEXT_BYTES} are left out one by one, from the innermost level. The mark ({@link CUT_MARK}) then
+ * states the original length of the value and the number of parts left out.
  */
 export class ContextWriter implements JsonTokens {
   readonly #bytes: Buffer;
   readonly #masking: ContextMasking;
   readonly #out: Buffer;
-  /** Written so far. */
+  /** Number of bytes written. */
   #length = 0;
-  /** First bytes of what is open, and whether something was written in it. */
+  /** First byte of each open object or array, and whether something was written in it. */
   readonly #open: number[] = [];
   readonly #filled: boolean[] = [];
-  /** Names of the members in which what is open lies; in an array there are none. */
+  /** Name of the member that contains each open object or array. Empty in an array. */
   readonly #names: string[] = [];
-  /** How deep the object or array lies in which nothing is written. */
+  /** Depth of the object or array in which nothing is written. */
   #silentDepth = NOT_SILENT;
   #depth = 0;
-  /** Of the next value. */
+  /** Place of the next value's name. */
   #nameStart = 0;
   #nameEnd = 0;
   #nameEscaped = false;
@@ -71,7 +71,7 @@ export class ContextWriter implements JsonTokens {
   #endAt = 0;
   #leftOut = 0;
 
-  /** @param scratch what is written goes here: {@link SCRATCH_BYTES} */
+  /** @param options.scratch receives what is written; has {@link SCRATCH_BYTES} */
   constructor(options: {
     readonly bytes: Buffer;
     readonly scratch: Buffer;
@@ -82,7 +82,7 @@ export class ContextWriter implements JsonTokens {
     this.#masking = options.masking;
   }
 
-  /** Forgets what was written: another value begins at this place. */
+  /** Forgets what was written. Another value begins at this place. */
   begin(at: number): void {
     this.#length = this.#leftOut = this.#depth = 0;
     this.#open.length = this.#filled.length = this.#names.length = 0;
@@ -90,7 +90,7 @@ export class ContextWriter implements JsonTokens {
     this.#startAt = at;
   }
 
-  /** The value as JSON text; null where it is `null`. After its last token. */
+  /** Returns the value as JSON text, or null if it is `null`. Call it after the value's last token. */
   finish(): string | null {
     if (this.#leftOut > 0) this.#mark();
     const text = this.#out.toString('utf8', 0, this.#length);
@@ -118,7 +118,7 @@ export class ContextWriter implements JsonTokens {
       let masked = false;
       const written = this.#item(() => {
         masked = this.#mustMask(this.#bytes[at]!);
-        // With room for its end.
+        // With room for the closing bracket.
         return masked ? this.#put(MASK, 0, MASK.length) : this.#fits(2) && this.#put(this.#bytes, at, at + 1);
       });
       if (masked || !written) this.#silentDepth = this.#depth;
@@ -145,7 +145,7 @@ export class ContextWriter implements JsonTokens {
     }
   }
 
-  /** One value with what stands before it, or nothing of it; false: nothing. */
+  /** Writes a value with its comma and its name. Returns false and writes nothing if it does not fit. */
   #item(value: () => boolean): boolean {
     const before = this.#length;
     const last = this.#filled.length - 1;
@@ -167,7 +167,10 @@ export class ContextWriter implements JsonTokens {
     );
   }
 
-  /** Of a value that begins with this byte. That there is none is no secret. */
+  /**
+   * Whether a value that begins with this byte must be masked. Null is not masked, because the absence of a
+   * value is no secret.
+   */
   #mustMask(first: number): boolean {
     if (this.#open.at(-1) !== OPEN_OBJECT || first === 0x6e /* null */) return false;
     const name = textOf(this.#bytes, this.#nameStart, this.#nameEnd);
@@ -176,7 +179,7 @@ export class ContextWriter implements JsonTokens {
     return redacted === 'by rule' || (redacted === 'by default' && isText);
   }
 
-  /** A scalar, of which a string is written without the secrets within it. */
+  /** Writes a scalar. A string is written without the secrets in it. */
   #text(start: number, end: number, escaped: boolean): boolean {
     const bytes = this.#bytes;
     const mayMask =
@@ -209,7 +212,7 @@ export class ContextWriter implements JsonTokens {
     return true;
   }
 
-  /** Beside the ends of what is open. */
+  /** Whether this many bytes fit, with room for all closing brackets. */
   #fits(bytes: number): boolean {
     return this.#length + bytes + this.#open.length <= MAX_CONTEXT_BYTES;
   }
@@ -231,7 +234,9 @@ export class ContextWriter implements JsonTokens {
 
 export const SCRATCH_BYTES = MAX_CONTEXT_BYTES + MARK_ROOM_BYTES;
 
-/** The text of a scalar: of a string what it stands for. Only for what the scanner has read. */
+/**
+ * Returns the text of a scalar that the scanner has read. A string is returned without quotes and escapes.
+ */
 export function textOf(bytes: Buffer, start: number, end: number): string {
   const token = bytes.toString('utf8', start, end);
   return bytes[start] === QUOTE ? (JSON.parse(token) as string) : token;

@@ -2,50 +2,55 @@ import { LastView, sameBytes } from '../pg/byte-loops.js';
 import { LENGTH_UNCHANGED, MAX_COLUMNS, type Tuple } from '../pgoutput/tuple.js';
 
 /**
- * What is known of a column of an update (DECISIONS 50): both values were sent and are equal, or the source
- * says that it did not change; both were sent and differ; the value before was not sent.
+ * What is known of a column in an update (DECISIONS 50). EQUAL: both values were sent and are equal, or the
+ * source reports that the column did not change. DIFFERENT: both were sent and differ. UNKNOWN: the value
+ * before the update was not sent.
  */
 export const EQUAL = 0;
 export const DIFFERENT = 1;
 export const UNKNOWN = 2;
 
-/** From here on a native comparison beats a loop. */
+/** Length from which a native comparison is faster than a loop. */
 const LONG_VALUE_BYTES = 256;
 
-/** What a difference needs to know of a relation. */
+/** What a comparison needs to know of a relation. */
 export interface ComparedRelation {
   readonly columnCount: number;
-  /** By column index: 1 where a difference alone makes no entry and is left out of others. */
+  /**
+   * By column index: 1 for an ignored column. An update that differs only in these makes no entry. Entries do
+   * not show them.
+   */
   readonly ignored: Uint8Array;
-  /** By column index: 1 for those that are never stored. */
+  /** By column index: 1 for a column that is never stored. */
   readonly dropped: Uint8Array;
-  /** By column index: 1 for those that did not change in an update whose old row was not sent. */
+  /** By column index: 1 for a column that cannot have changed in an update whose old row was not sent. */
   readonly identity: Uint8Array;
 }
 
 /**
- * Compares the rows of an update. There is one, which is filled for each update: an object per row would be
- * garbage at a million rows a minute.
+ * Compares the rows of an update. One object serves all updates, because one for each row would be garbage at
+ * a million rows a minute.
  */
 export class Difference {
-  /** By column index: {@link EQUAL}, {@link DIFFERENT} or {@link UNKNOWN}; equal where it is ignored. */
+  /** By column index: {@link EQUAL}, {@link DIFFERENT} or {@link UNKNOWN}. An ignored column is EQUAL. */
   readonly columns = new Uint8Array(MAX_COLUMNS);
-  /** The columns that are stored, and how many they are. */
+  /** The columns that the entry shows, and their number. */
   readonly shown = new Uint16Array(MAX_COLUMNS);
   shownCount = 0;
   readonly #views = new LastView();
 
   /**
-   * False where every column that is not ignored is known to be equal.
+   * Compares both rows. Returns false if every column that is not ignored is known to be equal.
    *
-   * @param previous with the columns marked that were not sent (old-row.ts); null: no old row was sent
+   * @param previous the old row, with columns marked that were not sent (old-row.ts); null: no old row was
+   *   sent
    */
   find(relation: ComparedRelation, previous: Tuple | null, updated: Tuple): boolean {
     const { columns, shown } = this;
     const { ignored, dropped, identity, columnCount } = relation;
     const { lengths } = updated;
     const view = this.#views.of(updated.bytes);
-    // What is text in one and no text in the other may be the same bytes.
+    // The same bytes may be text in one row and no text in the other.
     const mayBeOpaque = updated.hasOpaque || previous?.hasOpaque === true;
     let any = false;
     let count = 0;
@@ -65,8 +70,7 @@ export class Difference {
         columns[column] = previous.lengths[column] === LENGTH_UNCHANGED ? UNKNOWN : DIFFERENT;
       }
       any = true;
-      // That a column that is never stored has changed makes an entry and may name its action, but is not
-      // shown.
+      // A changed column that is never stored makes an entry and may decide its action, but is not shown.
       if (dropped[column] === 0) shown[count++] = column;
     }
     this.shownCount = count;
@@ -82,7 +86,7 @@ export class Difference {
   }
 }
 
-/** Both rows of an update lie in one message, so in one buffer. */
+/** Whether a column has the same bytes in both rows. Both lie in one message, and so in one buffer. */
 function isSame(view: DataView, previous: Tuple, updated: Tuple, column: number): boolean {
   const length = updated.lengths[column]!;
   if (previous.lengths[column] !== length) return false;

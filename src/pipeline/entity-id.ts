@@ -5,8 +5,8 @@ import type { EntryRows } from './ports.js';
 import type { TrackedPlan } from './relation-plan.js';
 
 /**
- * A longer value is no id that anybody filters by; cut, it would be that of another row. PostgreSQL indexes
- * at most 2,704 bytes.
+ * Longest value in an entity id. If a value is longer, the entry has no entity id, because a shortened one
+ * could be the id of another row. PostgreSQL indexes at most 2,704 bytes.
  */
 const MAX_ID_BYTES = 8_000;
 const BACKSLASH = 0x5c;
@@ -14,9 +14,10 @@ const COMMA_BYTE = 0x2c;
 const COMMA = Buffer.from(',');
 
 /**
- * Writes entity ids. That of one column is its text. Of several columns the texts are joined by commas, and
- * each comma and backslash within one of them has a backslash before it: without, ('a,b', 'c') and ('a',
- * 'b,c') were one entity. Ids without either are as they were in earlier releases.
+ * Writes entity ids. If an id has one column, it is the column's text. If it has several, their texts are
+ * joined by commas, and each comma or backslash in them is preceded by a backslash. Otherwise ('a,b', 'c')
+ * and ('a', 'b,c') would be one entity. Ids without commas and backslashes are the same as in earlier
+ * releases.
  */
 export class IdWriter {
   readonly #rows: EntryRows;
@@ -25,7 +26,11 @@ export class IdWriter {
     this.#rows = rows;
   }
 
-  /** @param previous the old row, for the parts of the key that are unchanged TOAST; null: there is none */
+  /**
+   * Writes the entity id of a row.
+   *
+   * @param previous the old row, for parts of the key that are unchanged TOAST; null: there is none
+   */
   write(plan: TrackedPlan, row: Tuple, previous: Tuple | null): void {
     const columns = plan.idColumns;
     const rows = this.#rows;
@@ -46,7 +51,10 @@ export class IdWriter {
     rows.endText();
   }
 
-  /** Most ids are one column of text; false, and nothing is written, for any other. */
+  /**
+   * Writes an id of one text column, which is the usual case. Returns false and writes nothing for any other
+   * id.
+   */
   #usual(plan: TrackedPlan, row: Tuple, column: number): boolean {
     const start = row.offsets[column]!;
     const length = row.lengths[column]!;
@@ -76,14 +84,17 @@ export class IdWriter {
     this.#rows.text(row.bytes, start, length);
   }
 
-  /** Most parts hold neither a comma nor a backslash, and are copied as they are. */
+  /**
+   * Writes a part of a joined id. Most parts have neither a comma nor a backslash, and are copied as they
+   * are.
+   */
   #joined(bytes: Buffer, start: number, length: number): void {
     let seen = 0;
     for (let at = start, end = start + length; at < end; at++) {
       const byte = bytes[at]!;
       if (byte === COMMA_BYTE || byte === BACKSLASH)
         return this.#written(keyText(bytes, start, length), true);
-      // For a byte of zero, one less has every bit set.
+      // For a zero byte, `byte - 1` has every bit set.
       seen |= byte | (byte - 1);
     }
     if ((seen & ~0x7f) === 0 || isText(bytes, start, length)) this.#rows.text(bytes, start, length);

@@ -4,41 +4,41 @@ import { formatTable, isNeverTracked, isPattern, type TableName } from '../track
 import type { TableRule, TrackingConfig } from '../tracking/rules.js';
 import { OWN, type Dictionary } from './ports.js';
 
-/** An entity type, and whether ids of the table's rows are ids of it. */
+/** An entity type, and whether the ids of the table's rows belong to it. */
 export interface EntityType {
   readonly type: string;
-  /** False: the type is that of many tables, so rows have no entity id. */
+  /** False: many tables share the type, so their rows have no entity id. */
   readonly hasIds: boolean;
   readonly because: EntityReason;
 }
 
 /**
- * Why a type is what it is: the key `entity`, the name of the table, that both belong to other tables, or
- * that too many tables have one.
+ * Why a table has its type: because of the key `entity`, because of the table's name, because other tables
+ * have both of these, or because there are too many types.
  */
 export type EntityReason = 'entity' | 'table name' | 'taken' | 'too many';
 
 /**
- * As many tables have a type of their own: the trail numbers types with 16 bits, and whoever may make tables
- * must not stop capture by making too many of them.
+ * Most tables that have a type of their own. The trail numbers types with 16 bits, and a login that may
+ * create tables must not stop capture by creating too many.
  */
 const MOST_OWN = 16_000;
 
-/** What rows of all further tables are called. */
+/** The type of all further tables. */
 const OTHER: EntityType = { type: 'other table', hasIds: false, because: 'too many' };
 
 /**
- * Decides what entity type each table has. Ids of two tables never share a history unless the YAML says so:
- * by naming one type for both by their names, or by `one_history`. Any other type belongs to the table that
- * the trail has seen first; the next one that would be called so has a type that nothing else can have, its
- * qualified name (DECISIONS 87).
+ * Decides the entity type of each table. Two tables share the histories of their ids only if the YAML says
+ * so: it gives one type to both by their names, or uses `one_history`. Any other type belongs to the table
+ * that the trail has seen first. The next table that would get the same type gets its qualified name instead,
+ * which no other table can have (DECISIONS 87).
  */
 export class EntityTypes {
   readonly #config: TrackingConfig;
   readonly #dictionary: Pick<Dictionary, 'seenTables'>;
   /** Types that the YAML gives to tables by their names. */
   readonly #given: ReadonlySet<string>;
-  /** Types by the tables that hold them alone; undefined: nobody has asked yet. */
+  /** Types that belong to one table each, by table. Undefined: not read yet. */
   #types: Map<string, string> | undefined;
   readonly #taken = new Set<string>();
 
@@ -75,7 +75,7 @@ export class EntityTypes {
     return types;
   }
 
-  /** The type of a table that no other has; null: there are too many. */
+  /** Returns the type that this table alone has. Null: there are too many types. */
   #typeIn(types: Map<string, string>, rule: TableRule | undefined, table: TableName): string | null {
     const key = formatTable(table);
     const known = types.get(key);
@@ -91,6 +91,8 @@ export class EntityTypes {
   }
 }
 
-/** The type that a rule gives to every table that it is for; null: to one at most. */
+/**
+ * Returns the type that a rule gives to every table that it matches. Null: at most one table gets its type.
+ */
 const sharedEntity = ({ entity, oneHistory, pattern }: TableRule): string | null =>
   oneHistory || !isPattern(pattern) ? entity : null;

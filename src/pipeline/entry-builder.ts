@@ -27,20 +27,20 @@ import { mayRedact, mayRedactTexts, mayRedactValue, TEXTS } from './row-look.js'
 import type { RowChange } from './row-change.js';
 import { TenantReader } from './row-tenant.js';
 
-/** Of a longer name the beginning is stored, and "…". */
+/** Longest name that is stored. A longer one is cut, and "…" is added. */
 const MAX_NAME_BYTES = 1_000;
 const ELLIPSIS = Buffer.from('…');
-/** Name of what a truncate did away with. */
+/** Name of the entity of a truncate. */
 const ALL_ROWS = Buffer.from('(all)');
-/** A member of what is stored beside the values; trail/read/extra.ts reads it. */
+/** A member of an entry's extra data, which trail/read/extra.ts reads. */
 const LATER_KEY = Buffer.from('"laterKey":true');
 const OPEN = Buffer.from('{');
 const COMMA = Buffer.from(',');
 const CLOSE = Buffer.from('}');
 
 /**
- * Makes entries of row changes: difference, action, names, values; from the bytes of the stream to the bytes
- * of the trail.
+ * Writes an entry for each row change: difference, action, names and values. It copies bytes of the stream to
+ * bytes of the trail.
  */
 export class EntryBuilder {
   readonly #rows: EntryRows;
@@ -62,13 +62,16 @@ export class EntryBuilder {
     rung: 0,
     moved: false as boolean,
   } satisfies EntryHead;
-  /** The row whose name is made. */
+  /** The row that a name is computed for. */
   readonly #named: { plan: TrackedPlan | null; row: Tuple; fallback: Tuple | null } = {
     plan: null,
     row: new Tuple(),
     fallback: null,
   };
-  /** Its tenant, which few names ask for: those with words of a table whose rows have tenants. */
+  /**
+   * Returns the tenant of this row. Few names need it: those with a label from a table whose rows have
+   * tenants.
+   */
   readonly #namedTenant = (): string | null => {
     const { plan, row, fallback } = this.#named;
     return this.#tenants.text(plan!, row, fallback);
@@ -81,11 +84,11 @@ export class EntryBuilder {
     readonly rows: EntryRows;
     readonly dictionary: Dictionary;
     readonly lookups: Lookups;
-    /** Of the update that is written. */
+    /** The difference of the update that is written. */
     readonly difference: Difference;
-    /** The running one: what it has to say beside its rows is stored with each of its entries. */
+    /** The current transaction. Its extra data is stored with each of its entries. */
     readonly transaction: { readonly extra: Buffer | null };
-    /** Told of a change whose entry has no tenant on one of its sides because that is not known. */
+    /** Called for a change whose entry lacks a tenant on one of its sides because the tenant is unknown. */
     readonly tenantUnknown: (plan: TrackedPlan, seq: number) => void;
   }) {
     this.#rows = options.rows;
@@ -108,7 +111,7 @@ export class EntryBuilder {
     this.#extra(plan, change);
   }
 
-  /** Of a row that existed already. No transaction has said anything of it. */
+  /** Writes the entry of an existing row. It has no extra data, because it belongs to no transaction. */
   baseline(plan: TrackedPlan, change: RowChange): void {
     this.#begin(plan, change, OPERATION_BASELINE, this.#dictionary.action(BASELINE_ACTION));
     this.#text(plan.wholeRowColumns);
@@ -125,7 +128,7 @@ export class EntryBuilder {
     this.#extra(plan, change);
   }
 
-  /** Of a change whose difference was found, with its columns in `changed`. */
+  /** Writes the entry of an update. Its difference must have been found, with the columns in `changed`. */
   update(plan: TrackedPlan, change: RowChange): void {
     const { previous } = change;
     const row = change.row!;
@@ -159,8 +162,8 @@ export class EntryBuilder {
   }
 
   /**
-   * An entry of Waltrail's own, as a change of the table of that version: `previous` and `updated` are its
-   * fields. Without `previous` it is an insert, else an update.
+   * Writes an entry of Waltrail's own, as a change of the table version `relationId`. `previous` and
+   * `updated` are its fields. Without `previous` it is an insert, otherwise an update.
    */
   own(entry: {
     readonly seq: number;
@@ -229,12 +232,16 @@ export class EntryBuilder {
     this.#rows.head(head);
   }
 
-  /** Writes the tenant, the id and, where the tenant is another, the name before an update. */
+  /**
+   * Writes tenant and id from before an update. If the tenant has changed, writes the name from before it
+   * too.
+   */
   #before(plan: TrackedPlan, previous: Tuple): void {
     const { previousTenantId } = this.#moved;
     this.#rows.previousTenant(previousTenantId);
     this.#ids.write(plan, previous, null);
-    // Who saw the row before sees this name: one that lacks a part would be none that it ever had.
+    // Readers of the former tenant see this name. With a part missing, it would be a name that the row never
+    // had.
     if (previousTenantId === SAME_TENANT || !hasWholeName(plan, previous)) this.#rows.nullText();
     else this.#entityName(plan, previous, null);
   }
@@ -279,7 +286,7 @@ export class EntryBuilder {
     if (text !== null) this.#shortened(text, 0, text.length);
   }
 
-  /** A column as it was sent, or redacted. */
+  /** Writes a column as it was sent, or redacted. */
   #plainPart(plan: TrackedPlan, row: Tuple, column: number): void {
     const { bytes } = row;
     const start = row.offsets[column]!;
@@ -297,13 +304,13 @@ export class EntryBuilder {
   #shortened(bytes: Buffer, start: number, length: number): void {
     if (length <= MAX_NAME_BYTES) return this.#rows.text(bytes, start, length);
     let end = start + MAX_NAME_BYTES;
-    // Not within a character of UTF-8, which has at most three such bytes.
+    // Do not cut within a UTF-8 character, which has at most three continuation bytes.
     for (let back = 0; back < 3 && (bytes[end]! & 0xc0) === 0x80; back++) end--;
     this.#rows.text(bytes, start, end - start);
     this.#rows.raw(ELLIPSIS, 0, ELLIPSIS.length);
   }
 
-  /** What the transaction has to say, and what the change alone has. */
+  /** Writes the extra data of the transaction and of the change. */
   #extra(plan: TrackedPlan, { beside }: RowChange): void {
     const { extra } = this.#transaction;
     if (beside === null && !plan.hasLaterKey) return this.#text(extra);
@@ -343,8 +350,8 @@ export class EntryBuilder {
   }
 
   /**
-   * Values of which only texts may have to be redacted. They are written as they are, and again where one of
-   * them has a secret: that few have a sign of one is seen while they are written.
+   * Writes values. Only texts among them may need redaction. Signs of a secret are found while the values are
+   * written. If there are any and a text must be redacted, the values are written again.
    */
   #texts(plan: TrackedPlan, row: Tuple, columns: Uint16Array, count: number): void {
     if (row.hasOpaque || row.count < plan.columnCount) return this.#redactedValues(plan, row, columns, count);
@@ -373,7 +380,7 @@ export class EntryBuilder {
   }
 }
 
-/** What is stored instead of a value that was sent; null: the value, or that there is none. */
+/** Returns what is stored instead of a value. Null: the value is stored as it was sent. */
 function redactedBytes(plan: TrackedPlan, row: Tuple, column: number): Buffer | null {
   return mayRedactValue(plan, row, column)
     ? plan.redactors[column]!(row.bytes, row.offsets[column]!, row.lengths[column]!)

@@ -1,9 +1,13 @@
 /**
- * The order of numbers and times as PostgreSQL prints them, exact to the last digit: `Number` takes
- * 9007199254740993 for 9007199254740992. With DateStyle ISO, which every connection of Waltrail pins.
+ * Compares numbers and times as PostgreSQL prints them, exact to the last digit. `Number` would read
+ * 9007199254740993 as 9007199254740992. Times are printed with DateStyle ISO, which every connection of
+ * Waltrail pins.
  */
 
-/** Less than, equal to or greater than 0, as a is to b; null where one of them cannot be read. */
+/**
+ * Returns a number less than, equal to or greater than 0, as `a` compares to `b`. Returns null if one of them
+ * cannot be read.
+ */
 export function compareExactly(order: 'number' | 'time', a: string, b: string): number | null {
   const read = order === 'number' ? readNumber : readTime;
   const [left, right] = [read(a), read(b)];
@@ -11,7 +15,7 @@ export function compareExactly(order: 'number' | 'time', a: string, b: string): 
   return compareParts(left, right);
 }
 
-/** Compared part by part; a text that another begins with is less. */
+/** Parts that are compared in their order. A text that is the beginning of another one is less. */
 type Parts = readonly (number | string)[];
 
 function compareParts(a: Parts, b: Parts): number {
@@ -25,7 +29,9 @@ function compareParts(a: Parts, b: Parts): number {
 
 const NUMBER = /^(-?)([0-9]+)(?:\.([0-9]+))?(?:e([+-]?[0-9]{1,6}))?$/i;
 
-/** Sign, exponent and digits; those of a negative number turned round, so that they can be compared. */
+/**
+ * Returns sign, exponent and digits. Those of a negative number are inverted, so that they compare correctly.
+ */
 function readNumber(text: string): Parts | null {
   if (text === 'NaN') return [2];
   if (text === 'Infinity' || text === '-Infinity') return [text.startsWith('-') ? -2 : 1.5];
@@ -38,7 +44,7 @@ function readNumber(text: string): Parts | null {
   const leading = all.length - all.replace(/^0+/, '').length;
   const exponent = whole.length - leading + Number(match[4] ?? 0);
   if (match[1] === '') return [1, exponent, digits];
-  // Nine's complement, and an end above all digits: of -1.5 and -1.25 the first is less.
+  // Nine's complement, then a character that is greater than all digits, so that -1.5 is less than -1.25.
   const turned = digits.replace(/[0-9]/g, (digit) => String(9 - Number(digit)));
   return [-1, -exponent, `${turned}:`];
 }
@@ -46,7 +52,7 @@ function readNumber(text: string): Parts | null {
 const TIME =
   /^(?:([0-9]{4,7})-([0-9]{2})-([0-9]{2}))?(?:(?:^| )([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,6}))?)?([+-][0-9]{2}(?::[0-9]{2}){0,2})?( BC)?$/;
 
-/** Seconds since year 0 and microseconds. */
+/** Returns seconds since year 0, and microseconds. */
 function readTime(text: string): Parts | null {
   if (text === 'infinity' || text === '-infinity') return [text === 'infinity' ? Infinity : -Infinity, 0];
   const match = TIME.exec(text);
@@ -60,7 +66,7 @@ function readTime(text: string): Parts | null {
   return [days * 86_400 + ofDay - offsetOf(zone), Number(fraction.padEnd(6, '0'))];
 }
 
-/** Seconds of `+02`, `-03:30` or `+00:53:28`. */
+/** Returns the seconds of `+02`, `-03:30` or `+00:53:28`. */
 function offsetOf(zone: string | undefined): number {
   if (zone === undefined) return 0;
   const [hours = 0, minutes = 0, seconds = 0] = zone.slice(1).split(':').map(Number);
@@ -68,7 +74,7 @@ function offsetOf(zone: string | undefined): number {
   return zone.startsWith('-') ? -size : size;
 }
 
-/** Days of the Gregorian calendar since 0000-03-01, before which there are negative ones. */
+/** Returns the days since 0000-03-01 in the Gregorian calendar. Earlier days are negative. */
 function daysOf(year: number, month: number, day: number): number {
   const y = month <= 2 ? year - 1 : year;
   const ofYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + day - 1;

@@ -2,15 +2,15 @@ import type { Relation } from '../pgoutput/reader.js';
 import { isAfter, type Attribute } from '../tracking/attributes.js';
 import type { TableFacts } from './table-facts.js';
 
-/** Which attribute of its table a column of a relation message is. */
+/** The attribute number of a column in a Relation message, as far as it is known. */
 export interface FollowedColumn {
-  /** Null where the catalog does not tell any more. */
+  /** Null: the catalog no longer shows it. */
   readonly number: number | null;
-  /** Where it does not: the numbers that it may have. */
+  /** The possible numbers, if `number` is null. */
   readonly maybe: readonly number[];
 }
 
-/** As {@link followColumns}, of a table of which the catalog may not tell any more. */
+/** Does what {@link followColumns} does, also for a table that the catalog no longer knows. */
 export const followRelation = (options: {
   readonly relation: Relation;
   readonly facts: Pick<TableFacts, 'attributes'>;
@@ -24,13 +24,16 @@ export const followRelation = (options: {
 };
 
 /**
- * Tells the columns of a relation message by their numbers, which stay the same when a column is renamed.
- * The message has names alone, in the order of the numbers; the catalog was read after it and may be ahead.
- * What neither its own transaction nor a later one has touched is as it was then. Between two such columns
- * lie those that were renamed, changed or dropped since, in the same order: where all of them are still
- * there, each is known, and where some were dropped, it is known which of them each may be (DECISIONS 62).
+ * Finds the attribute numbers of the columns in a Relation message. A number stays the same when its column
+ * is renamed. The message has names only, in the order of the numbers. The catalog was read after the message
+ * and may be ahead of it.
  *
- * @param options.attributes in order
+ * An attribute that neither the message's transaction nor a later one has touched is as it was at the
+ * message. Between two of these lie columns that were renamed, changed or dropped since, in the same order.
+ * If all of them still exist, each is identified. If some were dropped, each has a list of possible numbers
+ * (DECISIONS 62).
+ *
+ * @param options.attributes in the order of their numbers
  * @param options.xid of the transaction that the message belongs to: low 32 bits
  */
 export function followColumns(options: {
@@ -50,7 +53,7 @@ export function followColumns(options: {
     touched = [];
   };
   for (const attribute of attributes) {
-    // Also what the message's own transaction has made: before the message, or behind it.
+    // The message's own transaction may have changed the attribute before or after the message.
     if (isAfter(attribute, xid) || attribute.xid === xid) {
       touched.push(attribute);
       continue;
@@ -66,7 +69,9 @@ export function followColumns(options: {
 }
 
 /**
- * @param options.isLast nothing untouched follows, so the last ones may have been made later than the message
+ * Identifies the columns between two untouched attributes.
+ *
+ * @param options.isLast no untouched attribute follows, so the last ones may be newer than the message
  */
 function between(
   touched: readonly Attribute[],

@@ -6,25 +6,26 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA_AND_BLANK = ', ';
 
-/** One pair as hstore prints it; places are offsets of what stands between quotes. */
+/** One pair as hstore prints it. Places are byte offsets and include the quotes. */
 interface Pair {
   readonly start: number;
   readonly end: number;
   readonly key: string;
   readonly valueStart: number;
   readonly valueEnd: number;
-  /** Null: NULL. */
+  /** Null: the value is NULL. */
   readonly value: string | null;
 }
 
 /**
  * Masks values of an hstore by their keys: `"key"=>"value", "other"=>NULL`. Pairs that are not redacted stay
- * byte by byte. Null where nothing is masked; what is not printed by hstore is masked as a whole.
+ * as they are, byte by byte. Returns null if nothing is masked. A text that hstore does not print is masked
+ * as a whole.
  *
  * @see https://www.postgresql.org/docs/current/hstore.html#HSTORE-EXTERNAL-REP
  */
 export function maskHstore(hstore: Buffer, masking: MemberMasking): Buffer | null {
-  // Bytes as characters: what matters is ASCII.
+  // One character for each byte. The syntax is ASCII.
   const text = hstore.toString('latin1');
   const pairs = pairsOf(hstore);
   if (pairs === null) return MASK_BYTES;
@@ -38,7 +39,9 @@ export function maskHstore(hstore: Buffer, masking: MemberMasking): Buffer | nul
   return masked ? Buffer.from(kept.join(COMMA_AND_BLANK), 'latin1') : null;
 }
 
-/** The value as it is to be printed, bytes as characters; null: the pair is left out, undefined: it stays. */
+/**
+ * Returns the masked value with one character for each byte. Null: the pair is left out. Undefined: it stays.
+ */
 function writtenValue(pair: Pair, hstore: Buffer, masking: MemberMasking): string | null | undefined {
   const { key, value } = pair;
   if (value === null) return undefined;
@@ -55,7 +58,7 @@ function writtenValue(pair: Pair, hstore: Buffer, masking: MemberMasking): strin
 const quoted = (text: string): string =>
   Buffer.from(`"${text.replace(/["\\]/g, '\\$&')}"`).toString('latin1');
 
-/** Null where it is not what hstore prints. */
+/** Returns null if hstore does not print such a text. */
 function pairsOf(bytes: Buffer): Pair[] | null {
   const pairs: Pair[] = [];
   let at = 0;
@@ -83,7 +86,7 @@ function pairsOf(bytes: Buffer): Pair[] | null {
   return pairs;
 }
 
-/** Behind the closing quote; -1 where no string begins at `start`. */
+/** Returns the offset after the closing quote, or -1 if no string begins at `start`. */
 function stringEnd(bytes: Buffer, start: number): number {
   if (bytes[start] !== QUOTE) return -1;
   for (let at = start + 1; at < bytes.length; at++) {

@@ -7,17 +7,21 @@ import { OWN, TRACKING_TABLE, type Dictionary } from './ports.js';
 const FULL = 'f';
 
 /**
- * Follows the replica identity of tracked tables: a Relation message has it as of the changes that follow,
- * where a look may see only what it became again. An entry says what of the rows behind it was sent.
+ * Follows the replica identity of tracked tables. A Relation message has the identity of the changes that
+ * follow it. A look may miss an identity that was changed and changed back. If the identity changes, an entry
+ * states what is sent of the rows that follow.
  */
 export class IdentityFollower {
   readonly #dictionary: Dictionary;
   readonly #builder: EntryBuilder;
   readonly #looked: (relationOid: number) => string | undefined;
-  /** By oid, as of the last relation message. */
+  /** By table oid, as of the last Relation message. */
   readonly #identities = new Map<number, string>();
 
-  /** `looked`: the identity that the last look found; undefined: none has seen the table. */
+  /**
+   * @param options.looked returns the identity that the last look found; undefined: no look has seen the
+   *   table
+   */
   constructor(options: {
     readonly dictionary: Dictionary;
     readonly builder: EntryBuilder;
@@ -29,8 +33,10 @@ export class IdentityFollower {
   }
 
   /**
-   * @param known the relation under the name by which it is tracked
-   * @returns true when an entry was written
+   * Records the replica identity of a Relation message, if it has changed.
+   *
+   * @param options.known the relation under the name by which it is tracked
+   * @returns true if an entry was written
    */
   follow(
     { oid, replicaIdentity: now }: Relation,
@@ -54,8 +60,8 @@ export class IdentityFollower {
   }
 
   /**
-   * Of the first message of a session, which may come long before what the look saw: a full identity is never
-   * news.
+   * Returns the identity that the first message of a session is expected to have. The message may be much
+   * older than the look, so a full identity is never reported as a change.
    */
   #expected(oid: number, now: string): string {
     return now === FULL ? now : (this.#looked(oid) ?? now);

@@ -7,18 +7,18 @@ import { isBefore, NameMemo, NO_NAME } from './name-memo.js';
 import { nextSign } from './secret-signs.js';
 import { isSignal, maySecret, withoutSecrets } from './secret-text.js';
 
-/** What redaction makes of a value that is a JSON text or a part of one; null: as it is. */
+/** How members and texts within a JSON or hstore value are redacted. */
 export interface MemberMasking {
   readonly redaction: MemberRedaction;
   /** Whether the redaction of a member needs its path. */
   readonly byPath: boolean;
-  /** Name of the column, with which paths begin. */
+  /** Name of the column. Paths begin with it. */
   readonly column: string;
-  /** How a redacted value is written, as text; null: it is left out. */
+  /** Returns the text of a redacted value. Null: it is left out. */
   readonly written: (rule: RedactWith, text: Buffer) => string | null;
-  /** Whether texts are looked at for passwords in URLs and bearer tokens. */
+  /** Whether texts are searched for passwords in URLs and for bearer tokens. */
   readonly texts: boolean;
-  /** Whether any character may be written as an escape: in json, not in jsonb. */
+  /** Whether any character may be written as an escape: true for json, false for jsonb. */
   readonly escapes: boolean;
 }
 
@@ -31,8 +31,8 @@ const MAX_PATH_LENGTH = 1_000;
 const WHOLE_MASK = Buffer.from('"***"');
 
 /**
- * Masks members of JSON by their names, at any depth, and secrets within its strings. Bytes are spliced:
- * order, blanks, duplicate names and the digits of numbers stay as they came.
+ * Masks members of JSON by their names, at any depth, and secrets within its strings. All other bytes are
+ * copied, so order, blanks, duplicate names and the digits of numbers stay unchanged.
  */
 export class JsonMasker {
   readonly #masking: MemberMasking;
@@ -44,7 +44,10 @@ export class JsonMasker {
     this.#memo = byPath ? null : new NameMemo((name) => redaction(name, () => name) !== null);
   }
 
-  /** Null where nothing is to be masked. What cannot be read to its end is masked as a whole. */
+  /**
+   * Returns the masked JSON, or null if nothing is masked. JSON that cannot be read to its end is masked as a
+   * whole.
+   */
   mask(json: Buffer): Buffer | null {
     if (!this.mayMask(json, 0, json.length)) return null;
     const pass = new Pass(json, this.#masking);
@@ -53,9 +56,9 @@ export class JsonMasker {
   }
 
   /**
-   * Whether there may be something to mask. Runs over the bytes of every value of a JSON column: what stands
-   * before a colon is the name of a member, and known ones are told by their bytes (measured: DECISIONS 64).
-   * A colon within a text only looks like one, which costs nothing but time.
+   * Whether there may be something to mask. It reads the bytes of every value of a JSON column. The string
+   * before a colon is the name of a member, and known names are recognized by their bytes (measured:
+   * DECISIONS 64). A colon within a text is treated in the same way, which only costs time.
    */
   mayMask(bytes: Buffer, start: number, end: number): boolean {
     const memo = this.#memo;
@@ -71,7 +74,7 @@ export class JsonMasker {
         if (isBefore(next, view, start, at)) {
           if (next.secret) return true;
           last = next;
-          // Behind the quote of a name only this may be something else.
+          // After a known name, only `:/` can be the sign of a URL.
           if (bytes[at + 1] !== SLASH) continue;
         } else {
           const name = memo.before(bytes, start, at, last);
@@ -86,7 +89,7 @@ export class JsonMasker {
   }
 }
 
-/** Whether there is one of the two escapes that can hide what is looked for. */
+/** Whether there is an escape that can hide a name or a secret: `\/` or `\u`. */
 function mayHide(bytes: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
     if (bytes[at] !== BACKSLASH) continue;
@@ -98,13 +101,14 @@ function mayHide(bytes: Buffer, start: number, end: number): boolean {
 
 const views = new LastView();
 
-/** One object or array that is open. */
+/** An object or array that is open. */
 interface Level {
   readonly isObject: boolean;
-  /** Path down to it. */
+  /** Path to it. */
   readonly path: string;
   /**
-   * Something in it was kept, so what is left out takes the comma before it along, else the one behind it.
+   * Whether something in it was kept. If so, a member that is left out takes the comma before it along,
+   * otherwise the comma after it.
    */
   kept: boolean;
 }
@@ -113,18 +117,18 @@ class Pass implements JsonTokens {
   readonly #bytes: Buffer;
   readonly #masking: MemberMasking;
   readonly #pieces: (Buffer | string)[] = [];
-  /** Bytes before are in the pieces, or left out. */
+  /** Bytes before this place are in the pieces, or left out. */
   #done = 0;
   readonly #levels: Level[] = [];
   #nameStart = 0;
   #nameEnd = 0;
-  /** Where the last value that was kept, of those in the innermost level, ends. */
+  /** End of the last value that was kept in the innermost level. */
   #keptEnd = 0;
-  /** How deep the value lies that is being replaced; -1: none is. */
+  /** Depth of the value that is being replaced. -1: none. */
   #replacedDepth = -1;
   #replacedRule: RedactWith | null = null;
   #replacedStart = 0;
-  /** A first member was left out: with what stands between it and the next one. */
+  /** Whether the first member was left out. The bytes up to the next one are then left out too. */
   #skipping = false;
 
   constructor(bytes: Buffer, masking: MemberMasking) {
@@ -186,18 +190,24 @@ class Pass implements JsonTokens {
     } else if (this.#replacedDepth === this.#levels.length) {
       const rule = this.#replacedRule!;
       this.#replacedDepth = -1;
-      // The name that stands before it was overwritten by those in it.
+      // The names within the value have overwritten its own name.
       this.#replace(rule, this.#replacedStart, at + 1);
       this.#ended(at + 1, rule);
     }
   }
 
-  /** Of the present member. A long path is shortened in the middle: it may be that of many levels. */
+  /**
+   * Returns the path of the current member. A long path is shortened in the middle, because it may have many
+   * levels.
+   */
   #path(level: Level): string {
     return `${level.path.slice(0, MAX_PATH_LENGTH)}.${textOf(this.#bytes, this.#nameStart, this.#nameEnd)}`;
   }
 
-  /** How the value that begins here is redacted; null: it is not. That there is none is no secret. */
+  /**
+   * Returns how the value that begins here is redacted, or null. JSON's null is never redacted, because the
+   * absence of a value is no secret.
+   */
   #ruleFor(start: number): RedactWith | null {
     const level = this.#levels.at(-1);
     const first = this.#bytes[start]!;
@@ -223,7 +233,7 @@ class Pass implements JsonTokens {
     }
   }
 
-  /** The member whose name was read last, and whose value ends here. */
+  /** Leaves out the member whose name was read last. Its value ends here. */
   #leaveOut(end: number): void {
     if (this.#levels.at(-1)!.kept) {
       this.#pieces.push(this.#bytes.subarray(this.#done, this.#keptEnd));

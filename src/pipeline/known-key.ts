@@ -3,28 +3,42 @@ import { isAfter } from '../tracking/attributes.js';
 import type { FollowedColumn } from './followed-columns.js';
 import type { TableFacts } from './table-facts.js';
 
-/** The primary key of a relation version, as far as it is known as of the changes that it describes. */
+/**
+ * The primary key of a relation version at the time of the changes that it describes, as far as it is known.
+ */
 export interface KnownKey {
-  /** Indexes of its columns in the order of the key; empty: there is none, or only a part of it. */
+  /**
+   * Indexes of the key's columns, in the order of the key. Empty: there is none, or only a part of it is
+   * known.
+   */
   readonly columns: readonly number[];
-  /** The relation lacks columns of the key. */
+  /** Whether the relation lacks columns of the key. */
   readonly isPartial: boolean;
-  /** It is that of a later moment: the table may have had another one then, or none. */
+  /**
+   * Whether the key is known from a later moment only. The table may have had another key at the time, or
+   * none.
+   */
   readonly isLater: boolean;
 }
 
-/** As pg_class.relreplident: the columns of the primary key are flagged, and no others. */
+/**
+ * The default replica identity, as in pg_class.relreplident: the columns of the primary key are flagged, and
+ * no others.
+ */
 const DEFAULT_IDENTITY = 'd';
 
 /**
- * Finds the primary key of a relation. The message says it where the replica identity is the default, but for
- * the order of its columns; else the catalog does, which is read after the message and may be ahead: a key
- * that was made by a later transaction, that has columns which the relation has not, or of a table that is
- * gone, is said to be later. Half a key would be the id of other rows, so it is none.
+ * Finds the primary key of a relation. If the replica identity is the default, the message has the columns of
+ * the key, but not their order. Otherwise the key comes from the catalog, which is read after the message and
+ * may be ahead of it.
  *
- * @param options.facts undefined: the catalog does not know the table any more
- * @param options.followed which attribute each column of the relation is
- * @param options.xid of the transaction that the relation message belongs to: low 32 bits
+ * A key from the catalog is marked as later in three cases: a later transaction made it, it has columns that
+ * the relation lacks, or the table no longer exists. A part of a key is not used, because it would be the id
+ * of other rows too.
+ *
+ * @param options.facts undefined: the catalog no longer knows the table
+ * @param options.followed the attribute of each column of the relation
+ * @param options.xid of the transaction that the Relation message belongs to: low 32 bits
  */
 export function findKey(options: {
   readonly relation: Relation;
@@ -56,7 +70,10 @@ function flaggedColumns({ replicaIdentity, columns }: Relation): number[] {
   return columns.flatMap(({ isKey }, index) => (isKey ? [index] : []));
 }
 
-/** Columns of the catalog's key in the relation, whatever they are called there; null: some are not in it. */
+/**
+ * Returns the indexes of the catalog's key columns in the relation, which may have other names there. Null:
+ * some are missing.
+ */
 function catalogKey({
   relation,
   facts,

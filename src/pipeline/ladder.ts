@@ -20,13 +20,21 @@ import type { Speaker, Testimony } from './witness-facts.js';
 import type { Witnesses, Written } from './witnesses.js';
 
 /**
- * Finds the modifier of a change: by what a logical message says, then by an audit row of the application
- * about its row, then by the modifier column of its row, then by what the audit rows about other rows agree
- * on, then by what the session says of itself. A column speaks where the change has set it. Else it only says
- * who set it last: that is kept beside the values, and where it names another, what audit rows about other
- * rows say is not believed. Where two speak and disagree, the higher one counts, and whom the next one names
- * is kept. A login of the database disagrees with nobody: it is another kind of answer. Neither does whom a
- * message names as acted for: applications write that one into their columns and audit rows (DECISIONS 104).
+ * Finds the modifier of a change. The first of these that names somebody counts:
+ *
+ * 1. a logical message,
+ * 2. an audit row of the application about the changed row,
+ * 3. the modifier column of the row, if the change has set it,
+ * 4. audit rows about other rows, if they agree on one person,
+ * 5. what the session states about itself.
+ *
+ * A column that the change has not set only names the person who set it last. That person is kept beside the
+ * values. If the audit rows about other rows name somebody else, they are not believed.
+ *
+ * If two rungs disagree, the higher one counts, and the person that the next one names is kept as a conflict.
+ * A database login is never in conflict, because it is another kind of answer. Neither is the person that the
+ * message's modifier acted as: applications write that person into their columns and audit rows (DECISIONS
+ * 104).
  */
 export class Ladder {
   readonly #messages: TransactionAttribution;
@@ -35,18 +43,18 @@ export class Ladder {
   readonly #attribution: Attribution;
   readonly #dictionary: Pick<Dictionary, 'modifier'>;
   readonly #finder: ModifierFinder;
-  /** Numbers of those whom witnesses name. */
+  /** Modifier ids of the persons that witnesses name. */
   readonly #ids = new WeakMap<Speaker, number>();
 
   constructor(options: {
     readonly messages: TransactionAttribution;
-    /** Null: the YAML names none. */
+    /** Null: the YAML names no audit tables. */
     readonly witnesses: Witnesses | null;
     /** Null: the YAML asks for no trigger. */
     readonly session: SessionAttribution | null;
     readonly attribution: Attribution;
     readonly dictionary: Pick<Dictionary, 'modifier'>;
-    /** Of the update that is attributed. */
+    /** The difference of the update that is attributed. */
     readonly difference: Difference;
   }) {
     this.#messages = options.messages;
@@ -66,31 +74,32 @@ export class Ladder {
   }
 
   /**
-   * For a change without a row that can say who made it: the column of a deleted one names who changed it
-   * last, not who deleted it. The session knows.
+   * Attributes a change without a row that can name its modifier. The column of a deleted row names who
+   * changed it last, not who deleted it. The session may name the person who did.
    */
   removed(change: RowChange): void {
     this.#climb(change, false);
   }
 
   /**
-   * The attribution of an entry that is written already, by the first message of its transaction: it speaks
-   * for the changes before it too. Null where the entry does not say enough: the transaction has to be read
-   * again.
+   * Returns the attribution of an entry that is already written, after the first message of its transaction.
+   * The message applies to the changes before it too. Null: the entry does not have enough information, and
+   * the transaction must be read again.
    *
-   * @param written the entry, where it may have to be attributed once more
+   * @param written the entry, if it may have to be attributed once more
    */
   revise(entry: EntryAttribution, written: Written | null): EntryAttribution | null {
     const { modifierId, meant } = this.#messages;
     const before = membersIn(entry.extra);
     let { beside } = before;
-    // The first message is the first to attribute anything, so all else is by lower rungs or unattributed.
-    // What stands beside a rung that agrees with the message contradicts the message too.
+    // Before the first message, an entry is attributed by a lower rung or unattributed. If its rung agrees
+    // with the message, its conflict contradicts the message too.
     if (modifierId !== null && entry.rung !== RUNG_NOBODY) {
       const other = this.#otherOf(entry, written);
       if (other === undefined) return null;
       const conflict = this.#unlike(meant, other);
-      // Who stands beside may be the other of the two whom the message means. Read again, it is known.
+      // The person kept beside the values may be the other one that the message means. This is found out by
+      // reading again.
       if (other !== null && conflict === null && beside !== null && meant?.actingAs !== undefined)
         return null;
       if (other !== null) beside = conflict ?? beside;
@@ -109,7 +118,10 @@ export class Ladder {
     return { modifierId, rung: rungOfMessage(modifierId), extra: revised };
   }
 
-  /** The same by whom the witnesses of its transaction name for it. */
+  /**
+   * Returns the attribution of an entry that is already written, after the witnesses of its transaction are
+   * known. Null: the transaction must be read again.
+   */
   reviseByWitness(
     entry: EntryAttribution,
     written: Written,
@@ -140,8 +152,8 @@ export class Ladder {
   }
 
   /**
-   * Whom a lower rung than the message has named for an entry; null: a login of the database. Undefined where
-   * that is no longer known.
+   * Returns the person that a lower rung than the message named for an entry. Null: a database login.
+   * Undefined: it is no longer known.
    */
   #otherOf(
     { modifierId, rung }: EntryAttribution,
@@ -159,7 +171,11 @@ export class Ladder {
     }
   }
 
-  /** @param isNamed the finder has found a column */
+  /**
+   * Attributes a change by the highest rung that names somebody.
+   *
+   * @param isNamed whether the finder has found a column
+   */
   #climb(change: RowChange, isNamed: boolean): void {
     const testimony = this.#witnesses?.testimony ?? null;
     const session = this.#session?.speaker ?? null;
@@ -183,7 +199,10 @@ export class Ladder {
     });
   }
 
-  /** The first who speaks counts, and the next who names another stands beside. */
+  /**
+   * Chooses the first rung that names somebody. The next one that names another person is kept beside the
+   * values.
+   */
   #chooseFrom(change: RowChange, { witness, column, others, session, hint }: Speakers): void {
     const { modifierId, meant } = this.#messages;
     const named = session?.named ?? null;
@@ -231,21 +250,25 @@ export class Ladder {
     }
   }
 
-  /** Whom the column that was found names; null: nobody. */
+  /** Returns the person that the found column names. Null: nobody. */
   #inColumn(): OtherModifier | null {
     const { row, found, table } = this.#finder;
     return this.#attribution.people(table).otherByColumn(row, found.column, found.redactor);
   }
 
   /**
-   * Whether audit rows about other rows are believed of this one: who has set its column last may have set it
-   * again.
+   * Whether audit rows about other rows are believed for this row. If another person has set its column last,
+   * that person may have set it again, so they are not.
    */
   #isBelieved(speaker: Speaker, hint: OtherModifier | null): boolean {
     return hint === null || this.#attribution.isSame(hint, speaker);
   }
 
-  /** The conflict of somebody with who counts. @param who null: it is not known whom a message meant */
+  /**
+   * Returns the conflict of `other` with the modifier, or null.
+   *
+   * @param who the modifier; null: it is unknown whom a message meant
+   */
   #unlike(who: MeantByMessage | null, other: OtherModifier | null | undefined): Buffer | null {
     if (other == null) return null;
     const isMeant = (one: TableKey | undefined): boolean =>
@@ -260,16 +283,16 @@ export class Ladder {
   }
 }
 
-/** Who speaks for a change below the messages, the strongest first; null: nobody. */
+/** The persons that the rungs below the message name, from the highest rung. Null: nobody. */
 interface Speakers {
-  /** Of an audit row about its row. */
+  /** From an audit row about the changed row. */
   readonly witness: Speaker | null;
-  /** In the column that the change has set. */
+  /** From the column, if the change has set it. */
   readonly column: OtherModifier | null;
-  /** On whom audit rows about other rows agree. */
+  /** From audit rows about other rows, if they agree. */
   readonly others: Speaker | null;
   readonly session: SessionSpeaker | null;
-  /** In the column that the change has not set. */
+  /** From the column, if the change has not set it. */
   readonly hint: OtherModifier | null;
 }
 
@@ -279,17 +302,20 @@ function nobody(change: RowChange): void {
   change.beside = null;
 }
 
-/** Of a message that was not understood, the column could name another than the one it meant. */
+/**
+ * Returns the rung of a message. If the message was not understood, the change stays unattributed, because
+ * the column could name another person than the message meant.
+ */
 const rungOfMessage = (modifierId: number): number =>
   modifierId === UNATTRIBUTED ? RUNG_NOBODY : RUNG_MESSAGE;
 
 interface OwnMembers {
   readonly session: string | null;
-  /** Whom the ladder has stored beside the values. */
+  /** The member `lastSetBy` or `conflict` that the ladder has stored beside the values. */
   readonly beside: Buffer | null;
 }
 
-/** What is stored beside the values of an entry, as it was. It is small: there was no context. */
+/** Returns what is stored beside the values of an entry. It is small, because there was no context. */
 function membersIn(extra: Buffer | null): OwnMembers {
   if (extra === null) return NO_MEMBERS;
   const { session, lastSetBy, conflict } = JSON.parse(extra.toString()) as Readonly<Record<string, unknown>>;
@@ -303,13 +329,13 @@ function membersIn(extra: Buffer | null): OwnMembers {
 
 const NO_MEMBERS: OwnMembers = { session: null, beside: null };
 
-/** Ends what is stored beside the values of an entry whose id is by a later key (entry-builder.ts). */
+/** Last member beside the values of an entry whose id comes from a later key (entry-builder.ts). */
 const LATER_KEY = '"laterKey":true';
 const LATER_KEY_END = Buffer.from(`${LATER_KEY}}`);
 
 /**
- * What is stored beside the values: a transaction's object, a member of its own, and that the id is by a
- * later key, where that was said before.
+ * Returns what is stored beside the values: the members of the transaction, the entry's own member, and the
+ * mark of a later key if the entry had it before.
  */
 function joined(extra: Buffer | null, beside: Buffer | null, before: Buffer | null): Buffer | null {
   const isLater =

@@ -2,13 +2,13 @@ import type { Lsn } from '../pg/lsn.js';
 import type { Statement } from './statement.js';
 import type { TransactionWitnesses } from './witness-facts.js';
 
-/** The first message of a transaction that says who made changes. */
+/** The first message of a transaction that states who made changes. */
 export interface FirstMessage {
   readonly lsn: Lsn;
   readonly statement: Statement;
 }
 
-/** What the witnesses of a transaction say, by the rules of a configuration. */
+/** What the witnesses of a transaction state, by the rules of one configuration. */
 export interface LateWitnesses {
   readonly witnesses: TransactionWitnesses;
   /** Digest of the configuration. */
@@ -16,8 +16,8 @@ export interface LateWitnesses {
 }
 
 /**
- * What was found of transactions after rows of theirs had left for the trail, by commit LSN: they are read
- * again with it, so it outlives the session.
+ * Attributions that were found after rows of their transaction had been sent to the trail, by commit LSN.
+ * These transactions are read again with them, so this object outlives the session.
  */
 export class LateAttributions {
   readonly #messages = new Map<Lsn, FirstMessage>();
@@ -39,7 +39,7 @@ export class LateAttributions {
     this.#witnesses.set(commitLsn, witnesses);
   }
 
-  /** What is before `lsn` will not be read again. */
+  /** Drops what was kept for transactions before `lsn`, which are not read again. */
   stored(lsn: Lsn): void {
     for (const kept of [this.#messages, this.#witnesses])
       for (const commitLsn of kept.keys()) if (commitLsn < lsn) kept.delete(commitLsn);

@@ -6,19 +6,19 @@ import type { Order } from '../tracking/value-order.js';
 import { compareExactly } from './exact-order.js';
 
 /*
- * Members of JSON that the YAML asks for: `changed: settings.plan`, `when: { settings.plan: 2 }`. Rows of
- * tables whose rules name none are not looked into.
+ * Members of JSON that the YAML names: `changed: settings.plan`, `when: { settings.plan: 2 }`. JSON is read
+ * only in tables whose rules name a member.
  */
 
-/** What finding a member needs to know of a column. */
+/** What finding a member needs to know about a column. */
 interface JsonColumn {
   readonly isJson: boolean;
-  /** Names of members from the outermost on; null: the whole column is meant. */
+  /** Path to the member, from the outermost name. Null: the whole column is meant. */
   readonly member: readonly string[] | null;
   readonly order: Order;
 }
 
-/** The column that a name means, with the member of it; undefined: there is none. */
+/** Returns the column that a name means, with the member if the name has one. Undefined: there is none. */
 export function columnNamed<T extends JsonColumn>(
   columns: ReadonlyMap<string, T>,
   name: string,
@@ -33,10 +33,11 @@ export function columnNamed<T extends JsonColumn>(
 const NUMBER = /^-?\d/;
 
 /**
- * Returns the JSON texts of a member in a row; of a list in the JSON those of each of its items. Empty: there
- * is no such member, or the column is null. Null: the value cannot be read.
+ * Returns the JSON texts of a member in a row. Empty: there is no such member, or the column is null. Null:
+ * the value cannot be read.
  *
- * @param row one in which the value was sent
+ * @param row a row in which the value was sent
+ * @param options.ofLists whether a list at the end of the path gives the text of each of its items
  */
 export function memberTexts(
   row: Tuple,
@@ -48,7 +49,7 @@ export function memberTexts(
   return valuesAt(row.bytes.subarray(start, start + row.lengths[index]!), options);
 }
 
-/** The number of a member; null: it is none, or there are several. */
+/** Returns the number in a member. Null: it is no number, or there are several values. */
 export function memberNumber(row: Tuple, index: number, path: readonly string[]): string | null {
   const found = memberTexts(row, index, { path, ofLists: false });
   const [text] = found ?? [];
@@ -56,8 +57,8 @@ export function memberNumber(row: Tuple, index: number, path: readonly string[])
 }
 
 /**
- * Whether one of the values of a member is the one that a person has written in YAML. What is no member is
- * null, as JSON's null is; numbers are compared by value, and `"2"` is 2.
+ * Whether one of a member's values equals the value that a person wrote in YAML. A missing member is null,
+ * like JSON's null. Numbers are compared by value, and `"2"` equals 2.
  */
 export function isOneOf(found: readonly string[], wanted: Scalar): boolean {
   if (wanted === null) return found.length === 0 || found.includes('null');

@@ -3,51 +3,55 @@ import { storable } from '../pg/text.js';
 import { ContextWriter, SCRATCH_BYTES, textOf, type ContextMasking } from './context-writer.js';
 import { OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from '../pg/json-scan.js';
 
-/** What a member of a message's object says: a string or the digits of a number, `null`, or anything else. */
+/** The value of a member: a string or the digits of a number, `null`, or anything else. */
 export type MemberValue =
   { readonly is: 'text'; readonly text: string } | { readonly is: 'null' } | { readonly is: 'other' };
 
-/** The object that a logical message holds. */
+/** The object in a logical message. */
 export interface MessageObject {
-  /** Of the members that were asked for; where one stands there several times, the last of them. */
+  /** Values of the requested members. If a member occurs several times, its last value. */
   readonly members: ReadonlyMap<string, MemberValue>;
   /**
-   * JSON text, redacted and at most some 64 KiB long; null: none, or `null`. Undefined: no member has its
-   * name.
+   * The context as redacted JSON text of about 64 KiB at most. Null: it is `null`. Undefined: no member has
+   * its name.
    */
   readonly context: string | null | undefined;
 }
 
 /**
- * Why a message says nothing, in fixed words: they are stored, and must not repeat what the message holds.
+ * Why a message cannot be read. The words are fixed, because they are stored and must not repeat the content
+ * of the message.
  */
 export type Unreadable = 'too large' | 'not a JSON object' | 'nested too deeply';
 
 export interface MessageFormat {
   readonly members: ReadonlySet<string>;
-  /** The member that is the context; null: the whole object is. */
+  /** Name of the member that is the context. Null: the whole object is the context. */
   readonly context: string | null;
 }
 
-/** Bemi's packages send a million characters of up to four bytes; the rest is for what stands around them. */
+/**
+ * Longest message that is read. Bemi's packages send a million characters of up to four bytes. The rest is
+ * room for what surrounds them.
+ */
 export const MAX_MESSAGE_BYTES = 4 * 1024 * 1024 + 64 * 1024;
 const MAX_DEPTH = 64;
-/** `"modifier"` with every letter escaped. */
+/** Longest name of a requested member: `"modifier"` with every letter escaped. */
 const MAX_MEMBER_TOKEN_BYTES = 50;
 const OTHER: MemberValue = { is: 'other' };
 const NULL: MemberValue = { is: 'null' };
 
 /**
- * Reads the JSON object of a logical message in one pass over its bytes: whatever they are, the work is at
- * most proportional to their number, and nothing is made of what is not kept (measured: 4 MiB of text take 10
- * ms, of the least favourable JSON 0.3 s).
+ * Reads the JSON object of a logical message in one pass over its bytes. The work is at most proportional to
+ * their number, whatever they are. Nothing is allocated for what is not kept (measured: 10 ms for 4 MiB of
+ * text, 0.3 s for 4 MiB of the least favourable JSON).
  */
 export function readMessageObject(
   content: Buffer,
   options: MessageFormat & ContextMasking,
 ): MessageObject | Unreadable {
   if (content.length > MAX_MESSAGE_BYTES) return 'too large';
-  // Bytes that are no characters of UTF-8 become U+FFFD, one by one.
+  // Each byte that is not valid UTF-8 becomes U+FFFD.
   const bytes = isUtf8(content) ? content : Buffer.from(content.toString('utf8'));
   const pass = new Pass(bytes, options);
   const fault = scanJson(bytes, { tokens: pass, maxDepth: MAX_DEPTH });
@@ -56,7 +60,7 @@ export function readMessageObject(
   return { members: pass.members, context: pass.finishContext() };
 }
 
-/** Shared by all passes, of which one runs at a time. */
+/** Shared by all passes. Only one pass runs at a time. */
 const scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES);
 
 class Pass implements JsonTokens {
@@ -65,11 +69,11 @@ class Pass implements JsonTokens {
   readonly #bytes: Buffer;
   readonly #format: MessageFormat;
   readonly #writer: ContextWriter;
-  /** The next value, or the one that is open, belongs to the context. */
+  /** Whether the next value, or the one that is open, belongs to the context. */
   #inContext: boolean;
   #hasContext: boolean;
   #depth = 0;
-  /** Name of the present member of the message's object, where it matters. */
+  /** Name of the current member of the message's object, if it was requested. */
   #member: string | null = null;
 
   constructor(bytes: Buffer, options: MessageFormat & ContextMasking) {
@@ -79,7 +83,7 @@ class Pass implements JsonTokens {
     this.#inContext = this.#hasContext = options.context === null;
   }
 
-  /** Once, at the end. */
+  /** Returns the context. Call it once, at the end. */
   finishContext(): string | null | undefined {
     return this.#hasContext ? this.#writer.finish() : undefined;
   }
@@ -114,7 +118,7 @@ class Pass implements JsonTokens {
     return name === this.#format.context || this.#format.members.has(name) ? name : null;
   }
 
-  /** A value begins; `end` is 0 for an object or array. */
+  /** Handles the beginning of a value. `end` is 0 for an object or array. */
   #begin(start: number, end: number): void {
     if (this.#depth === 0) this.#writer.begin(start);
     if (this.#depth !== 1 || this.#member === null) return;
@@ -126,7 +130,7 @@ class Pass implements JsonTokens {
     }
   }
 
-  /** A value has ended. */
+  /** Handles the end of a value. */
   #end(): void {
     if (this.#depth === 1 && this.#format.context !== null) this.#inContext = false;
   }

@@ -1,15 +1,16 @@
 import type { Lsn } from '../pg/lsn.js';
 
-/** Where in the stream a logical message of a transaction is. */
+/** The place of a logical message in the stream. */
 export interface MessagePlace {
   readonly lsn: Lsn;
-  /** Of its transaction. */
+  /** Commit LSN of the message's transaction. */
   readonly commitLsn: Lsn;
 }
 
 /**
- * Whether a message is behind the last one that was counted: the stream is read again from the checkpoint.
- * Messages arrive by the commits of their transactions, and within one by their own place.
+ * Whether a message comes after the last one that was counted. It does not if the stream is read again from
+ * the checkpoint. Messages arrive in the order of their transactions' commits, and within a transaction in
+ * their own order.
  */
 export const isBehind = (message: MessagePlace, last: MessagePlace | undefined): boolean =>
   last === undefined ||

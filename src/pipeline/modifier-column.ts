@@ -8,41 +8,39 @@ import { sentIn } from './old-row.js';
 import type { Redactor } from './redaction.js';
 import type { RowChange } from './row-change.js';
 
-/** What is known of a condition: a value that was not sent may be any (DECISIONS 85). */
+/** Whether a rule fits a change. It is unknown if a value was not sent (DECISIONS 85). */
 export type Fit = 'fits' | 'does not fit' | 'unknown';
 
-/** A column that may name who made a change of one operation, compiled for one relation version. */
+/** A column that may name the modifier of a change, compiled for one operation and one relation version. */
 export interface ModifierColumn {
   readonly column: number;
-  /** The rule of `modifier`, by its index. */
+  /** Index of the rule in `modifier`. */
   readonly index: number;
   readonly alwaysSet: boolean;
   readonly redactor: Redactor | null;
-  /** Null: it is for every change of the operation. */
+  /** Null: the rule fits every change of the operation. */
   readonly fit: ((change: RowChange) => Fit) | null;
-  /** Index of the table of modifiers, or what tells it. */
+  /** Index of the table of modifiers, or the column that determines it. */
   readonly table: number | TableColumn;
 }
 
-/** A column of the row that says of which table of modifiers a key is. */
+/** A column of the row that determines the table of modifiers to which a key belongs. */
 export interface TableColumn {
   /** -1: the relation has no such column. */
   readonly column: number;
-  /** Indexes by value. */
+  /** Indexes of tables of modifiers, by the value of the column. */
   readonly tables: ReadonlyMap<string, number>;
 }
 
-/**
- * Finds the column that names who made a change. There is one, which is filled for each change.
- */
+/** Finds the column that names who made a change. One object serves all changes. */
 export class ModifierFinder {
-  /** The row that holds the name. */
+  /** The row that has the name. */
   row!: Tuple;
-  /** What was found. */
+  /** The column that was found. */
   found!: ModifierColumn;
   /** Index of the table of modifiers that the name is a key of. */
   table = 0;
-  /** The change has put the name there; else it only says who was named last. */
+  /** Whether the change has set the name. Otherwise the column only shows who was named last. */
   speaks = false;
   readonly #difference: Pick<Difference, 'isDifferent'>;
 
@@ -51,9 +49,9 @@ export class ModifierFinder {
   }
 
   /**
-   * The first that fits, names somebody and was set by the change; else the first that fits and names
-   * somebody. False where none does. Behind one of which it is not known whether it fits, none is asked: it
-   * could name another.
+   * Finds the first column that fits, names somebody and was set by the change. If there is none, finds the
+   * first column that fits and names somebody. Returns false if there is none either. The search ends at a
+   * column that is not known to fit or not, because that column could name another person.
    */
   find(columns: readonly ModifierColumn[], change: RowChange, isUpdate: boolean): boolean {
     let found = false;
@@ -80,7 +78,7 @@ export class ModifierFinder {
     return found;
   }
 
-  /** Who only left a column as it was has not put a name there. */
+  /** Whether the change has set a column, or the table to which its key belongs. */
   #isSet({ column, table }: ModifierColumn, { previous, row }: RowChange): boolean {
     return (
       this.#difference.isDifferent(previous, row!, column) ||
@@ -89,7 +87,10 @@ export class ModifierFinder {
   }
 }
 
-/** Null: the key is of no table that is known. */
+/**
+ * Returns the index of the table of modifiers. Null: the key belongs to no known table. 'unknown': the column
+ * that determines it was not sent or does not exist.
+ */
 export function tableOf(table: number | TableColumn, change: SentRows): number | null | 'unknown' {
   if (typeof table === 'number') return table;
   if (table.column < 0) return 'unknown';
@@ -101,7 +102,7 @@ export function tableOf(table: number | TableColumn, change: SentRows): number |
 
 type SentRows = Pick<RowChange, 'row' | 'previous'>;
 
-/** What compiling rules needs to know of a relation version. */
+/** What compiling rules needs to know about a relation version. */
 export interface RuleColumns {
   readonly columns: ReadonlyMap<string, Column>;
   readonly redactors: readonly (Redactor | null)[];
@@ -111,8 +112,8 @@ export interface RuleColumns {
 }
 
 /**
- * The rules of one operation, but for those whose column the relation does not have: a rule for a pattern may
- * name one that some of its tables lack.
+ * Compiles the rules of one operation. Rules whose column the relation lacks are left out, because a rule for
+ * a pattern may name a column that some of its tables lack.
  */
 export function compileModifiers(
   rules: readonly ModifierRule[],
@@ -129,7 +130,8 @@ export function compileModifiers(
       {
         column: column.index,
         index,
-        // No change puts a row's own id there: that its modifier is the row itself, the rule says.
+        // A rule with actions may name the row itself as its modifier. No change sets a row's own id, so the
+        // column counts as set.
         alwaysSet: rule.alwaysSet || (rule.actions !== null && idColumns.includes(column.index)),
         redactor: redactors[column.index]!,
         fit: compileFit(rule, options),
@@ -152,7 +154,7 @@ function compileFit(
   };
 }
 
-/** Null where there are no conditions. */
+/** Compiles conditions. Returns null if there are none. */
 export function compileConditions(
   when: ReadonlyMap<string, Wanted>,
   columns: ReadonlyMap<string, Column>,
@@ -183,7 +185,10 @@ function fitOf(
   return verdict === 'holds' ? 'fits' : verdict === 'fails' ? 'does not fit' : verdict;
 }
 
-/** Values as PostgreSQL prints them: a person writes a boolean out. */
+/**
+ * Compiles the table of a key. Booleans are converted to what PostgreSQL prints, because the YAML has `true`
+ * and `false`.
+ */
 export function compileTable(as: KeyOf, columns: ReadonlyMap<string, Column>): ModifierColumn['table'] {
   if (typeof as === 'number') return as;
   const column = columns.get(as.column);

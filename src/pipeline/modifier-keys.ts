@@ -1,18 +1,19 @@
 /**
- * How the keys of several tables of modifiers are told apart where they are shown, stored and filtered
- * (DECISIONS 84): those of the first table as they are, those of any other with its name before them, as
- * `contacts:7`. A key of the first that looks like one of another gets the name of its own table. A login of
- * the database is shown as `database user:alice`, where the YAML asks for logins (DECISIONS 94).
+ * Makes keys of several tables of modifiers unique where they are shown, stored and filtered (DECISIONS 84).
+ * Keys of the first table stay as they are. Keys of any other table get its name as a prefix, as in
+ * `contacts:7`. If a key of the first table begins like a key of another table, it gets the name of its own
+ * table as a prefix. If the YAML asks for logins, a database login is shown as `database user:alice`
+ * (DECISIONS 94).
  */
 export class ModifierKeys {
-  /** `contacts:` by index; empty where the only table has no name. */
+  /** Prefixes such as `contacts:`, by index. Empty: the only table has no name. */
   readonly #prefixes: readonly string[];
-  /** What keys of the first table must not begin with. */
+  /** Prefixes that keys of the first table must not have. */
   readonly #taken: readonly string[];
 
   /**
-   * @param options.tables of modifiers, as the YAML calls them
-   * @param options.databaseUsers logins are modifiers too
+   * @param options.tables the tables of modifiers, with their names in the YAML
+   * @param options.databaseUsers whether logins are modifiers too
    */
   constructor(options: {
     readonly tables: readonly { readonly called: string | null }[];
@@ -22,7 +23,11 @@ export class ModifierKeys {
     this.#taken = options.databaseUsers ? [...this.#prefixes, DATABASE_USER] : this.#prefixes;
   }
 
-  /** @param table its index */
+  /**
+   * Returns a key as it is shown.
+   *
+   * @param table index of the key's table
+   */
   shown(table: number, key: string): string {
     if (table > 0) return this.#prefixes[table]! + key;
     return this.#taken.some((prefix) => key.startsWith(prefix))
@@ -35,7 +40,7 @@ export class ModifierKeys {
   }
 }
 
-/** No name under `modifiers` has a blank in it. */
+/** Prefix of logins. No name under `modifiers` has a space in it. */
 const DATABASE_USER = 'database user:';
-/** Stands for the name of a table that has none. */
+/** Prefix of the only table, if it has no name. */
 const ONLY_TABLE = 'modifiers:';

@@ -6,18 +6,18 @@ import type { TrackedPlan } from './relation-plan.js';
 import type { TenantReader } from './row-tenant.js';
 
 /**
- * Finds out of updates whether they moved their row: to another entity id or to another tenant, as these are
- * stored (DECISIONS 57). Only what is known to differ moves a row: of a value that the source did not send,
- * before or after, nothing is claimed.
+ * Finds out whether an update has moved its row to another entity id or another tenant, as these are stored
+ * (DECISIONS 57). Only a known difference moves a row. A value that the source did not send, before or after,
+ * decides nothing.
  */
 export class MovedRow {
-  /** Tenant before the last update that moved its row, as `previousTenant` of `EntryRows` takes it. */
+  /** The tenant before the last update that moved its row, as `previousTenant` of `EntryRows` takes it. */
   previousTenantId = SAME_TENANT;
   readonly #difference: Difference;
   readonly #tenants: TenantReader;
 
   constructor(options: {
-    /** Of the update that is asked about. */
+    /** The difference of the update. */
     readonly difference: Difference;
     readonly tenants: TenantReader;
   }) {
@@ -25,14 +25,18 @@ export class MovedRow {
     this.#tenants = options.tenants;
   }
 
-  /** @param previous the old row with the columns marked that were not sent; null: none was sent */
+  /**
+   * Whether an update has moved its row.
+   *
+   * @param previous the old row, with columns marked that were not sent; null: none was sent
+   */
   find(plan: TrackedPlan, previous: Tuple | null, updated: Tuple): boolean {
     return previous !== null && this.#mayHaveMoved(plan) && this.#hasMoved(plan, previous, updated);
   }
 
   /**
-   * Whether an update has to be looked at more closely: few change these columns. Those that are ignored
-   * count as equal in every difference.
+   * Whether an update must be examined more closely. Few updates change these columns. An ignored column
+   * counts as equal in every difference, so it must always be examined.
    */
   #mayHaveMoved({ moveColumns, ignored }: TrackedPlan): boolean {
     const { columns } = this.#difference;
@@ -48,13 +52,13 @@ export class MovedRow {
     this.previousTenantId = SAME_TENANT;
     if (tenantColumn >= 0 && this.#isMoved(plan, previous, updated, tenantColumn)) {
       const before = this.#tenants.id(plan, previous, null);
-      // Texts that differ may be stored as one tenant: very long ones are shortened.
+      // Different texts may be stored as one tenant, because very long ones are shortened.
       if (before !== this.#tenants.id(plan, updated, previous)) this.previousTenantId = before;
     }
     let moved = false;
     for (let index = 0; index < idColumns.length; index++) {
       const column = idColumns[index]!;
-      // Of a composite key that was sent in part, the id is not known.
+      // If only a part of a composite key was sent, the former id is unknown.
       if (previous.lengths[column] === LENGTH_UNCHANGED) return this.previousTenantId !== SAME_TENANT;
       moved ||= this.#isMoved(plan, previous, updated, column);
     }

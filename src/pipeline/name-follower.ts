@@ -7,22 +7,21 @@ import type { LookupName, Lookups } from './ports.js';
 import type { NamesPlan } from './names-plan.js';
 import { tenantBehind } from './tenant-steps.js';
 
-/** Rows of which a transaction may have deleted as many: about 80 bytes each. */
+/** Most keys of deleted rows that are held for a transaction: about 80 bytes each. */
 const MAX_GONE = 100_000;
-/** Names of rows of lookup tables are made of their own columns only. */
+/** Names of rows in lookup tables come from their own columns only, so no tenant is needed. */
 const NO_TENANT = (): null => null;
 
 /**
- * Follows the tables that others look into (modifiers, labels, tenants) in the stream, so that a name is the
- * name as of the change. A change of a name counts from the next change on: the entry of a rename still shows
- * the old one.
+ * Follows lookup tables (modifiers, labels, tenants) in the stream, so that each entry has the names of its
+ * time. A changed name applies from the next change: the entry of a rename still shows the old name.
  */
 export class NameFollower {
   readonly #lookups: Lookups;
   readonly #changed: (lookup: string) => void;
   /**
-   * Keys of deleted rows by lookup. Their names go at the end of the transaction: rows that cascade after
-   * them still show them, and have their tenants.
+   * Keys of deleted rows, by lookup. Their names are removed at the end of the transaction, because rows that
+   * are deleted by cascade after them still need these names and tenants.
    */
   readonly #gone = new Map<string, Set<string>>();
   #goneCount = 0;
@@ -90,13 +89,14 @@ export class NameFollower {
     const gone = this.#gone.get(lookup) ?? new Set();
     if (gone.has(key)) return;
     this.#gone.set(lookup, gone.add(key));
-    // Memory is bounded first: what cascades from a larger delete shows keys, and is without tenant.
+    // Memory must stay limited. After a larger delete, rows that are deleted by cascade show keys and have no
+    // tenant.
     if (++this.#goneCount > MAX_GONE) this.endTransaction();
   }
 
   /**
-   * Null where there is no name, and where a part of it or its tenant was not sent: what is known is better
-   * than a name that lacks a part, or one that no tenant sees, or another.
+   * Returns the name of a row. Null: there is no name, or a part of it or its tenant was not sent. The known
+   * name then stays, which is better than a name with a part missing or with a wrong tenant.
    */
   #nameOf(plan: NamesPlan, row: Tuple, previous: Tuple | null): LookupName | null {
     let name = '';
@@ -119,7 +119,8 @@ export class NameFollower {
     const { tenantColumn } = plan;
     const tenantHolder = tenantColumn < 0 ? row : sentIn(tenantColumn, row, previous);
     if (tenantColumn >= 0 && isUnsent(tenantHolder, tenantColumn)) return null;
-    // As of this change of the row: the one behind it may get another, and the word stays that of its time.
+    // The tenant as of this change. Later, the row that leads to it may get another tenant, and this name
+    // keeps its own.
     const key = textOf(plan, tenantHolder!, tenantColumn);
     const way = { steps: plan.tenantSteps, lookups: this.#lookups };
     const tenant = key === null ? null : (tenantBehind(key, way) ?? null);
@@ -131,7 +132,7 @@ export class NameFollower {
     return { name, kind: bot.has(value) ? 'bot' : system.has(value) ? 'system' : 'agent', tenant };
   }
 
-  /** Most updates of such a table touch neither key nor name; they must cost nothing. */
+  /** Whether an update changed neither key nor name. This is so for most updates, which must cost nothing. */
   #same(plan: NamesPlan, previous: Tuple, updated: Tuple): boolean {
     const updatedKey = sentIn(plan.keyColumn, updated, previous)!.text(plan.keyColumn);
     if (previous.text(plan.keyColumn) !== updatedKey) return false;
@@ -141,8 +142,8 @@ export class NameFollower {
   }
 
   /**
-   * Whether a row whose key did not change is called as it was. Known of names that are held; of others the
-   * trail compares (trail/write/stored-names.ts).
+   * Whether a row with an unchanged key still has its known name. Answers for names in memory only. The trail
+   * compares all others (trail/write/stored-names.ts).
    */
   #isKnown(plan: NamesPlan, updated: Tuple): boolean {
     const key = keyOf(plan, updated);
@@ -158,7 +159,10 @@ const isUnsent = (holder: Tuple | null, column: number): holder is null =>
 
 const keyOf = (plan: NamesPlan, row: Tuple): string | null => textOf(plan, row, plan.keyColumn);
 
-/** A key or a tenant as the entries have it: redacted where the column is. Null without such a column. */
+/**
+ * Returns a key or a tenant as entries have it, redacted if its column is. Null: there is no such column or
+ * no value.
+ */
 function textOf({ redactors }: NamesPlan, row: Tuple, column: number): string | null {
   if (column < 0 || !row.has(column)) return null;
   const redactor = redactors[column];

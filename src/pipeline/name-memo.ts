@@ -4,37 +4,40 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COLON = 0x3a;
 
-/** Names that are kept; another that falls on the same place takes it. */
+/** Most names that are kept. A name replaces another one that has the same place. */
 const PLACES = 1024;
-/** Longer names are judged each time. */
+/** Longest name that is kept. Longer names are judged each time. */
 const MAX_NAME_BYTES = 64;
-/** A shorter name, of which there is one, is told by {@link NameMemo.before} alone. */
+/**
+ * Shortest quoted name that {@link isBefore} finds. Only the empty name is shorter, and {@link
+ * NameMemo.before} finds it.
+ */
 const FEWEST_QUOTED_BYTES = 3;
 const WORD = 4;
-/** PostgreSQL's values have less than a gigabyte. */
+/** More bytes than any value has. PostgreSQL's values are shorter than a gigabyte. */
 const LONGER_THAN_ANY_BYTES = 0x3fff_ffff;
-/** Bytes of a name with its quotes that {@link isBefore} compares without a loop: longer names are few. */
+/** Bytes of a quoted name that {@link isBefore} compares without a loop. Few names are longer. */
 const USUAL_BYTES = 12;
 
 /**
- * A name that was judged, with its quotes, as words of four bytes that end before a colon. They overlap where
- * the length is no multiple of four, and take the colon in where there are but three bytes.
+ * A judged name with its quotes, as words of four bytes that end before a colon. The words overlap if the
+ * length is no multiple of four. If there are only three bytes, the word includes the colon.
  */
 export class KnownName {
   readonly bytes: Buffer;
   readonly secret: boolean;
   readonly quotedLength: number;
-  /** How far before the colon the second and the third word begin. */
+  /** Distance of the second and the third word from the colon. */
   readonly second: number;
   readonly third: number;
   readonly first: number;
   readonly firstWord: number;
   readonly secondWord: number;
   readonly thirdWord: number;
-  /** The one that stood behind it last. */
+  /** The name that followed it last time. */
   next: KnownName;
 
-  /** @param bytes null: of no name; it is found nowhere */
+  /** @param bytes of the name; null: no name, which is never found */
   constructor(bytes: Buffer | null, secret: boolean) {
     const quoted = Buffer.from([QUOTE, ...(bytes ?? []), QUOTE, COLON]);
     const length = quoted.length - 1;
@@ -54,14 +57,14 @@ export class KnownName {
   }
 }
 
-/** No name: nothing ends before a colon. */
+/** Stands for no name: no string ends before the colon. */
 export const NO_NAME = new KnownName(null, false);
-/** What may be a secret, and is not remembered. */
+/** Stands for a name that may be a secret's and is not remembered. */
 const MAY_BE_SECRET = new KnownName(null, true);
 
 /**
- * Whether a known name stands before this colon, within its quotes, and no backslash makes the first of them
- * another. Names come with every row in the same order, so this mostly finds the one that is expected.
+ * Whether a known name in its quotes ends before this colon, and no backslash escapes its first quote. Names
+ * come in the same order with every row, so the expected name is mostly the right one.
  */
 export function isBefore(name: KnownName, view: DataView, start: number, colon: number): boolean {
   const at = colon - name.quotedLength;
@@ -83,8 +86,8 @@ function hasRest({ bytes, quotedLength }: KnownName, view: DataView, at: number)
 }
 
 /**
- * Remembers which names are those of secrets, by their bytes: the same few names come with every row, mostly
- * in the same order. Whoever invents others makes it slower, not larger.
+ * Remembers which names belong to secrets, by their bytes. The same few names come with every row, mostly in
+ * the same order. Many different names make it slower, but not larger.
  */
 export class NameMemo {
   /** The name that was seen last. */
@@ -96,14 +99,14 @@ export class NameMemo {
     this.#judge = judge;
   }
 
-  /** Whether the name that these bytes are is that of a secret. */
+  /** Whether these bytes are the name of a secret. */
   isSecret(bytes: Buffer, start: number, end: number): boolean {
     return this.#known(bytes, start, end).secret;
   }
 
   /**
-   * The string that ends before this colon, as a name: a secret one where it has escapes, so that it may be
-   * one. {@link NO_NAME} where none ends there.
+   * Returns the string that ends before this colon, as a name. A string with escapes may be a secret's name,
+   * and is returned as one. Returns {@link NO_NAME} if no string ends there.
    *
    * @param last the name that was seen before it
    */
@@ -119,10 +122,10 @@ export class NameMemo {
     return name;
   }
 
-  /** Of a long name that is no secret: none. */
+  /** Returns the name in these bytes. A long name that is no secret's gives {@link NO_NAME}. */
   #known(bytes: Buffer, start: number, end: number): KnownName {
     const length = end - start;
-    // Of an empty name these are the bytes around it.
+    // For an empty name, these are the bytes around it.
     const place =
       (bytes[start]! * 7 + bytes[(start + end) >> 1]! * 31 + bytes[end - 1]! * 127 + length) & (PLACES - 1);
     const kept = this.#names[place];

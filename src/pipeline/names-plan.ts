@@ -13,18 +13,20 @@ import type { Redactor } from './redaction.js';
 import { planTemplate } from './row-name.js';
 import type { TableFacts } from './table-facts.js';
 
-/** What rows of a table say about modifiers, labels, or whose rows of other tables are. */
+/**
+ * Compiled rule by which rows of a table give names to modifiers, labels to values, or tenants to other rows.
+ */
 export interface NamesPlan {
-  /** What it is kept under: `lookupName` of tracking/lookups.ts. */
+  /** Lookup under which the names are kept: `lookupName` of tracking/lookups.ts. */
   readonly lookup: string;
   readonly keyColumn: number;
-  /** Column of the tenant of a row, or with `tenantSteps` of what leads to it; -1: rows have none. */
+  /** Column of a row's tenant. With `tenantSteps`, the column that leads to it. -1: rows have no tenant. */
   readonly tenantColumn: number;
   readonly tenantSteps: readonly string[];
   readonly name: readonly NamePart[];
   /**
-   * The name is a column as it is, so null is kept too, as the empty text. Else a row without a name keeps
-   * the one that it had.
+   * Whether the name is a single column as it is. Null is then kept as the empty text. Otherwise a row
+   * without a name keeps its former one.
    */
   readonly isColumn: boolean;
   readonly redactors: readonly (Redactor | null)[];
@@ -35,7 +37,7 @@ export interface NamesPlan {
   } | null;
 }
 
-/** Compiles what rows of a relation say for others, without tracking it. */
+/** Compiles the names that rows of a relation give to others, without tracking the relation. */
 export function planRelationNames(options: {
   readonly relation: Relation;
   readonly config: TrackingConfig;
@@ -47,7 +49,7 @@ export function planRelationNames(options: {
     config,
     qualifiedName: formatTable(relation),
     columns: columnsByName(relation, options.facts.types),
-    // The description is that of the catalog.
+    // The relation is described by the catalog, not by a message.
     redacted: columnRedactions({
       ...options,
       followed: followRelation({ ...options, xid: 0 }),
@@ -86,11 +88,11 @@ export function planNames(options: {
   return nameRules(options.config).flatMap((names) => {
     const key = columns.get(names.key);
     if (names.table !== options.qualifiedName || key === undefined) return [];
-    // Masked or cut, keys of different people are the same: better no name than a wrong one.
+    // If keys are masked or cut, different people have the same key. No name is better than a wrong one.
     const redaction = redacted[key.index]!.redaction.whole;
     if (redaction !== null && redaction.method !== 'hash') return [];
     const isColumn = 'column' in names;
-    // A column that is gone says nothing, which is not the same as null.
+    // A column that no longer exists has no value, which is not the same as null.
     if (isColumn && !columns.has(names.column)) return [];
     return [
       {
@@ -117,6 +119,6 @@ function planKind(kind: ModifiersRule['kind'], columns: ReadonlyMap<string, Colu
   };
 }
 
-/** A YAML scalar as PostgreSQL prints it. */
+/** Returns a YAML scalar as PostgreSQL prints it. */
 const printed = (value: string | number | boolean | null): string =>
   typeof value === 'boolean' ? (value ? 't' : 'f') : String(value);

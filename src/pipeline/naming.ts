@@ -4,18 +4,18 @@ import type { Lookups } from './ports.js';
 import type { Redactor } from './redaction.js';
 import type { TypedColumn } from './typed-labels.js';
 
-/** A part of a name: fixed text, or a column, perhaps shown by its word. */
+/** A part of a name: fixed text, or a column that may be shown by its label. */
 export type NamePart = { readonly text: Buffer } | ColumnPart;
 
 export interface ColumnPart {
   readonly column: number;
   /** Labels by stored value. */
   readonly values: ReadonlyMap<string, string> | null;
-  /** What is looked into for the word, one key after the other; empty: nothing, or it depends on a type. */
+  /** Lookups that lead to the label, one after another. Empty: there is none, or it depends on a type. */
   readonly way: readonly string[];
-  /** Where another column of the row says in which table the word is; null: it does not matter. */
+  /** The column that determines which table has the label. Null: the table is fixed. */
   readonly typed: TypedColumn | null;
-  /** What is shown where this column is null or empty; null: nothing. */
+  /** What is shown if this column is null or empty. Null: nothing. */
   readonly or: ColumnPart | null;
 }
 
@@ -24,10 +24,10 @@ export const isPlain = ({ values, way, typed }: ColumnPart): boolean =>
   values === null && way.length === 0 && typed === null;
 
 /**
- * The column of a part that is shown: the first with text in it. One that was not sent ends the search, for
- * what it holds is not known.
+ * Returns the column of a part that is shown: the first one that has a text. A column that was not sent ends
+ * the search, because its value is unknown.
  *
- * @param previous has what was not sent with the row; null: it was not sent either
+ * @param previous has what was not sent with the row; null: no old row was sent
  */
 export function shownPart(part: ColumnPart, row: Tuple, previous: Tuple | null): ColumnPart {
   let shown = part;
@@ -44,11 +44,14 @@ export function shownPart(part: ColumnPart, row: Tuple, previous: Tuple | null):
 interface Naming {
   readonly redactors: readonly (Redactor | null)[];
   readonly lookups: Pick<Lookups, 'get' | 'hasTenants'>;
-  /** Tenant of the row that is named; null: it has none. */
+  /** Returns the tenant of the named row. Null: it has none. */
   readonly tenant: () => string | null;
 }
 
-/** A column within a name: by its label where it has one, else as printed; null without a value. */
+/**
+ * Returns the text of a column within a name: its label if it has one, otherwise its value. Null: it has no
+ * value.
+ */
 export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer | null {
   const { column, values } = part;
   if (!row.has(column)) return null;
@@ -62,14 +65,17 @@ export function partText(part: ColumnPart, row: Tuple, naming: Naming): Buffer |
   return row.isOpaque(column) ? Buffer.from(row.text(column)!) : valueOf(row, column);
 }
 
-/** What stands for a key: the word or the column where the way from it ends. Undefined: the key itself. */
+/**
+ * Returns what is shown instead of a key: the label at the end of its lookups. Undefined: the key itself is
+ * shown.
+ */
 function lookedUp(part: ColumnPart, row: Tuple, naming: Naming): string | undefined {
   const { column, typed } = part;
   const way = typed === null ? part.way : (typed.ways.get(row.text(typed.type) ?? '') ?? []);
   let shown: string | undefined;
   for (const lookup of way) {
     const found = wordFor(lookup, shown ?? row.text(column)!, naming);
-    // A row that is not known is shown by its key; null on the way is nothing.
+    // An unknown row is shown by its key. A null on the way is shown as nothing.
     if (found === undefined || found === '') return found ?? shown;
     shown = found;
   }
@@ -77,8 +83,8 @@ function lookedUp(part: ColumnPart, row: Tuple, naming: Naming): string | undefi
 }
 
 /**
- * The word for a key. The name of an entry is shown to whoever sees the entry's tenant, so a word of another
- * tenant's row does not go into it (DECISIONS 57).
+ * Returns the label of a key. An entry's name is shown to every reader of the entry's tenant, so it has no
+ * label from another tenant's row (DECISIONS 57).
  */
 function wordFor(lookup: string, key: string, { lookups, tenant }: Naming): string | undefined {
   const found = lookups.get(lookup, key);
@@ -92,10 +98,10 @@ function valueOf({ bytes, offsets, lengths }: Tuple, column: number): Buffer {
   return bytes.subarray(start, start + lengths[column]!);
 }
 
-/** Of a name, or of each part of one: it repeats with every entry (DECISIONS 28). */
+/** Longest name, or part of a name. It repeats with every entry (DECISIONS 28). */
 const MAX_NAME_BYTES = 1_000;
 
-/** A name as it may be stored: a longer one is cut between two characters. */
+/** Returns a name as it may be stored. A longer one is cut between two characters. */
 export function shortName(name: string): string {
   if (name.length * 3 <= MAX_NAME_BYTES) return name;
   const bytes = Buffer.from(name);

@@ -3,14 +3,14 @@ import type { OldRow, Relation } from '../pgoutput/reader.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 
 /**
- * Marks the columns of an old row that the source did not send. A row of kind key holds null for every other
- * column. So may one that claims to be full: the rows of a partition come with the identity of the
- * partitioned table, and a partition made after `apply` writes only its key into the WAL. Such a null is not
- * a value.
+ * Marks the columns of an old row that the source did not send. An old row of kind key has null in every
+ * other column. An old row of kind full may look the same. The rows of a partition come with the identity of
+ * the partitioned table, but a partition created after `apply` writes only its key into the WAL. Such a null
+ * is not a value.
  *
- * @param rootKey columns of the primary key where the relation is a partitioned table. A row in which nothing
- *   else has a value is taken for a key: one that is really full of nulls is then unknown, which is true,
- *   where null might not be.
+ * @param rootKey columns of the primary key, if the relation is a partitioned table. A row without any other
+ *   value is treated as a key. If it is in fact a full row of nulls, its values are stored as unknown, which
+ *   is true, while null might be wrong.
  * @see https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html
  */
 export function markNotSent(previous: Tuple, oldRow: OldRow, rootKey: readonly number[] | null): void {
@@ -25,12 +25,12 @@ function holdsKeyOnly({ lengths, count }: Tuple, key: readonly number[]): boolea
   let values = 0;
   for (let column = 0; column < count; column++) if (lengths[column] !== LENGTH_NULL) values++;
   const keyValues = key.filter((column) => lengths[column] !== LENGTH_NULL).length;
-  // Without a value in its primary key it is the key of another index.
+  // If its primary key lacks a value, the row is the key of another index.
   return keyValues < key.length || (values === keyValues && count > key.length);
 }
 
 /**
- * The row of an update in which a column was sent: unchanged TOAST is only in the old one, if anywhere.
+ * Returns the row of an update in which a column was sent. Unchanged TOAST is in the old row only, if at all.
  *
  * @param previous null: no old row was sent
  */
@@ -39,10 +39,12 @@ export function sentIn(column: number, row: Tuple, previous: Tuple | null): Tupl
 }
 
 /**
- * By column index: 1 for the columns that did not change in an update without an old row. PostgreSQL leaves
- * it out where the columns of the replica identity are the same. The Relation message flags these as of the
- * change. But with identity full it flags every column, and for a partitioned table it speaks of the root,
- * where the partition's identity has decided: then it is the primary key.
+ * Returns, by column index, 1 for the columns that cannot have changed in an update without an old row.
+ * PostgreSQL omits the old row if the columns of the replica identity are unchanged. The Relation message
+ * flags these columns as of the change.
+ *
+ * In two cases the primary key is used instead of the flags. With identity full, every column is flagged. For
+ * a partitioned table, the flags are those of the root, but the partition's identity decides.
  */
 export function unsentIdentity(options: {
   readonly relation: Relation;

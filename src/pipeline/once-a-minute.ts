@@ -1,22 +1,22 @@
 const INTERVAL_MS = 60_000;
 
 /**
- * Counts what users of the source can bring about as often as they like, and says it at most once a minute:
- * none of it must fill a disk with log.
+ * Counts events that users of the source can cause without limit, and reports them at most once a minute, so
+ * that they cannot fill a disk with log.
  */
 export class OnceAMinute {
   readonly #say: (sinceLast: number) => void;
   #count = 0;
   #said = 0;
-  /** Runs for a minute after each time. */
+  /** Runs for a minute after each report. */
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param say is told how many there were since the last time */
+  /** @param say gets the number of events since the last report */
   constructor(say: (sinceLast: number) => void) {
     this.#say = say;
   }
 
-  /** So far. */
+  /** Number of events so far. */
   get count(): number {
     return this.#count;
   }
@@ -26,7 +26,7 @@ export class OnceAMinute {
     if (this.#timer === undefined) this.#sayNow();
   }
 
-  /** Says what was not said yet. */
+  /** Reports what was not reported yet, and stops the timer. */
   stop(): void {
     clearTimeout(this.#timer);
     if (this.#count > this.#said) this.#sayNow();

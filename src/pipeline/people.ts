@@ -7,15 +7,17 @@ import { OtherModifier } from './other-modifier.js';
 import { UNATTRIBUTED, type Dictionary, type LookupName, type Lookups } from './ports.js';
 import { redactedText, type Redactor } from './redaction.js';
 
-/** Whom a key means, as of now. */
+/** The person that a key means now. */
 export interface Person {
-  /** As it is shown. */
+  /** The key as it is shown. */
   readonly key: string;
   readonly name: string;
   readonly kind: Kind;
 }
 
-/** Modifiers that are held in memory; then it is begun anew, for the source may invent any number. */
+/**
+ * Most modifiers in memory. When there are more, all are forgotten, because the source may invent any number.
+ */
 const MAX_HELD = 50_000;
 
 /** The modifiers of one table, by their keys. */
@@ -25,13 +27,13 @@ export class People {
   readonly #keys: ModifierKeys;
   readonly #index: number;
   readonly #table: string | null;
-  /** Modifier id by key, as long as the names are what they were. */
+  /** Modifier id by key. Forgotten when a name changes. */
   readonly #ids = new Map<string, number>();
   readonly #byBytes = new BytesCache();
   readonly #find = (key: string): number => this.#idOf(key, null);
-  /** Whom an id that a column was given means: numbers stay what they are, whatever the names become. */
+  /** Modifier by the id that {@link byColumn} returned. An id keeps its meaning when names change. */
   readonly #byId = new Map<number, OtherModifier>();
-  /** The same of columns that name nobody who counts, by key: index in `#others`. */
+  /** Index in `#others` by key, for columns that do not name the modifier that counts. */
   readonly #otherByKey = new Map<string, number>();
   readonly #otherByBytes = new BytesCache();
   readonly #findOther = (key: string): number => this.#otherOf(key, null);
@@ -41,7 +43,7 @@ export class People {
     readonly dictionary: Dictionary;
     readonly lookups: Lookups;
     readonly keys: ModifierKeys;
-    /** Of its table among those of modifiers. */
+    /** Index of its table among the tables of modifiers. */
     readonly index: number;
     /** `schema.table`; null: keys have no names. */
     readonly table: string | null;
@@ -53,13 +55,13 @@ export class People {
     this.#table = options.table;
   }
 
-  /** Modifier id by a column of a row; {@link UNATTRIBUTED} where that is empty. */
+  /** Returns the modifier id for a column of a row. {@link UNATTRIBUTED}: the column is empty. */
   byColumn(row: Tuple, column: number, redactor: Redactor | null): number {
     if (redactor !== null) return this.#idOf(redactedText(redactor, row, column), redactor);
     return this.#byBytes.get(row, column, this.#find);
   }
 
-  /** Whom a column of a row names; null where it is empty. Nothing of it is stored by this. */
+  /** Returns the person that a column of a row names. Null: the column is empty. Stores nothing. */
   otherByColumn(row: Tuple, column: number, redactor: Redactor | null): OtherModifier | null {
     const index =
       redactor === null
@@ -68,12 +70,16 @@ export class People {
     return this.#others[index] ?? null;
   }
 
-  /** Whom an id means that {@link byColumn} gave; undefined where that is no longer known. */
+  /** Returns the modifier of an id that {@link byColumn} returned. Undefined: it is no longer in memory. */
   otherById(modifierId: number): OtherModifier | undefined {
     return this.#byId.get(modifierId);
   }
 
-  /** @param key as the table has it */
+  /**
+   * Returns the person that a key means.
+   *
+   * @param key as the table has it
+   */
   person(key: string): Person {
     const known = this.#known(key);
     return {
@@ -83,12 +89,12 @@ export class People {
     };
   }
 
-  /** Whether it is the key of a row of the table. */
+  /** Whether a row of the table has this key. */
   isKnown(key: string): boolean {
     return this.#known(key) !== undefined;
   }
 
-  /** The name or kind of some modifier changed: entries from here on use the new one. */
+  /** Handles a changed name or kind of a modifier. Later entries use the new one. */
   namesChanged(table: string): void {
     if (table === this.#table) this.#forgetNames();
   }
@@ -133,5 +139,5 @@ export class People {
   }
 }
 
-/** Index of no {@link OtherModifier}. */
+/** Index that stands for no {@link OtherModifier}. */
 const NOBODY = -1;

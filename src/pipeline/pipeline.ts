@@ -16,11 +16,11 @@ import {
 export interface SourceControl {
   pause(): void;
   resume(): void;
-  /** Everything before `lsn` is durable in the trail: the source may forget it. */
+  /** Acknowledges that everything before `lsn` is durable in the trail. The source may then discard it. */
   acknowledge(lsn: Lsn): void;
   /**
-   * Does `work` as soon as may be, and hands over nothing more before it is done. Only while a message is
-   * handed over.
+   * Does `work` as soon as possible, and hands over nothing more until it is done. May be called only while a
+   * message is handed over.
    */
   hold(work: () => Promise<void>): void;
 }
@@ -28,82 +28,89 @@ export interface SourceControl {
 export interface PipelineOptions extends Omit<RecorderOptions, 'tellTables' | 'rewritten'> {
   readonly source: SourceControl;
   /**
-   * Stores each source transaction alone until one that ends behind this, so that it is known which one the
-   * trail refuses; null: many together.
+   * Position up to which each source transaction is stored alone, so that the one that the trail refuses is
+   * known. Null: many are stored together.
    */
   readonly aloneUntil: Lsn | null;
-  /** What the trail executes to record that a table was rewritten at a position. */
+  /** Returns the statement with which the trail records that a table was rewritten at a position. */
   readonly rewrittenStatement: (table: string, lsn: Lsn) => string;
-  /** Called when that is durable. */
+  /** Called when this record is durable. */
   readonly rewrittenStored: () => void;
-  /** Called where the stream has come to the position of {@link Pipeline.changeAt}. */
+  /** Called when the stream has reached the position of {@link Pipeline.changeAt}. */
   readonly reached: (afterLsn: Lsn) => void;
-  /** Called with what ends the pipeline. */
+  /** Called with the error that ends the pipeline. */
   readonly failed: (error: WaltrailError) => void;
 }
 
 /** Entries of Waltrail's own that belong together. */
 export interface Told {
   readonly notices: readonly Notice[];
-  /** What the trail executes in the transaction that stores them. */
+  /** Statement that the trail executes in the transaction that stores them. */
   readonly statement: string;
-  /** Called when they are durable; never, where the pipeline ends before. */
+  /** Called when they are durable. Never called if the pipeline ends earlier. */
   readonly stored: () => void;
 }
 
-/** A commit whose answer did not come. */
+/** A commit that was not answered. */
 export interface UnansweredCommit {
-  /** Where the checkpoint is if it is stored. */
+  /** The checkpoint, if the commit is stored. */
   readonly endLsn: Lsn;
-  /** {@link Pipeline.counts} if it is stored. */
+  /** {@link Pipeline.counts}, if the commit is stored. */
   readonly counts: RecordedCounts;
 }
 
 const NOTHING: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
 
-/** Where in the stream a pipeline has come to. */
+/** How far a pipeline has come in the stream. */
 export interface StreamPosition {
   readonly checkpointLsn: Lsn;
-  /** Of the transaction that is being read or stored; null: between two. */
+  /**
+   * Commit LSN of the transaction that is being read or stored. Null: the position is between two
+   * transactions.
+   */
   readonly commitLsn: Lsn | null;
-  /** Everything before it is stored, so what has ended the pipeline has to do with this transaction. */
+  /**
+   * Whether everything before this transaction is stored. If so, the error that ended the pipeline concerns
+   * this transaction.
+   */
   readonly exact: boolean;
-  /** `schema.table` of what was read of it; only known where transactions are stored alone. */
+  /** Tables (`schema.table`) of the changes that were read. Known only if transactions are stored alone. */
   readonly tables: readonly string[];
 }
 
 /**
- * Gathering for this long after a commit makes one commit of many small transactions, at no cost while it is
- * quiet.
+ * Time after a commit during which small transactions are gathered for the next commit. Causes no delay while
+ * the source is quiet.
  */
 const LINGER_MS = 5;
 /** Transactions without entries move the checkpoint too, but need not do it at once. */
 const LINGER_WITHOUT_ENTRIES_MS = 1_000;
 const MAX_BATCH_ENTRIES = 10_000;
 /**
- * Above this, rows are sent on into the open trail transaction, also those of a transaction that is still
- * running.
+ * Above this size, rows are sent into the open trail transaction, including rows of a transaction that is
+ * still running.
  */
 const SPILL_BYTES = 128 * 1024;
 /**
- * The same where audit rows may name who made changes that are written already: what has left has to be read
- * again for it. Below half of {@link HIGH_WATER_BYTES}, or the source would wait for rows that are not sent.
+ * The same limit if audit rows may name the modifiers of changes that are already written. Rows that were
+ * sent must be read again for this. The limit is less than half of {@link HIGH_WATER_BYTES}. Otherwise the
+ * source would wait for rows that are not sent.
  */
 const SPILL_BYTES_WITH_WITNESSES = 512 * 1024;
-/** Above this the source is not read until the trail has caught up to half of it. */
+/** Above this size, the source is not read until the trail has caught up to half of it. */
 const HIGH_WATER_BYTES = 2 * 1024 * 1024;
 const SKIP_INTERVAL_MS = 10_000;
 const FINISH_LIMIT_MS = 5_000;
 
 /**
- * The way of a change, and the ack rule: messages become entries, entries are committed to the trail at
- * source commits together with the checkpoint, and only then is the source told. Nothing else in Waltrail
- * acknowledges.
+ * Turns messages into entries, and keeps the acknowledgement rule. Entries are committed to the trail
+ * together with the checkpoint, at commits of the source. Only then does it acknowledge them to the source.
+ * Nothing else in Waltrail acknowledges.
  */
 export class Pipeline {
   /**
-   * Commit on the source to durable in the trail, of the last batch whose commit time the source's clock
-   * told.
+   * Milliseconds from the commit on the source until it was durable in the trail. Measured for the last batch
+   * that has a commit time from the source's clock.
    */
   latencyMs: number | null = null;
   readonly #options: PipelineOptions;
@@ -116,24 +123,24 @@ export class Pipeline {
   readonly #gate: BaselineGate;
   #paused = false;
   #lastCommitMs = 0;
-  /** When the checkpoint was moved last, by a commit or because nothing happened. */
+  /** When the checkpoint was last moved, by a commit or because nothing happened. */
   #checkpointMs = -Infinity;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = 0;
   #over = false;
-  /** Waiting for the end of the running transaction. */
+  /** Entries that wait for the end of the running transaction. */
   #notices: Told[] = [];
-  /** Written, and to be told when the next commit is durable. */
+  /** Written entries. Their `stored` is called when the next commit is durable. */
   #written: Told[] = [];
   #aloneUntil: Lsn | null;
   #stored: RecordedCounts = NOTHING;
   #unanswered: UnansweredCommit | null = null;
-  /** The skip under way, if any: nothing can be committed before its answer. */
+  /** The running skip, if any. Nothing can be committed before its answer. */
   #skip: Promise<void> = Promise.resolve();
-  /** The commit under way, if any; fulfilled whatever became of it. */
+  /** The running commit, if any. It is fulfilled even if the commit fails. */
   #committing: Promise<unknown> = Promise.resolve();
   #changeLsn: Lsn | null = null;
-  /** The last end of the WAL that the source told while nothing was pending. */
+  /** The last end of the WAL that the source reported while nothing was pending. */
   #idleAt: Lsn = 0n;
 
   constructor(options: PipelineOptions) {
@@ -153,22 +160,22 @@ export class Pipeline {
     this.#trail.onDrain(() => this.#step());
   }
 
-  /** What is durable in the trail, since the pipeline began. */
+  /** Counts of what became durable in the trail since the pipeline began. */
   get counts(): RecordedCounts {
     return this.#stored;
   }
 
-  /** The commit that was sent and not answered: it may be stored, or may not. Null: there is none. */
+  /** The commit that was sent and not answered. It may or may not be stored. Null: there is none. */
   get unanswered(): UnansweredCommit | null {
     return this.#unanswered;
   }
 
   /**
-   * The transaction that is handed over next has its commit LSN in `bytes` at `at`. A promise has to be
-   * waited for before. Throws what {@link TransactionRecorder} throws.
+   * Announces the next transaction, with its commit LSN in `bytes` at `at`. If a promise is returned, wait
+   * for it before the transaction is handed over. Throws what {@link TransactionRecorder} throws.
    */
   begins(bytes: Buffer, at: number): Promise<void> | undefined {
-    // Few sessions ever hold anything back: no number is made for each transaction.
+    // Few sessions hold anything back, so the LSN is not read for each transaction.
     if (!this.#gate.isShut) return undefined;
     const waits = this.#gate.next(bytes.readBigUInt64BE(at));
     this.#placeBaseline();
@@ -176,8 +183,8 @@ export class Pipeline {
   }
 
   /**
-   * Holds back transactions that commit at `lsn` or behind it; null: none. False, and nothing is held back,
-   * where one of them was handed over already, or transactions are stored alone.
+   * Holds back transactions that commit at or after `lsn`; null: none. Returns false and holds back nothing
+   * if one of them was already handed over, or if transactions are stored alone.
    */
   holdFrom(lsn: Lsn | null): boolean {
     const isLate = lsn !== null && (this.readUntil >= lsn || this.#aloneUntil !== null);
@@ -186,8 +193,8 @@ export class Pipeline {
   }
 
   /**
-   * Stores rows that existed already, before the first transaction that is held back by {@link holdFrom} with
-   * the position of the rows. Nothing is held back any more then.
+   * Stores existing rows before the first transaction that {@link holdFrom} holds back for their position.
+   * After that, nothing is held back.
    */
   place(placed: PlacedBaseline): void {
     this.#gate.place(placed);
@@ -211,18 +218,16 @@ export class Pipeline {
     }
     if (this.#notices.length > 0) this.#writeNotices();
     if (this.#aloneUntil !== null && bytes[start] === TAG_COMMIT) this.#source.hold(() => this.#storeAlone());
-    // Not only when a read is done: a read can bring more than a buffer of rows holds.
+    // Also within a read, because one read can bring more rows than a buffer holds.
     if (this.#trail.rows.bytes >= this.#spillBytes) this.#step();
   }
 
-  /** Everything that had arrived was handed over: time to store. */
+  /** Announces that everything that arrived was handed over. Stores what is due. */
   readDone(): void {
     this.#step();
   }
 
-  /**
-   * Stores entries of Waltrail's own, behind the running transaction, if there is one.
-   */
+  /** Stores entries of Waltrail's own, after the running transaction if there is one. */
   tell(told: Told): void {
     if (this.#over) return;
     this.#notices.push(told);
@@ -230,8 +235,8 @@ export class Pipeline {
   }
 
   /**
-   * The source has nothing before `walEnd` that was not sent: where nothing is pending, the checkpoint may
-   * follow.
+   * Announces that the source has sent everything before `walEnd`. If nothing is pending, the checkpoint may
+   * move there.
    */
   keepalive(walEnd: Lsn): void {
     const trail = this.#trail;
@@ -241,7 +246,7 @@ export class Pipeline {
     if (trail.busy || trail.committable || trail.pendingEntries > 0) return;
     this.#idleAt = walEnd;
     if (this.#aloneUntil !== null && walEnd > this.#aloneUntil) {
-      // What could not be stored was none of the published changes, or is behind us.
+      // The transaction that could not be stored had no published changes, or is already stored.
       this.#aloneUntil = null;
       this.#step();
       return;
@@ -263,8 +268,8 @@ export class Pipeline {
   }
 
   /**
-   * Another configuration begins with the first transaction that commits at this position or behind it. The
-   * first call counts.
+   * Sets the position at which another configuration begins: with the first transaction that commits at or
+   * after it. Only the first call counts.
    */
   changeAt(lsn: Lsn): void {
     this.#changeLsn ??= lsn;
@@ -276,11 +281,11 @@ export class Pipeline {
     return this.#idleAt > checkpointLsn ? this.#idleAt : checkpointLsn;
   }
 
-  /** Where it is, or has ended. */
+  /** The position that the pipeline has reached, or at which it has ended. */
   get position(): StreamPosition {
     const { checkpointLsn } = this.#trail;
     const { inTransaction, commitLsn, tables } = this.#recorder;
-    // A commit that is stored lies before the checkpoint, which is its end.
+    // A stored commit lies before the checkpoint, which is its end.
     const unstored = commitLsn >= checkpointLsn;
     const exact = this.#aloneUntil !== null && unstored;
     return {
@@ -297,17 +302,18 @@ export class Pipeline {
   }
 
   /**
-   * Commits what is whole, if the trail takes it, and ends. Anything else stays on the source.
+   * Commits complete transactions, if the trail accepts them, and ends the pipeline. Everything else stays on
+   * the source.
    *
-   * @param options.patient waits for a commit that is under way, and then commits what is left: only where
-   *   nothing has failed, for a trail that is gone never answers
+   * @param options.patient whether to wait for a running commit and then commit the rest. Only if nothing has
+   *   failed, because a failed trail never answers.
    */
   async finish({ patient }: { readonly patient: boolean }): Promise<void> {
     clearTimeout(this.#timer);
     this.#source.pause();
     if (!this.#over && (patient || !this.#trail.busy)) {
       const committed = Promise.all([this.#committing, this.#skip]).then(() => this.#commitWhole());
-      // A trail that does not answer must not hold up the end: what it has not confirmed is read again.
+      // A trail that does not answer must not delay the end. What it has not confirmed is read again.
       let limit: NodeJS.Timeout | undefined;
       await Promise.race([
         committed,
@@ -318,7 +324,7 @@ export class Pipeline {
     this.#over = true;
   }
 
-  /** Commits what is whole, where the trail takes it. Never rejects. */
+  /** Commits complete transactions, if the trail accepts them. Never rejects. */
   async #commitWhole(): Promise<void> {
     if (!this.#trail.busy && this.#trail.committable) await this.#commit().catch(() => undefined);
   }
@@ -329,7 +335,7 @@ export class Pipeline {
     throw configurationBegins();
   }
 
-  /** Whatever can be done now: commit, spill, slow the source down or let it go on. */
+  /** Does what is due: commits, sends rows, and pauses or resumes the source. */
   #step(): void {
     if (this.#over) return;
     const trail = this.#trail;
@@ -376,7 +382,8 @@ export class Pipeline {
   async #commit(): Promise<CommittedBatch> {
     const written = this.#written.splice(0);
     const { counts } = this.#recorder;
-    // Takes what is written up to the last boundary, which are these counts, before it returns.
+    // `commit` takes what is written up to the last boundary before it returns. `counts` are those up to this
+    // boundary.
     const { boundaryLsn, checkpointLsn } = this.#trail;
     const committing = this.#trail.commit();
     this.#committing = committing.catch(() => undefined);
@@ -389,9 +396,9 @@ export class Pipeline {
     return batch;
   }
 
-  /** Between two transactions: what is written within one would be rolled back, or read again, with it. */
+  /** Writes notices between two transactions. Within one, they would be rolled back or read again with it. */
   #writeNotices(): void {
-    // While transactions are stored alone, nothing else is: what is told waits for the end of that.
+    // While transactions are stored alone, nothing else is stored. Notices wait until this has ended.
     if (this.#recorder.inTransaction || this.#aloneUntil !== null) return;
     for (const { notices, statement } of this.#notices) {
       for (const notice of notices) this.#recorder.notice(notice);
@@ -400,12 +407,15 @@ export class Pipeline {
     this.#written.push(...this.#notices.splice(0));
   }
 
-  /** Between two transactions, where everything before the position of the rows was handed over. */
+  /**
+   * Writes a baseline between two transactions, once everything before the position of its rows was handed
+   * over.
+   */
   #placeBaseline(): void {
     const placed = this.#over || this.#recorder.inTransaction ? null : this.#gate.take();
     if (placed === null) return;
     const trail = this.#trail;
-    // All of it in one commit: whatever is sent ahead, nothing is committed before this returns.
+    // All of it belongs to one commit. Rows may be sent ahead, but nothing is committed before this returns.
     this.#recorder.baseline(placed.baseline, () => {
       trail.between(null);
       if (trail.rows.bytes >= this.#spillBytes) trail.spill();
@@ -415,7 +425,7 @@ export class Pipeline {
     this.#step();
   }
 
-  /** Stored with the transaction behind which it is called. */
+  /** Records that a table was rewritten, together with the transaction after which it is called. */
   #rewritten(table: string, lsn: Lsn): void {
     const { rewrittenStatement, rewrittenStored } = this.#options;
     const statement = rewrittenStatement(table, lsn);
@@ -424,7 +434,8 @@ export class Pipeline {
   }
 
   /**
-   * An earlier moment replaces a later one: entries must not wait as long as a transaction without any may.
+   * Sets the timer. An earlier time replaces a later one, because entries must not wait as long as a
+   * transaction without entries may.
    */
   #stepIn(waitMs: number): void {
     const at = performance.now() + waitMs;
@@ -452,7 +463,7 @@ export class Pipeline {
     this.#failed(
       error instanceof WaltrailError
         ? error
-        : new WaltrailError('PIPELINE_FAILED', 'The pipeline met an error it does not know.', {
+        : new WaltrailError('PIPELINE_FAILED', 'The pipeline met an unexpected error.', {
             cause: error,
           }),
     );

@@ -15,17 +15,17 @@ const MASK_BYTES = Buffer.from(MASK);
 const ELLIPSIS = Buffer.from('…');
 
 /**
- * Turns a value's bytes into what may be stored; null: they may be stored as they are. Runs before anything
- * leaves the decoder.
+ * Returns the bytes that may be stored for a value. Null: the value may be stored as it is. Runs before
+ * anything leaves the decoder.
  */
 export type Redactor = (bytes: Buffer, start: number, length: number) => Buffer | null;
 
 /**
- * The redactor of a column; null where values are stored as they are. `drop` leaves the column out of the
- * values; where an id, a name or a key is made of it nevertheless, it is masked.
+ * Returns the redactor of a column. Null: values are stored as they are. `drop` leaves the column out of the
+ * values. If an id, a name or a key contains the column nevertheless, it is masked there.
  *
- * @param options.key secret of the trail: without it the hash of a short value could be found by trying
- * @param options.within masks what is a secret within a value of which something is shown
+ * @param options.key secret of the trail; without it the hash of a short value could be found by trying
+ * @param options.within masks secrets within a value that is shown in part
  */
 export function redactorOf(
   rule: RedactWith | null,
@@ -47,7 +47,7 @@ export function redactorOf(
   }
 }
 
-/** The redacted value of a column that was sent, as the text of a key. */
+/** Returns the redacted value of a column that was sent, as the text of a key. */
 export function redactedText(redactor: Redactor, row: Tuple, column: number): string {
   const redacted = redactor(row.bytes, row.offsets[column]!, row.lengths[column]!);
   return redacted === null ? row.text(column)! : readableText(redacted, 0, redacted.length);
@@ -58,22 +58,24 @@ interface Within {
   readonly name: ColumnName;
   readonly kind: ValueKind;
   readonly key: Buffer;
-  /** Told of each member that a rule or its name redacts; a number is one only by a rule. */
+  /**
+   * Called for each member with a redaction, by a rule or by its name. A number is redacted by a rule only.
+   */
   readonly told?: (member: string, rule: RedactRule | null) => void;
 }
 
-/** What tells cheaply which values a redactor need not see; null: it sees all. */
+/** A cheap check for values that a redactor need not see. Null: it must see all values. */
 export type Look = 'texts' | JsonMasker | null;
 
-/** What masks secrets within the values of a column. */
+/** Redaction of secrets within the values of a column. */
 export interface WithinRedaction {
   readonly look: Look;
   readonly redactor: Redactor;
 }
 
 /**
- * Masks what is a secret within values of a column: members of JSON and hstore, and passwords and tokens in
- * texts. Null where its values hold no such thing.
+ * Masks secrets within values of a column: members of JSON and hstore, and passwords and tokens in texts.
+ * Returns null if its values cannot have any.
  */
 export function withinRedactor(options: Within): WithinRedaction | null {
   const { kind, config } = options;
@@ -83,14 +85,14 @@ export function withinRedactor(options: Within): WithinRedaction | null {
   return { look: 'texts', redactor: bounded((value) => mask(value)) };
 }
 
-/** A value that is stored as its length and digest (DECISIONS 28) is not looked into. */
+/** Returns a redactor that skips a value which is stored as its length and digest (DECISIONS 28). */
 const bounded =
   (mask: (value: Buffer) => Buffer | null): Redactor =>
   (bytes, start, length) =>
     length > MAX_VALUE_BYTES ? null : mask(bytes.subarray(start, start + length));
 
 function maskText(value: Buffer): Buffer | null {
-  // Bytes as characters: what is looked for is ASCII, and the rest stays as it is whatever it is.
+  // One character for each byte. Signs of secrets are ASCII, and all other bytes stay unchanged.
   const masked = withoutSecrets(value.toString('latin1'));
   return masked === null ? null : Buffer.from(masked, 'latin1');
 }
@@ -138,21 +140,22 @@ function writtenMember(rule: RedactWith, text: Buffer, key: Buffer): string | nu
 const hashed = (value: Buffer, key: Buffer): string =>
   createHmac('sha256', key).update(value).digest('hex').slice(0, 32);
 
-/** The first characters of UTF-8; each byte of what is none counts as one. */
+/** Returns the first characters of UTF-8 bytes. Each byte that is not valid UTF-8 counts as one character. */
 function truncate(bytes: Buffer, value: { start: number; length: number; characters: number }): Buffer {
   const end = value.start + value.length;
   let at = value.start;
   for (let left = value.characters; at < end && left > 0; left--) at += characterBytes(bytes, at, end);
   const kept = bytes.subarray(value.start, at);
   if (at === end) return kept;
-  // The ellipsis behind bytes would be read as some of them.
+  // After bytes that are not text, an ellipsis would be read as some of these bytes.
   return isText(kept, 0, kept.length)
     ? Buffer.concat([kept, ELLIPSIS])
     : Buffer.from(`${readableText(kept, 0, kept.length)}…`);
 }
 
 /**
- * Length of the character that begins at `at`, by its first byte; 1 where what follows does not belong to it.
+ * Returns the length of the character that begins at `at`, by its first byte. Returns 1 if the following
+ * bytes do not belong to it.
  */
 function characterBytes(bytes: Buffer, at: number, end: number): number {
   const first = bytes[at]!;

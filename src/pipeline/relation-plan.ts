@@ -27,30 +27,33 @@ import { NO_FACTS, type TableFacts } from './table-facts.js';
 import { planParts } from './value-parts-plan.js';
 import { planWitness, type WitnessPlan } from './witness-plan.js';
 
-/** Everything the pipeline needs to know of one relation version, computed once per Relation message. */
+/**
+ * Everything that the pipeline needs to know about one relation version. Computed once for each Relation
+ * message.
+ */
 export interface RelationPlan {
   readonly relation: Relation;
   readonly qualifiedName: string;
-  /** Null: not tracked; its rows may still be names for others. */
+  /** Null: the table is not tracked. Its rows may still give names to others. */
   readonly tracked: TrackedPlan | null;
-  /** How its new rows say who made the changes of their transaction; null: they are no witnesses. */
+  /** How its new rows name who made the changes of their transaction. Null: they are no witnesses. */
   readonly witness: WitnessPlan | null;
-  /** What its rows say for others. */
+  /** What its rows give to others: names, labels or tenants. */
   readonly names: readonly NamesPlan[];
-  /** Columns of its primary key where the table is partitioned; see old-row.ts. */
+  /** Columns of its primary key, if the table is partitioned (old-row.ts). */
   readonly rootKey: readonly number[] | null;
-  /** What becomes of the values of each column, by index. */
+  /** Redaction of each column, by index. */
   readonly redactions: readonly Redaction[];
 }
 
-/** Why rows of a table are called as they are, for whoever asks (`waltrail explain`). */
+/** Why rows of a table have their entity type, name and id (`waltrail explain`). */
 export interface TrackedReasons {
   readonly entity: EntityReason;
   readonly name: NameReason;
   readonly id: IdReason;
 }
 
-/** What the entity id is of: the key `id`, the primary key, the column `id`, or nothing. */
+/** Where the entity id comes from: the key `id`, the primary key, the column `id`, or nothing. */
 export type IdReason = 'id' | 'primary key' | 'column id' | 'none';
 
 export interface TrackedPlan extends ComparedRelation, LookedAt {
@@ -58,32 +61,39 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
   /** Canonical `schema.table`. */
   readonly relationName: string;
   readonly relationId: number;
-  /** Null: all its rows have labels of the same tables. */
+  /** Null: the labels of all its rows come from the same tables. */
   readonly typedVersions: TypedVersions | null;
   readonly entityTypeId: number;
   readonly redactors: readonly (Redactor | null)[];
-  /** By column index: the character that stands for it in `columns`. */
+  /** By column index: the character that stands for the column in `columns`. */
   readonly columnMarks: readonly Buffer[];
-  /** `columns` of a whole row; null when that is all of them. */
+  /** `columns` of a whole row. Null: all columns. */
   readonly wholeRowColumns: Buffer | null;
   readonly idColumns: readonly number[];
-  /** The id is by a primary key that the table may not have had then ({@link KnownKey}). */
+  /**
+   * Whether the id comes from a primary key that the table may not have had at the time ({@link KnownKey}).
+   */
   readonly hasLaterKey: boolean;
-  /** Those whose change moves a row: of the id and of the tenant. */
+  /** Columns of the id and of the tenant. A change of one of them moves the row. */
   readonly moveColumns: readonly number[];
   readonly name: readonly NamePart[] | null;
-  /** The column that is the whole name, as it was sent; -1: there is more to it. */
+  /** The column that is the whole name, as it was sent. -1: the name is not a single column. */
   readonly plainName: number;
-  /** Columns that may name who made the change, in the order in which they are asked. */
-  /** Column of the key by which a witness may mean a row; -1: none can. */
+  /** Column of the key by which a witness may refer to a row. -1: none can. */
   readonly rowKey: number;
-  /** Column of its type among several in one table (Rails); -1: none can mean a row by it. */
+  /**
+   * Column of a row's type, if several types share the table (Rails). -1: no witness can refer to a row by
+   * its type.
+   */
   readonly rowType: number;
+  /** Columns that may name who made the change, in the order in which they are examined. */
   readonly insertModifiers: readonly ModifierColumn[];
   readonly updateModifiers: readonly ModifierColumn[];
-  /** Of the tenant, or with `tenantSteps` of the key of the row whose tenant it is; -1: rows have none. */
+  /**
+   * Column of the tenant. With `tenantSteps`, column of the key that leads to it. -1: rows have no tenant.
+   */
   readonly tenantColumn: number;
-  /** What is looked into on the way to the tenant, one key after the other; empty: the column holds it. */
+  /** Lookups that lead to the tenant, one after another. Empty: the column has the tenant. */
   readonly tenantSteps: readonly string[];
   readonly onInsert: readonly CompiledRule[];
   readonly onUpdate: readonly CompiledRule[];
@@ -96,7 +106,7 @@ export interface TrackedPlan extends ComparedRelation, LookedAt {
 /**
  * Compiles the tracking of one relation version.
  *
- * @param options.xid of the transaction that its description belongs to: low 32 bits
+ * @param options.xid of the transaction that the relation's description belongs to: low 32 bits
  */
 export function planRelation(options: {
   readonly relation: Relation;
@@ -121,7 +131,7 @@ export function planRelation(options: {
   });
   const rule = ruleFor(config, relation);
   const names = planNames({ config, qualifiedName, columns, redacted });
-  // Of a table that is not tracked, versions are stored for what was redacted alone.
+  // Versions of an untracked table are stored only to remember what was redacted.
   if (rule === undefined && names.length > 0 && redacted.some(({ remembered }) => remembered !== null))
     dictionary.relation(versionOf({ config, relation, columns, types, redacted, rule: null }));
   return {
@@ -253,7 +263,7 @@ function planTracked(options: {
   };
 }
 
-/** The columns by which rows of `attribution` mean rows of the table. */
+/** Returns the columns by which rows of audit tables (`attribution`) refer to rows of the table. */
 function witnessedBy({
   config,
   columns,
@@ -274,10 +284,10 @@ function witnessedBy({
   };
 }
 
-/** Where Rails keeps the class of a row, if several share a table. */
+/** Column in which Rails stores the class of a row, if several classes share a table. */
 const TYPE_COLUMN = 'type';
 
-/** Without a primary key, the column `id` serves where there is one. */
+/** Returns the columns of the entity id. Without a primary key, it is the column `id`, if there is one. */
 function idOf({
   rule,
   key,
@@ -293,15 +303,19 @@ function idOf({
     : { columns: wholeKey(['id'], indexOf), because: 'column id' };
 }
 
-/** Half a key would be the id of other rows, so it is none. */
+/**
+ * Returns the columns of a key. A part of a key is not used, because it would be the id of other rows too.
+ */
 function wholeKey(names: readonly string[], indexOf: (name: string) => number): readonly number[] {
   const indexes = names.map(indexOf);
   return indexes.includes(-1) ? [] : indexes;
 }
 
 /**
- * @param options.rule null: it is not tracked
- * @param options.labels by column index: those that only rows of a type have
+ * Returns what the trail stores about a relation version.
+ *
+ * @param options.rule null: the table is not tracked
+ * @param options.labels by column index: labels that only rows of one type have
  */
 function versionOf(options: {
   readonly config: TrackingConfig;

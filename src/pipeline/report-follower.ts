@@ -6,23 +6,28 @@ import { readCommandReport, reportText } from './command-report.js';
 import type { EntryBuilder } from './entry-builder.js';
 import { OWN, TRACKING_TABLE, type Dictionary } from './ports.js';
 
-/** More of one transaction are not told: whoever may emit a message could fill the trail with them. */
+/**
+ * Most reports of one transaction that become entries. Otherwise a login that may emit messages could fill
+ * the trail with them.
+ */
 const MAX_REPORTS = 1_000;
 
 /**
- * Makes entries of what the event triggers of the source report about tracked tables. Only where the YAML
- * asks for these triggers: elsewhere such a message is nobody's word.
+ * Writes entries for what the event triggers of the source report about tracked tables. It does so only if
+ * the YAML asks for these triggers. Otherwise such a message has no known sender.
  */
 export class ReportFollower {
   readonly #config: TrackingConfig;
   readonly #dictionary: Dictionary;
   readonly #builder: EntryBuilder;
   readonly #knownAs: (relationOid: number) => TableName | null;
-  /** What the running transaction has said. */
+  /** Reports of the running transaction. */
   readonly #told = new Set<string>();
   readonly #rewritten = new Set<string>();
 
-  /** `knownAs`: the name by which the YAML knows a table that was renamed; null: as it is called. */
+  /**
+   * @param options.knownAs returns the name by which the YAML knows a renamed table; null: its current name
+   */
   constructor(options: {
     readonly config: TrackingConfig;
     readonly dictionary: Dictionary;
@@ -40,12 +45,16 @@ export class ReportFollower {
     if (this.#rewritten.size > 0) this.#rewritten.clear();
   }
 
-  /** Tables whose rows the running transaction is said to have rewritten. */
+  /** Tables whose rows the running transaction has rewritten, according to reports. */
   get rewritten(): ReadonlySet<string> {
     return this.#rewritten;
   }
 
-  /** @returns true when an entry was written */
+  /**
+   * Handles a report.
+   *
+   * @returns true if an entry was written
+   */
   follow({ transactional, content }: LogicalMessage, { seq }: { readonly seq: number }): boolean {
     if (!transactional || !this.#config.source.eventTrigger || this.#told.size > MAX_REPORTS) return false;
     const report = readCommandReport(content);
@@ -56,7 +65,7 @@ export class ReportFollower {
     const table = formatTable(name);
     const text = reportText(report);
     const key = `${table} ${text}`;
-    // Of a table with many partitions each reports.
+    // Each partition of a table sends the same report.
     if (this.#told.has(key)) return false;
     this.#told.add(key);
     const isLast = this.#told.size > MAX_REPORTS;
@@ -79,4 +88,4 @@ export class ReportFollower {
   }
 }
 
-const MORE = `more than ${MAX_REPORTS} commands are reported by this transaction: the rest is not told`;
+const MORE = `more than ${MAX_REPORTS} commands are reported by this transaction, and only the first ${MAX_REPORTS} are shown`;

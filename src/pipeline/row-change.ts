@@ -3,9 +3,9 @@ import type { ClassifiedChange } from './classification.js';
 import type { OtherModifier } from './other-modifier.js';
 
 /**
- * One change of a tracked row on its way to an entry. The pipeline has a single one and fills it for every
- * row: an object per row would be garbage at a million rows a minute, and peak memory is the garbage that was
- * not collected yet.
+ * One change of a tracked row before it becomes an entry. The pipeline reuses one object for all rows. An
+ * object for each row would be garbage at a million rows a minute, and garbage that is not collected yet
+ * determines the peak of memory.
  */
 export class RowChange implements ClassifiedChange {
   /** Index in the transaction. */
@@ -13,14 +13,17 @@ export class RowChange implements ClassifiedChange {
   modifierId = 0;
   /** One of `RUNG_…` of ports.ts. */
   rung = 0;
-  /** The old row, with the columns marked that were not sent (old-row.ts); null: none was sent. */
+  /** The old row, with columns marked that were not sent (old-row.ts). Null: none was sent. */
   previous: Tuple | null = null;
-  /** After the change; before it for a delete. */
+  /** The row after the change. For a delete, the row before it. */
   row: Tuple | null = null;
-  /** By column index, of an update: `EQUAL`, `DIFFERENT` or `UNKNOWN` of difference.ts. */
+  /** For an update, by column index: `EQUAL`, `DIFFERENT` or `UNKNOWN` of difference.ts. */
   changed: Uint8Array | null = null;
-  /** A member of the JSON beside the values (other-modifier.ts): whom the row names as well; null: nobody. */
+  /**
+   * A member of the JSON beside the values: another person that the row names (other-modifier.ts). Null:
+   * nobody.
+   */
   beside: Buffer | null = null;
-  /** Whom the column names that this change has not set; null: nobody. */
+  /** The person in a column that this change has not set. Null: nobody. */
   hint: OtherModifier | null = null;
 }

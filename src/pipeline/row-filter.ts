@@ -10,18 +10,19 @@ import {
 import { valueIs } from './conditions.js';
 import { columnNamed } from './members.js';
 
-/** Whether a change makes an entry. Of an update that is asked when its difference is known. */
+/** Whether a change makes an entry. For an update, its difference must be known. */
 export type RowFilter = (change: ClassifiedChange) => boolean;
 
-/** By operation; null: every change makes one, which costs nothing to know. */
+/** Filters by operation. Null: every change makes an entry, so nothing has to be tested. */
 export type RowFilters = Readonly<Record<Operation, RowFilter | null>>;
 
 /**
- * Compiles which changes of a relation version make no entry: of other operations than `operations`, of rows
- * that `where` does not want, and what `action: skip` says. What is not known makes one.
+ * Compiles which changes of a relation version make no entry: operations that are not in `operations`, rows
+ * that `where` excludes, and changes with `action: skip`. If this cannot be determined, the change makes an
+ * entry.
  *
- * @param options.identity by column index: 1 for columns that an update without an old row has left as they
- *   were
+ * @param options.identity by column index: 1 for columns that cannot have changed in an update without an old
+ *   row
  */
 export function compileFilters(options: {
   readonly rule: TableRule;
@@ -33,7 +34,7 @@ export function compileFilters(options: {
   const where = compileWhere(options);
   const filterOf = (operation: Operation): RowFilter | null => {
     if (rule.operations !== null && !rule.operations.includes(operation)) return () => false;
-    // A truncate has no rows to look at.
+    // A truncate has no rows to test.
     const wanted = operation === 'truncate' || where === null ? null : where[operation];
     const rules = actions[operation];
     const isKept = rules.some(({ actionId }) => actionId === SKIPPED)
@@ -50,7 +51,10 @@ export function compileFilters(options: {
   };
 }
 
-/** Whether a row may be one that is wanted; `other` has what was not sent with it, where that is the same. */
+/**
+ * Whether `where` may include a row. `other` has values that were not sent with the row, if they are the same
+ * there.
+ */
 type MayBeWanted = (row: Tuple, other: Tuple | null) => boolean;
 
 function compileWhere(options: {
@@ -60,7 +64,7 @@ function compileWhere(options: {
 }): Readonly<Record<Exclude<Operation, 'truncate'>, RowFilter>> | null {
   const { rule, columns, identity } = options;
   if (rule.where.size === 0) return null;
-  // A column that the table lacks says nothing of its rows.
+  // A column that the table lacks excludes no rows.
   const tests = [...rule.where].flatMap(([name, wanted]) => {
     const column = columnNamed(columns, name);
     return column === undefined ? [] : [{ index: column.index, mayBe: mayBe(column, wanted) }];
@@ -73,7 +77,8 @@ function compileWhere(options: {
     delete: one,
     update: ({ row, previous }) => {
       if (mayMatch(row!, previous)) return true;
-      // Of an old row that was not sent only the columns of its identity are known: they are the same.
+      // If no old row was sent, only its columns of the replica identity are known, because they are
+      // unchanged.
       return previous === null
         ? inIdentity.every(({ mayBe: test }) => test(row!, null))
         : mayMatch(previous, null);

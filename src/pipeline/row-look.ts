@@ -4,26 +4,28 @@ import { JsonMasker } from './json-mask.js';
 import { MAX_VALUE_BYTES } from './ports.js';
 import { maySecret, SHORTEST_SECRET_BYTES } from './secret-text.js';
 
-/** Which columns of a relation are looked at, and how; compiled once for each version of it. */
+/** Which columns of a relation are searched for secrets, and how. Compiled once for each relation version. */
 export interface LookedAt {
   /** By column index. */
   readonly lookKinds: Uint8Array;
   /** By column index: 1 for texts. */
   readonly lookedTexts: Uint8Array;
-  /** By column index, of {@link MEMBERS}. */
+  /** By column index, for columns of kind {@link MEMBERS}. */
   readonly maskers: readonly (JsonMasker | null)[];
-  /** Indexes of the columns that are stored, and of those of them that are looked at before. */
+  /**
+   * Indexes of the columns that are stored. `lookedAt` has those that are searched before the row is written.
+   */
   readonly stored: Uint16Array;
   readonly lookedAt: Uint16Array;
 }
 
 /** Values are stored as they are. */
 const STORED = 0;
-/** Texts, in which a password or a token may be. Who writes them tells whether that has to be asked. */
+/** Texts, which may have a password or a token in them. Signs of these are found while a text is written. */
 export const TEXTS = 1;
-/** JSON, of which members may be secret. */
+/** JSON with members that may be secret. */
 const MEMBERS = 2;
-/** Each value is redacted, or has to be parsed to know. */
+/** Each value is redacted, or must be parsed to find out. */
 const REDACTED = 3;
 
 export function lookAt(redacted: readonly ColumnRedaction[]): LookedAt {
@@ -47,9 +49,9 @@ function kindOf({ redactor, look }: ColumnRedaction): number {
 }
 
 /**
- * Whether a value of these columns, other than a text, may have to be redacted. Most rows hold none: they are
- * looked at first, by one small loop, and then written by code that knows nothing of redaction (measured:
- * asking for each value while it is written took 0.11 us a change, whatever was found).
+ * Whether a value in these columns, other than a text, may have to be redacted. Most rows have no such value.
+ * So this small loop searches them first, and code without redaction writes them (measured: to ask for each
+ * value while it is written took 0.11 us a change, whatever was found).
  */
 export function mayRedact(plan: LookedAt, row: Tuple, columns: Uint16Array, count: number): boolean {
   for (let index = 0; index < count; index++)
@@ -57,7 +59,7 @@ export function mayRedact(plan: LookedAt, row: Tuple, columns: Uint16Array, coun
   return false;
 }
 
-/** The same of texts, where one of them has a byte that is a sign of a secret. */
+/** Whether a text in these columns may have to be redacted. Called if one of them has a sign of a secret. */
 export function mayRedactTexts(plan: LookedAt, row: Tuple, columns: Uint16Array, count: number): boolean {
   for (let index = 0; index < count; index++)
     if (plan.lookKinds[columns[index]!] === TEXTS && mayRedactValue(plan, row, columns[index]!)) return true;

@@ -12,8 +12,8 @@ import { isPlain, type ColumnPart, type NamePart } from './naming.js';
 import { typedColumns } from './typed-labels.js';
 
 /**
- * Compiles what rows are called: by the template of the rule; where there is none, or the table has none of
- * its columns, by the columns that rows are usually called by (entity-default.ts).
+ * Compiles the name of rows from the template of the rule. If there is none, or the table has none of its
+ * columns, the name comes from columns that usually have one (entity-default.ts).
  */
 export function planName(options: {
   readonly relation: Relation;
@@ -37,10 +37,10 @@ export function planName(options: {
     : { name: planTemplate(template, { columns, shown: null }), because: 'columns' };
 }
 
-/** What rows are called by: the key `name`, the columns that the table has, or nothing. */
+/** Where the name of rows comes from: the key `name`, columns of the table, or nothing. */
 export type NameReason = 'name' | 'columns' | 'none';
 
-/** The column that is the whole name, as it was sent; -1: there is more to it. */
+/** Returns the column that is the whole name, as it was sent. -1: the name is not a single column. */
 export function plainNameOf(name: readonly NamePart[] | null): number {
   const [part] = name ?? [];
   if (name?.length !== 1 || part === undefined || 'text' in part) return -1;
@@ -48,9 +48,9 @@ export function plainNameOf(name: readonly NamePart[] | null): number {
 }
 
 /**
- * A template as the columns of a relation fill it; parts whose columns it lacks are left out.
+ * Compiles a template for a relation. Parts with columns that the relation lacks are left out.
  *
- * @param options.shown the rule by which columns are shown by their words; null: as they are
+ * @param options.shown the rule that gives labels to columns; null: columns are shown as they are
  */
 export function planTemplate(
   template: Template,
@@ -94,7 +94,10 @@ function planWord(
   };
 }
 
-/** Labels of a column by stored value as PostgreSQL prints it: a person writes a boolean out. */
+/**
+ * Returns the labels of a column by stored value, as PostgreSQL prints the value. The YAML has `true` and
+ * `false` for booleans.
+ */
 export function valueLabelsOf(
   column: { readonly name: string; readonly typeOid: number },
   rule: TableRule,

@@ -1,14 +1,15 @@
 /**
- * Whom the witnesses of one row name for its changes, in the order in which both stand in their transaction.
+ * Returns the persons that the witnesses of one row name for its changes. Witnesses and changes are in the
+ * order of their transaction.
  *
- * Some applications write the witness behind the change, some before it, some both ways: each witness speaks
- * for the changes before it that no other has spoken for, or else for those behind it. Where witnesses
- * disagree, that counts only if it comes out even, one witness for each run of changes: else a witness or a
- * change is not in its place, and any of them may be meant by another.
+ * Some applications write the witness after the change, some before it, and some in both ways. A witness
+ * speaks for the changes before it that no other witness has spoken for. If there are none, it speaks for the
+ * changes after it. Witnesses that disagree count only if there is exactly one for each run of changes.
+ * Otherwise a witness or a change is not in its place, and any witness may mean another change.
  *
- * @param said whom each witness names; null: nobody
+ * @param said the person that each witness names; null: nobody
  * @param changed by the number of witnesses before: whether the row changed between these and the next one
- * @returns by the same number, for the changes there; null: nobody
+ * @returns by the same number, the person for the changes there; null: nobody
  */
 export function rowSpeakers<T>(
   said: readonly (T | null)[],
@@ -19,9 +20,9 @@ export function rowSpeakers<T>(
   const [first] = said;
   if (said.every((one) => one === first)) return changed.map(() => first!);
   const speakers: (T | null)[] = [...nobody];
-  /** Changes that nobody has spoken for. */
+  /** Place of changes that no witness has spoken for. */
   let open: number | null = null;
-  /** A witness that found none. */
+  /** A witness that found no changes before it. */
   let waiting: number | null = null;
   for (let place = 0; place <= said.length; place++) {
     if (changed[place] === true) {

@@ -6,12 +6,12 @@ import { redactedText } from './redaction.js';
 import type { TrackedPlan } from './relation-plan.js';
 import { tenantBehind } from './tenant-steps.js';
 
-/** Dictionary id of no tenant: the row has none, it was not sent, or it is not known. */
+/** Dictionary id of no tenant: the row has none, it was not sent, or it is unknown. */
 const NO_TENANT = 0;
 
 /**
- * Reads the tenant of rows, as the trail has it: redacted where the column is. Where it is that of a row of
- * another table, as of the change: the lookups are followed in the stream (DECISIONS 99).
+ * Reads the tenant of rows, redacted if its column is. If a row of another table has the tenant, it is the
+ * tenant at the time of the change, because lookups follow the stream (DECISIONS 99).
  */
 export class TenantReader {
   readonly #ids = new BytesCache();
@@ -27,14 +27,14 @@ export class TenantReader {
     this.#lookups = options.lookups;
   }
 
-  /** Whether a row was asked for since the last time that refers to another one which is not known. */
+  /** Returns whether, since the last call, a row was read that refers to an unknown row. */
   takeMissed(): boolean {
     const missed = this.#missed;
     this.#missed = false;
     return missed;
   }
 
-  /** Its dictionary id; 0: the row has none, it was not sent, or it is not known. */
+  /** Returns the dictionary id of a row's tenant. 0: the row has none, it was not sent, or it is unknown. */
   id(plan: TrackedPlan, row: Tuple, previous: Tuple | null): number {
     const column = plan.tenantColumn;
     const holder = column < 0 ? null : sentIn(column, row, previous);
@@ -46,14 +46,14 @@ export class TenantReader {
     return text == null ? NO_TENANT : this.#idOf(text);
   }
 
-  /** The tenant of a row as text; null: as for {@link id}. Not for the hot path. */
+  /** Returns the tenant of a row as text. Null if {@link id} returns 0. Not for the hot path. */
   text(plan: TrackedPlan, row: Tuple, previous: Tuple | null): string | null {
     const column = plan.tenantColumn;
     const holder = column < 0 ? null : sentIn(column, row, previous);
     return holder?.has(column) === true ? (this.#textIn(plan, holder) ?? null) : null;
   }
 
-  /** Null: the row has no tenant; undefined: a row on the way to it is not known. */
+  /** Returns the tenant. Null: the row has none. Undefined: a row on the way to it is unknown. */
   #textIn(
     { tenantColumn: column, tenantSteps, redactors }: TrackedPlan,
     holder: Tuple,

@@ -7,7 +7,7 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import type { EntryBuilder } from './entry-builder.js';
 import { OWN, type Dictionary, type RelationVersion } from './ports.js';
 
-/** Of `waltrail.schema`: the table and its columns as one text. */
+/** The version of `waltrail.schema`: a table and its columns as one text. */
 const SCHEMA_TABLE: RelationVersion = {
   schema: OWN,
   table: 'schema',
@@ -15,14 +15,14 @@ const SCHEMA_TABLE: RelationVersion = {
 };
 
 /**
- * Follows the shape of tracked tables: whenever a relation message differs from what was known of the table,
- * also from before a restart, an entry says so. The message comes with the first change after the DDL, so the
- * entry stands in that change's transaction, but is nobody's.
+ * Follows the shape of tracked tables. If a Relation message differs from what was known of the table, also
+ * before a restart, an entry states it. The message comes with the first change after the DDL, so the entry
+ * is in the transaction of that change, but unattributed.
  */
 export class SchemaFollower {
   readonly #dictionary: Dictionary;
   readonly #builder: EntryBuilder;
-  /** By oid, as of the last relation message. */
+  /** By table oid, as of the last Relation message. */
   readonly #shapes = new Map<number, Shape>();
 
   constructor(options: { readonly dictionary: Dictionary; readonly builder: EntryBuilder }) {
@@ -31,10 +31,10 @@ export class SchemaFollower {
   }
 
   /**
-   * Has to be called before the relation's version is asked for of the dictionary.
+   * Records a changed shape. Must be called before the dictionary is asked for the relation's version.
    *
-   * @param known the relation under the name by which it is tracked
-   * @returns true when an entry was written
+   * @param options.known the relation under the name by which it is tracked
+   * @returns true if an entry was written
    */
   follow(relation: Relation, options: { readonly known: Relation; readonly seq: number }): boolean {
     const { known, seq } = options;
@@ -61,10 +61,10 @@ export class SchemaFollower {
 }
 
 /**
- * The relation under the name that the YAML knows: a table that was renamed is still the same table, and its
- * changes must not fall between two names.
+ * Returns the relation under the name that the YAML knows. A renamed table is still the same table, so its
+ * changes must not be lost between two names.
  *
- * @param knownAs the name under which it was tracked when it was looked at last; null: not known
+ * @param options.knownAs the name under which it was tracked at the last look; null: not known
  */
 export function knownRelation(
   relation: Relation,
@@ -76,15 +76,15 @@ export function knownRelation(
 }
 
 /**
- * A table and its columns as texts: with the names of their types, as the trail keeps them, and with type
- * modifiers, which only the stream has.
+ * A table and its columns as two texts. `named` has the names of their types, as the trail stores them.
+ * `modified` also has type modifiers, which only the stream has.
  */
 interface Shape {
   readonly named: string;
   readonly modified: string | null;
 }
 
-/** The first that differs says what has changed. */
+/** The texts to compare, in this order. The first one that differs is recorded. */
 const SHAPE_TEXTS = ['named', 'modified'] as const;
 
 const shapeOf = (relation: Relation): Shape => ({
@@ -115,5 +115,8 @@ const shapeText = (
 ): string =>
   `${formatTable(table)} (${columns.map(({ name, type }) => `${columnText(name)} ${type}`).join(', ')})`;
 
-/** A name that could be taken for two columns, or for a type, is in quotes: two shapes are two texts. */
+/**
+ * Returns the name of a column. A name that could be read as two columns or as a type is quoted, so that
+ * different shapes have different texts.
+ */
 const columnText = (name: string): string => (/^[^\s,()"]+$/.test(name) ? name : quoteIdentifier(name));

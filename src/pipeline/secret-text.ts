@@ -4,8 +4,8 @@ import { NameMemo } from './name-memo.js';
 import { nextSign } from './secret-signs.js';
 
 /*
- * Secrets within texts: passwords and tokens in URLs, and what is sent as a bearer token. Texts are those of
- * users, so everything here takes time in proportion to their length, whatever they hold.
+ * Secrets within texts: passwords and tokens in URLs, and bearer tokens. Texts come from users, so everything
+ * here takes time in proportion to their length, whatever they have in them.
  */
 
 const SLASH = 0x2f;
@@ -14,14 +14,14 @@ const EQUALS = 0x3d;
 const LOWER = 0x20;
 const CAPITAL_B = 0x42;
 const SMALL_N = 0x6e;
-/** A shorter text has no room for a secret that is one: `a://bc:d@e`, `?token=abc`. */
+/** Shortest text that has room for a secret: `a://bc:d@e`, `?token=abc`. */
 export const SHORTEST_SECRET_BYTES = 10;
 
 const views = new LastView();
 
 /**
- * Whether a stretch of bytes may hold a secret, so that it is worth making a string of it. Runs for every
- * value of a text column, of which most have no sign at all.
+ * Whether bytes may have a secret in them, so that they must be examined as a string. Runs for every value of
+ * a text column. Most values have no sign at all.
  */
 export function maySecret(bytes: Buffer, start: number, end: number): boolean {
   if (end - start < SHORTEST_SECRET_BYTES) return false;
@@ -32,8 +32,8 @@ export function maySecret(bytes: Buffer, start: number, end: number): boolean {
 }
 
 /**
- * Whether something that is looked for is at this byte of a text: the colon of `://` or of an
- * `authorization`, the `=` of a parameter, the beginning of `Bearer` or `Basic`.
+ * Whether this byte of a text is a sign of a secret: the colon of `://` or of an `authorization`, the `=` of
+ * a parameter, the beginning of `Bearer` or `Basic`.
  */
 export function isSignal(bytes: Buffer, at: number, start: number, end: number): boolean {
   switch (bytes[at]) {
@@ -48,7 +48,7 @@ export function isSignal(bytes: Buffer, at: number, start: number, end: number):
   }
 }
 
-/** Whether the colon of `://` is here, and behind it something that may be a user or a password. */
+/** Whether this is the colon of `://`, followed by something that may be a user or a password. */
 function isAuthority(bytes: Buffer, colon: number, end: number): boolean {
   const at = colon + 2;
   if (bytes[colon + 1] !== SLASH || at >= end || bytes[at] !== SLASH) return false;
@@ -66,7 +66,7 @@ const AUTHORITY_BYTES = new Uint8Array(256);
 for (const sign of '/?# \t\n"\'<>`') AUTHORITY_BYTES[sign.charCodeAt(0)] = ENDS;
 for (const sign of '@:') AUTHORITY_BYTES[sign.charCodeAt(0)] = TELLS;
 
-/** Whether what ends before this `=` is a parameter whose name is that of a secret. */
+/** Whether a parameter with the name of a secret ends before this `=`. */
 function isSecretParameter(bytes: Buffer, equals: number, start: number): boolean {
   const first = Math.max(start, equals - MAX_PARAMETER_LENGTH - 1);
   for (let at = equals - 1; at >= first; at--) {
@@ -77,7 +77,7 @@ function isSecretParameter(bytes: Buffer, equals: number, start: number): boolea
   return false;
 }
 
-/** Names with escapes are read by who has them as text. */
+/** A name with escapes may be that of a secret. It is decoded when the value is examined as a string. */
 const parameters = new NameMemo((name) => name.includes('%') || isSecretName(name));
 
 const MAX_PARAMETER_LENGTH = 128;
@@ -88,7 +88,7 @@ for (let byte = 0; byte < 128; byte++)
   if (/[\w.~%+[\]-]/.test(String.fromCharCode(byte))) PARAMETER_BYTES[byte] = OF_NAME;
 for (const sign of '?&;#') PARAMETER_BYTES[sign.charCodeAt(0)] = BEFORE_NAME;
 
-/** Whether `authorization` ends before this colon. Behind it, `bearer` may have small letters. */
+/** Whether `authorization` ends before this colon. After it, `bearer` may be in lower case. */
 const isAuthorization = (bytes: Buffer, colon: number, start: number): boolean =>
   (bytes[colon - 1]! | LOWER) === SMALL_N &&
   colon - AUTHORIZATION.length >= start &&
@@ -105,11 +105,12 @@ function isWord(bytes: Buffer, at: number, end: number, word: Buffer): boolean {
   return true;
 }
 
-/** Stands for what is masked, a whole value or a part of it. */
+/** Replaces what is masked: a whole value or a part of it. */
 export const MASK = '***';
 
 /**
- * The text with its secrets masked; null where there are none. Of bytes as latin1 characters, or of a text.
+ * Returns the text with its secrets masked, or null if it has none. The text may also be bytes as latin1
+ * characters.
  */
 export function withoutSecrets(text: string): string | null {
   const masked = withoutTokens(withoutParameters(withoutPasswords(text)));
@@ -121,10 +122,12 @@ const URL_END = /[\s"'<>`\\]/;
 const QUERY = /[?#]/;
 const AUTHORITY_END = /[/?#\s"'<>`\\]/;
 const MAX_AUTHORITY_LENGTH = 500;
-/** A user without password that is as long as this is a token. */
+/** Length from which a user without a password is treated as a token. */
 const TOKEN_LENGTH = 16;
 
-/** `postgres://user:password@host`, also where the password has signs that it should have escaped. */
+/**
+ * Masks the password in `postgres://user:password@host`, also if it has characters that should be escaped.
+ */
 function withoutPasswords(text: string): string {
   let masked = '';
   let from = 0;
@@ -139,20 +142,20 @@ function withoutPasswords(text: string): string {
   return masked + text.slice(from);
 }
 
-/** The password, or token, of a URL whose authority begins at `start`; null: it has none. */
+/** Finds the password or token of a URL whose authority begins at `start`. Returns null if there is none. */
 function passwordAt(text: string, start: number): { readonly start: number; readonly end: number } | null {
   const stretch = text.slice(start, start + MAX_AUTHORITY_LENGTH);
   const url = upTo(stretch, URL_END);
   const strict = upTo(url, AUTHORITY_END);
   const colon = strict.indexOf(':');
-  // Signs in a password should be escaped, and are not. What is behind a port is a path; behind a host with a
-  // password before it, the last @ counts, or a part of the password would stay.
+  // Special characters in a password should be escaped, but often are not. After a port, a path follows.
+  // After a user with a password, the last @ counts. Otherwise a part of the password would stay.
   const isPort = colon < 0 || /^\d{0,5}$/.test(strict.slice(colon + 1)) || strict.startsWith('[');
   const hasUser = strict.includes('@');
   if (!hasUser && isPort) return null;
   const authority = !hasUser ? url : colon >= 0 && colon < strict.indexOf('@') ? upTo(url, QUERY) : strict;
   const at = authority.lastIndexOf('@');
-  // Cut off within a password, by whoever stored it or by the limit here.
+  // The URL was cut within its password, before it was stored or by the limit here.
   if (at < 0) return { start: start + colon + 1, end: start + strict.length };
   if (colon >= 0 && colon < at)
     return colon + 1 === at ? null : { start: start + colon + 1, end: start + at };
@@ -164,7 +167,9 @@ const upTo = (text: string, end: RegExp): string => {
   return at < 0 ? text : text.slice(0, at);
 };
 
-/** `?reset_password_token=…`, also after `&`, `;` and `#`, and of a path without host. */
+/**
+ * A parameter such as `?reset_password_token=…`, also after `&`, `;` and `#`, and in a path without a host.
+ */
 const PARAMETER = /([?&;#])([\w.~%+[\]-]{1,128})=([^&#\s"'<>`\\]+)/g;
 
 const withoutParameters = (text: string): string =>
@@ -182,7 +187,7 @@ function unescaped(name: string): string {
   }
 }
 
-/** The credentials of RFC 6750 and RFC 7617; a word after `basic` that is one of a sentence is none. */
+/** Credentials of RFC 6750 and RFC 7617. A word after `basic` that belongs to a sentence is no credential. */
 const TOKEN = /\b(bearer|basic)([ :=]{1,3}|%20)([\w.~+/-]{6,}=*)/gi;
 
 const withoutTokens = (text: string): string =>

@@ -13,24 +13,29 @@ import {
   type SessionStatement,
 } from './session-statement.js';
 
-/** Whom a session names. */
+/** The person that a session names. */
 export interface SessionSpeaker {
   readonly person: Person;
-  /** The key and its table; null: a login of the database, which contradicts nobody (DECISIONS 94). */
+  /**
+   * The key and its table. Null: a database login, which is never in conflict with a person (DECISIONS 94).
+   */
   readonly named: { readonly table: number; readonly key: string; readonly other: OtherModifier } | null;
 }
 
-/** More of one transaction are not remembered by their ids: it is read again where that matters. */
+/**
+ * Most speakers of one transaction that are kept by their ids. If another one is needed, the transaction is
+ * read again.
+ */
 const MAX_REMEMBERED = 10_000;
 
 /**
- * What the session says of the next change of its transaction: a message speaks for the rows behind it until
- * the next one (DECISIONS 94). Rows before the first one are nobody's.
+ * What the session states about the next change of its transaction. A message applies to the changes after
+ * it, up to the next message (DECISIONS 94). Changes before the first message are not attributed by it.
  */
 export class SessionAttribution {
   /** Null: the session names nobody. */
   speaker: SessionSpeaker | null = null;
-  /** {@link SessionFacts} as JSON text; null: nothing was said. */
+  /** {@link SessionFacts} as JSON text. Null: there are none. */
   facts: string | null = null;
   readonly #attribution: Attribution;
   readonly #rule: SessionRule;
@@ -54,7 +59,7 @@ export class SessionAttribution {
     this.#masksTexts = config.secrets.defaults;
   }
 
-  /** Another transaction has begun. */
+  /** Begins another transaction. */
   begin(): void {
     this.speaker = this.facts = null;
     if (this.#byId.size > 0) this.#byId.clear();
@@ -70,7 +75,7 @@ export class SessionAttribution {
     this.facts = isSure ? this.#shown(statement.facts) : null;
   }
 
-  /** Number of the speaker; only where there is one. */
+  /** Modifier id of the speaker. Call it only if there is one. */
   get id(): number {
     if (this.#id === NO_ID) {
       const speaker = this.speaker!;
@@ -80,7 +85,7 @@ export class SessionAttribution {
     return this.#id;
   }
 
-  /** Whom a number of this transaction means; undefined where that is no longer known. */
+  /** Returns the speaker of a modifier id in this transaction. Undefined: it is no longer known. */
   byId(id: number): SessionSpeaker | undefined {
     return this.#byId.get(id);
   }

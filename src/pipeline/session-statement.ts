@@ -4,17 +4,17 @@ import { MAX_SETTING_CHARACTERS } from '../tracking/session-trigger.js';
 import { readMessageObject } from './message-json.js';
 
 /**
- * What a session says of itself before a statement (sql/source/session-trigger.sql). Whoever writes to a
- * tracked table may set these settings, so it is a claim, as a column is (DECISIONS 94).
+ * What a session states about itself before a statement (sql/source/session-trigger.sql). Any login that
+ * writes to a tracked table may set these settings, so it is a claim, like a column (DECISIONS 94).
  */
 export interface SessionStatement {
   /**
-   * A trigger of the application has changed the settings, maybe for a statement of its own alone: whose the
-   * rows behind it are is not known.
+   * Whether a trigger of the application has changed the settings, maybe for a statement of its own only. It
+   * is then unknown who made the changes that follow.
    */
   readonly within: boolean;
   readonly facts: SessionFacts;
-  /** Whose key the first setting holds that names somebody; null: none does. */
+  /** The key in the first setting that names somebody. Null: none does. */
   readonly named: SessionNamed | null;
 }
 
@@ -22,33 +22,37 @@ export interface SessionNamed {
   /** Index of the table of modifiers. */
   readonly table: number;
   readonly key: string;
-  /** It is a name only where it is somebody's key. */
+  /** Whether the key names somebody only if a row of the table has it. */
   readonly onlyKnown: boolean;
 }
 
-/** Who is connected. Null: the session has none. */
+/** Who is connected. Null: the session does not have this fact. */
 export interface SessionFacts {
   /** The login, which SET ROLE does not change. */
   readonly user: string;
   readonly role: string | null;
   readonly application: string | null;
-  /** IP address of the client or of a pooler; null: by a socket of the machine. */
+  /** IP address of the client or of a pooler. Null: the connection is by a Unix socket. */
   readonly address: string | null;
 }
 
-/** More than the trigger sends of as many settings as a YAML may name. */
+/**
+ * Longest message. It has room for more than the trigger sends with the most settings that a YAML may name.
+ */
 const MAX_BYTES = 1024 * 1024;
-/** Longest name of PostgreSQL, with room for a server that was built with longer ones. */
+/**
+ * Longest name that is accepted. PostgreSQL's limit is lower, but a server may be built with a higher one.
+ */
 const MAX_NAME = 256;
 const MAX_KEY_CHARACTERS = 255;
-/** Stands before the array. */
+/** Prefix of the array. */
 const WITHIN = 'within ';
-/** What `role` is where none was set. */
+/** Value of `role` if none was set. */
 const NO_ROLE = 'none';
 
 /**
- * Reads the content of a message: the text of an array of publication, login, role, application and address,
- * and behind these each setting with its value. Null where it was not understood. Never throws.
+ * Reads the content of a message: the text of an array with publication, login, role, application and
+ * address, followed by each setting and its value. Returns null if it was not understood. Never throws.
  */
 export function readSessionStatement(
   { content }: Pick<LogicalMessage, 'content'>,
@@ -74,7 +78,10 @@ export function readSessionStatement(
 
 const FACTS = 5;
 
-/** A setting that may name somebody, but not whom, ends the search: the next one could name another. */
+/**
+ * Finds the first setting that names somebody. If a setting may name somebody, but it is unknown whom, the
+ * search ends, because the next one could name another person.
+ */
 function namedBy(
   rules: readonly SessionSetting[],
   values: ReadonlyMap<string | null, string | null>,
@@ -91,7 +98,7 @@ function keyIn(
   { member }: SessionSetting,
   value: string | null,
 ): { readonly text: string } | 'unknown' | null {
-  // A setting that was made for one transaction is empty in the next.
+  // A setting that was set for one transaction is empty in the next one.
   if (value === null || value === '') return null;
   if (value.length > MAX_SETTING_CHARACTERS) return 'unknown';
   const text = member === null ? value : memberOf(value, member);
@@ -100,7 +107,7 @@ function keyIn(
   return { text };
 }
 
-/** Null: there is none; undefined: it is no key. Numbers keep their digits. */
+/** Returns the key in a member. Null: there is none. Undefined: it is no key. Numbers keep their digits. */
 function memberOf(json: string, member: string): string | null | undefined {
   const read = readMessageObject(Buffer.from(json), {
     members: new Set([member]),
@@ -114,12 +121,12 @@ function memberOf(json: string, member: string): string | null | undefined {
   return value.is === 'text' ? value.text : undefined;
 }
 
-/** An element with quotes, or one without, and what stands behind it. */
+/** An element with or without quotes, and the character after it. */
 const ELEMENT = /(?:"([^"\\]*(?:\\[^][^"\\]*)*)"|([^",{}\\\s]+))([,}])/y;
 
 /**
- * Elements of the text of a one-dimensional array
- * (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO); null where it is none.
+ * Returns the elements in the text of a one-dimensional array
+ * (https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO). Null: it is no such array.
  */
 function elementsOf(text: string): readonly (string | null)[] | null {
   if (!text.startsWith('{')) return null;

@@ -1,32 +1,32 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { MAX_MESSAGE_BYTES } from './message-json.js';
 
-/** Why a message that has to be signed is passed over. Stored, so these words stay as they are. */
+/** Why a message that must be signed is passed over. These words are stored, so they must not change. */
 export type Unsigned = 'not signed' | 'wrongly signed' | 'too large to be signed';
 
-/** `v1.`, 64 hexadecimal digits, `.`; what follows is the body. */
+/** `v1.`, 64 hexadecimal digits and `.`. The body follows. */
 const HEADER = /^v1\.([0-9a-f]{64})\.$/i;
 const HEADER_BYTES = 3 + 64 + 1;
 
 /**
- * Signatures of logical messages (DECISIONS 52). A signed message is `v1.<signature>.<body>`; the signature
- * is the HMAC-SHA256 of `v1.<system identifier>.<xid>.<body>` in hexadecimal digits, where both numbers are
- * decimal and the xid is that of the transaction modulo 2^32. So a message that was read in the WAL of
- * another transaction, or of another cluster, is worth nothing. Numbers hold no dot, so different parts never
- * give the same bytes.
+ * Checks signatures of logical messages (DECISIONS 52). A signed message is `v1.<signature>.<body>`. The
+ * signature is the HMAC-SHA256 of `v1.<system identifier>.<xid>.<body>` in hexadecimal digits. Both numbers
+ * are decimal, and the xid is that of the transaction modulo 2^32. So a message that was read in the WAL is
+ * worth nothing in another transaction or another cluster. Numbers have no dot, so different parts never give
+ * the same bytes.
  */
 export class MessageSignatures {
   readonly #keys: readonly string[];
   readonly #systemIdentifier: string;
 
-  /** @param options.keys any of them may have signed; none: messages need no signature */
+  /** @param options.keys keys that may have signed a message; empty: messages need no signature */
   constructor(options: { readonly keys: readonly string[]; readonly systemIdentifier: string }) {
     this.#keys = options.keys;
     this.#systemIdentifier = options.systemIdentifier;
   }
 
   /**
-   * Returns the body of a message. Without keys a signature is taken off and not looked at, so that an
+   * Returns the body of a message. Without keys, a signature is removed and not checked, so that an
    * application can begin to sign before Waltrail has its key.
    */
   open(content: Buffer, xid: number): Buffer | Unsigned {
@@ -34,7 +34,7 @@ export class MessageSignatures {
     const body = header === null ? content : content.subarray(HEADER_BYTES);
     if (this.#keys.length === 0) return body;
     if (header === null) return 'not signed';
-    // The work must not grow with what somebody sends who has no key.
+    // A sender without a key must not be able to cause unlimited work.
     if (body.length > MAX_MESSAGE_BYTES) return 'too large to be signed';
     const signature = Buffer.from(header[1]!, 'hex');
     const isRight = this.#keys.some((key) => timingSafeEqual(signature, this.#sign(key, body, xid)));

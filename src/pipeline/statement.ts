@@ -5,42 +5,45 @@ import type { ContextMasking } from './context-writer.js';
 import { readMessageObject, type MemberValue, type MessageFormat, type Unreadable } from './message-json.js';
 import type { MessageSignatures, Unsigned } from './signature.js';
 
-/** Who made changes, as a logical message names them. */
+/** Who made changes, according to a logical message. */
 export interface NamedModifier {
   readonly key: string;
-  /** Null: the message does not say. */
+  /** Null: the message does not state it. */
   readonly name: string | null;
   readonly kind: Kind | null;
   /** Null: nobody. */
   readonly actingAs: NamedActingAs | null;
 }
 
-/** In whose name the modifier acted, as a logical message names them (DECISIONS 104). */
+/** The person in whose name the modifier acted, according to a logical message (DECISIONS 104). */
 export interface NamedActingAs {
   readonly key: string;
-  /** Null: the message does not say. */
+  /** Null: the message does not state it. */
   readonly name: string | null;
-  /** Whose key it is: a name under `modifiers` of the YAML; null: the first. */
+  /** Table of the key: a name under `modifiers` in the YAML. Null: the first table. */
   readonly table: string | null;
 }
 
 /**
- * What a logical message says of the changes that follow it (DECISIONS 36). `modifier` null: nobody, so lower
- * rungs speak. `context` is JSON text; null without one.
+ * What a logical message states about the changes that follow it (DECISIONS 36). If `modifier` is null, it
+ * names nobody, and lower rungs count. `context` is JSON text, or null.
  */
 export type Statement =
   | {
       readonly of: 'modifier and context';
       readonly modifier: NamedModifier | null;
       readonly context: string | null;
-      /** Why it is not known whom the modifier acted as, where the message says something of it. */
+      /**
+       * Why it is unknown whom the modifier acted as. Null: it is known, or the message states nothing about
+       * it.
+       */
       readonly unread: Misunderstood | null;
     }
   | { readonly of: 'context'; readonly context: string | null }
   | { readonly of: 'nothing'; readonly reason: Misunderstood }
   | { readonly of: 'passed over'; readonly reason: Unsigned };
 
-/** Why a message was not understood. Stored, so these words stay as they are. */
+/** Why a message was not understood. These words are stored, so they must not change. */
 export type Misunderstood =
   | Unreadable
   | 'neither modifier nor context'
@@ -48,20 +51,20 @@ export type Misunderstood =
   | 'no modifier beside acting_as'
   | UnreadActingAs
   | 'reading it failed';
-/** Why a message that names the modifier has not said whom that one acted as. */
+/** Why a message names the modifier, but not the person that the modifier acted as. */
 export type UnreadActingAs = 'acting_as is no key' | 'acting_as_table is no table of modifiers';
-/** Why a message has named nobody. */
+/** Why a message names nobody. */
 export type Unread = Misunderstood | Unsigned;
 
 /**
- * Prefix of our own messages, and that of the Bemi ORM packages, which serve as context providers unchanged.
+ * Prefix of Waltrail's own messages, and that of the Bemi ORM packages, which can be used without changes.
  */
 const PREFIX = 'waltrail';
 const BEMI_PREFIX = '_bemi';
-/** Prefixes of the transactional messages that say who made changes. */
+/** Prefixes of the transactional messages that state who made changes. */
 export const STATEMENT_PREFIXES: readonly string[] = [PREFIX, BEMI_PREFIX];
 
-/** Where a Bemi context usually says who it was, the first that is there. */
+/** Members of a Bemi context that usually name the modifier. The first one that exists counts. */
 const BEMI_KEYS = ['modifier', 'user_id', 'userId', 'userID'];
 
 const OWN_FORMAT: MessageFormat = {
@@ -69,22 +72,25 @@ const OWN_FORMAT: MessageFormat = {
   context: 'context',
 };
 const BEMI_FORMAT: MessageFormat = { members: new Set(BEMI_KEYS), context: null };
-/** What Bemi's packages send where the application has set no context. */
+/** What Bemi's packages send if the application has set no context. */
 const BEMI_NOTHING: ReadonlySet<string> = new Set(['', 'null', 'undefined']);
 const LONGEST_NOTHING_BYTES = 16;
 
-/** Whether a logical message says who made changes. One that is not transactional belongs to no change. */
+/**
+ * Whether a logical message states who made changes. A message that is not transactional belongs to no
+ * change.
+ */
 export const isStatement = ({ transactional, prefix }: LogicalMessage): boolean =>
   transactional && STATEMENT_PREFIXES.includes(prefix);
 
-/** Reads what {@link isStatement} has found to be one; never more than a part of its content is kept. */
+/** Reads messages for which {@link isStatement} is true. Keeps only a limited part of their content. */
 export class StatementReader {
   readonly #masking: ContextMasking;
 
   readonly #signatures: MessageSignatures;
 
   constructor(options: {
-    /** Rules of `redact` for every table hold for the names of context members too. */
+    /** Rules of `redact` for all tables also apply to the names of context members. */
     readonly config: Pick<TrackingConfig, 'redact' | 'secrets'>;
     readonly signatures: MessageSignatures;
   }) {
@@ -94,8 +100,9 @@ export class StatementReader {
   }
 
   /**
-   * A message that should be signed and is not is the word of nobody: it is passed over, and what was said
-   * before it stands. That is unlike one that is signed and not understood, which may have named somebody.
+   * Reads a message. A message without a required signature has no known sender. It is passed over, and the
+   * statement before it still applies. A signed message that is not understood is different: it may have
+   * named somebody.
    *
    * @param xid of the transaction that the message belongs to
    */
@@ -106,15 +113,15 @@ export class StatementReader {
   }
 
   /**
-   * A member `modifier` replaces all that was said before: else the address of one user would stick to
-   * another.
+   * Reads a message in Waltrail's format. A member `modifier` replaces everything that was stated before.
+   * Otherwise one user's address could stay with another user.
    */
   #own(content: Buffer): Statement {
     const read = readMessageObject(content, { ...OWN_FORMAT, ...this.#masking });
     if (typeof read === 'string') return { of: 'nothing', reason: read };
     const { members, context } = read;
     const modifier = members.get('modifier') ?? ABSENT;
-    // Somebody acted in another's name, so no lower rung may say that it was that one.
+    // Somebody acted in another person's name, so a lower rung must not name that person as the modifier.
     if (modifier.is === 'null' && (members.get('acting_as') ?? ABSENT).is !== 'null')
       return { of: 'nothing', reason: 'no modifier beside acting_as' };
     if (!members.has('modifier')) {
@@ -141,7 +148,10 @@ export class StatementReader {
     };
   }
 
-  /** Every one is complete: the whole object is the context, and who is not named is nobody. */
+  /**
+   * Reads a message in Bemi's format. Each message is complete: the whole object is the context, and if it
+   * names nobody, there is no modifier.
+   */
   #bemi(content: Buffer): Statement {
     if (content.length <= LONGEST_NOTHING_BYTES && BEMI_NOTHING.has(content.toString('utf8').trim()))
       return { of: 'modifier and context', modifier: null, context: null, unread: null };
@@ -160,7 +170,7 @@ export class StatementReader {
   }
 }
 
-/** A member that is not there says as much as null. */
+/** A missing member means the same as null. */
 const ABSENT: MemberValue = { is: 'null' };
 
 function actingAsOf(members: ReadonlyMap<string, MemberValue>): NamedActingAs | UnreadActingAs | null {

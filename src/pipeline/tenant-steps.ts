@@ -1,8 +1,8 @@
 import type { Lookups } from './ports.js';
 
 /**
- * The tenant behind a key, over the rows that lead to it. Null: the row that has it is known and has none.
- * Undefined: a row on the way is not known.
+ * Returns the tenant to which a key leads over other rows. Null: a row on the way is known and has none.
+ * Undefined: a row on the way is unknown.
  */
 export function tenantBehind(
   key: string,
@@ -12,7 +12,7 @@ export function tenantBehind(
   for (const step of steps) {
     const found = lookups.get(step, text);
     if (found === undefined) return undefined;
-    // Null in the source.
+    // The column is null in the source.
     if (found.name === '') return null;
     text = found.name;
   }

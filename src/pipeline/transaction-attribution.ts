@@ -9,35 +9,36 @@ import { isStatement, StatementReader, type NamedModifier, type Unread } from '.
 import type { UnreadMessages } from './unread-messages.js';
 
 /**
- * What a message that was heard means for the entries of its transaction that are written already: nothing;
- * it is the first and speaks for them, so they have to be revised; it was passed over, which they should say.
+ * What a message means for the entries of its transaction that are already written. `first`: it is the first
+ * message and applies to them, so they must be revised. `passed over`: they should state that it was passed
+ * over.
  */
 export type Heard = 'nothing' | 'first' | 'passed over';
 
 /**
- * A context that takes no more bytes than this stays with each of its entries: to store it once and to refer
- * to it takes about 120 bytes for the first entry and 40 for every other.
+ * Longest context that is stored in each of its entries. A longer one is stored once, and entries refer to
+ * it. This takes about 120 bytes for the first entry and 40 for every other.
  */
 const MAX_INLINE_BYTES = 512;
 
-/** The transaction that runs. Its numbers are made of bytes when they are asked for, which is rare. */
+/** The running transaction. Its numbers are read from bytes on request, which is rare. */
 export interface RunningTransaction {
   readonly commitLsn: Lsn;
   readonly xid: number;
 }
 
 /**
- * What is said of the next change by the logical messages of its transaction, and by the transaction's
- * origin. A message speaks for the changes that follow it until the next one, the first also for those before
- * it (DECISIONS 36). Nothing that a message holds makes any of this throw (DECISIONS 37).
+ * What the logical messages of a transaction, and its origin, state about the next change. A message applies
+ * to the changes after it, up to the next message. The first message also applies to the changes before it
+ * (DECISIONS 36). Nothing in a message can make this throw (DECISIONS 37).
  */
 export class TransactionAttribution {
   #modifierId: number | null = null;
   #meant: MeantByMessage | null = null;
   #extra: Buffer | null = null;
-  /** The context that the next entry refers to, where it is not stored yet. */
+  /** The context that the next entry refers to, if it is not stored yet. */
   #unstored: Buffer | null = null;
-  /** What entries refer to the context by, once it is stored; as JSON text. */
+  /** The id by which entries refer to a stored context, as JSON text. */
   #contextId: string | null = null;
   readonly #rows: Pick<EntryRows, 'context'>;
   readonly #attribution: Attribution;
@@ -46,30 +47,30 @@ export class TransactionAttribution {
   readonly #unreadMessages: UnreadMessages;
   readonly #running: RunningTransaction;
   #first: FirstMessage | null = null;
-  /** A message of this transaction was passed over. */
+  /** Whether a message of this transaction was passed over. */
   #passedOver = false;
   /**
-   * Of the message that was heard last. The first one of a transaction may come twice: ahead of its changes,
-   * and in its place.
+   * LSN of the last message. The first message of a transaction may come twice: ahead of its changes, and in
+   * its place.
    */
   #heardLsn: Lsn | null = null;
-  // Members of what is stored with each entry, as JSON text; null: it has none.
+  // Members of the JSON that is stored with each entry, as JSON text. Null: there is none.
   #context: string | null = null;
-  /** Why the message that was taken last was not understood, or not all of it; null: it was. */
+  /** Why the last message, or a part of it, was not understood. Null: it was understood. */
   #reason: Unread | null = null;
   #unread: string | null = null;
   #origin: string | null = null;
-  /** The commit time that the source claimed, where another one is stored; as JSON text. */
+  /** The commit time that the source claimed, as JSON text, if another one is stored. */
   #claimedCommitAt: string | null = null;
-  /** What the session says of itself. */
+  /** What the session states about itself. */
   #session: string | null = null;
-  /** The context of the next entry, or what it refers to it by. */
+  /** The context of the next entry, or the id by which it refers to it. */
   #contextMember: Member = NO_CONTEXT;
 
   constructor(options: {
     readonly attribution: Attribution;
     readonly config: Pick<TrackingConfig, 'redact' | 'secrets' | 'messages'>;
-    /** Of the source: a signature holds for one cluster. */
+    /** System identifier of the source. A signature is valid for one cluster. */
     readonly systemIdentifier: string;
     readonly lateAttributions: LateAttributions;
     readonly unreadMessages: UnreadMessages;
@@ -88,24 +89,27 @@ export class TransactionAttribution {
     this.#running = options.running;
   }
 
-  /** {@link UNATTRIBUTED} where a message was not understood; null: lower rungs speak. */
+  /**
+   * Modifier id by the last message. {@link UNATTRIBUTED}: the message was not understood. Null: lower rungs
+   * count.
+   */
   get modifierId(): number | null {
     return this.#modifierId;
   }
 
-  /** Whom the message means; null where it names nobody or was not understood. */
+  /** The person that the message means. Null: it names nobody, or was not understood. */
   get meant(): MeantByMessage | null {
     return this.#meant;
   }
 
-  /** Whom the message means; null: it was not understood; undefined: none names anybody. */
+  /** The person that the message means. Null: it was not understood. Undefined: no message names anybody. */
   get said(): MeantByMessage | null | undefined {
     return this.#modifierId === null ? undefined : this.#meant;
   }
 
   /**
-   * What the entry at hand carries beside its values, as JSON; null: nothing. The first entry that asks has a
-   * long context stored: one that no entry refers to is not.
+   * What the current entry has beside its values, as JSON. Null: nothing. The first entry that reads it has a
+   * long context stored. So a context is not stored if no entry refers to it.
    */
   get extra(): Buffer | null {
     if (this.#unstored !== null) {
@@ -116,13 +120,15 @@ export class TransactionAttribution {
     return this.#extra;
   }
 
-  /** The same for an entry that is written already, when the session said something else of itself. */
+  /**
+   * Returns the same for an entry that is already written, with what the session stated about itself then.
+   */
   extraDuring(session: string | null): Buffer | null {
     const { extra } = this;
     return session === this.#session ? extra : this.#composed(session);
   }
 
-  /** Another transaction has begun. */
+  /** Begins another transaction. */
   begin(): void {
     this.#first = this.#lateAttributions.messageOf(this.#running.commitLsn);
     this.#heardLsn = this.#first?.lsn ?? null;
@@ -143,13 +149,16 @@ export class TransactionAttribution {
     this.#setExtra();
   }
 
-  /** The running transaction is stored under another commit time than the source claimed. */
+  /**
+   * Records the commit time that the source claimed for the running transaction, because another one is
+   * stored.
+   */
   claimed(commitAt: string): void {
     this.#claimedCommitAt = JSON.stringify(commitAt);
     this.#setExtra();
   }
 
-  /** What the session says of itself from here on, as JSON text; null: nothing. */
+  /** Sets what the session states about itself for the following changes, as JSON text. Null: nothing. */
   during(session: string | null): void {
     this.#session = session;
     if (this.#unstored === null) this.#extra = this.#composed(session);
@@ -166,7 +175,7 @@ export class TransactionAttribution {
       this.#unreadMessages.add({ lsn, commitLsn, xid, prefix, reason: this.#reason });
     }
     if (statement.of === 'passed over') {
-      // Once a transaction: anybody may send any number of them.
+      // Noted once for each transaction, because anybody may send any number of them.
       const isFirst = this.#first === null && !this.#passedOver;
       this.#passedOver = true;
       return isFirst ? 'passed over' : 'nothing';
@@ -177,8 +186,8 @@ export class TransactionAttribution {
   }
 
   /**
-   * Rows have left for the trail without what the first message says, if there is one: the transaction is to
-   * be read again, with it from the start.
+   * Keeps the first message, if there is one, for a second reading of the transaction. Called if rows were
+   * sent to the trail without it.
    */
   readAgain(): void {
     if (this.#first !== null) this.#lateAttributions.keepMessage(this.#running.commitLsn, this.#first);
@@ -189,7 +198,7 @@ export class TransactionAttribution {
     try {
       return this.#take({ lsn, statement: this.#reader.read(message, this.#running.xid) });
     } catch {
-      // Whatever it was: a message that stops capture would stop it again after each restart.
+      // Every error is caught. A message that stops capture would stop it again after each restart.
       return this.#take({ lsn, statement: { of: 'nothing', reason: 'reading it failed' } });
     }
   }
@@ -197,18 +206,19 @@ export class TransactionAttribution {
   #take(message: FirstMessage): FirstMessage {
     const { lsn, statement } = message;
     this.#reason = 'reason' in statement ? statement.reason : null;
-    // Its context, if it has one, is another; one that is passed over leaves what was said before.
+    // The message replaces the context. A message that is passed over leaves everything as it was.
     if (statement.of !== 'passed over') this.#contextId = null;
     switch (statement.of) {
       case 'modifier and context':
         this.#name(statement.modifier);
         this.#reason ??= statement.unread;
         this.#context = statement.context;
-        // That one acted as somebody who is not known is no reason to forget who acted.
+        // The modifier counts even if it is unknown whom they acted as.
         this.#unread = this.#reason === null ? null : unreadAt(lsn, this.#reason);
         break;
       case 'context':
-        // Also after one that was not understood: it may have named somebody, and this one does not.
+        // The modifier stays, also after a message that was not understood: that one may have named somebody,
+        // and this one does not.
         this.#context = statement.context;
         break;
       case 'nothing':
@@ -217,7 +227,7 @@ export class TransactionAttribution {
         this.#unread = unreadAt(lsn, statement.reason);
         break;
       case 'passed over':
-        // What was said before it stands, also that it was not understood.
+        // The statement before it still applies, also if it was not understood.
         if (this.#modifierId !== UNATTRIBUTED) this.#unread = unreadAt(lsn, statement.reason);
         break;
     }
@@ -265,6 +275,6 @@ export class TransactionAttribution {
 
 const unreadAt = (lsn: Lsn, reason: Unread): string => JSON.stringify({ lsn: formatLsn(lsn), reason });
 
-/** Of what is stored beside the values; null: there is none. */
+/** A member of what is stored beside the values. Null: there is none. */
 type Member = readonly [name: string, json: string | null];
 const NO_CONTEXT: Member = ['context', null];

@@ -42,47 +42,47 @@ export interface RecorderOptions {
   readonly config: TrackingConfig;
   readonly trail: TrailSession;
   readonly redactionKey: Buffer;
-  /** Of the source. */
+  /** System identifier of the source. */
   readonly systemIdentifier: string;
-  /** What the source's catalog says of a published table, by oid; undefined: nothing. */
+  /** Returns the facts of a published table from the source's catalog, by oid. Undefined: there are none. */
   readonly tableFacts: (relationOid: number) => TableFacts | undefined;
-  /** Replica identity of a published table as the last look found it; undefined: it has not. */
+  /** Returns the replica identity of a published table that the last look found. Undefined: it found none. */
   readonly lookedIdentity: (relationOid: number) => string | undefined;
-  /**
-   * Called behind each transaction that is reported to have rewritten a table, with the position of its
-   * commit.
-   */
+  /** Called after each transaction that is reported to have rewritten a table, with the LSN of its commit. */
   readonly rewritten: (table: string, commitLsn: Lsn) => void;
-  /** Tables of the source by the types that audit rows of its frameworks give, as of the last look. */
+  /** Returns tables of the source by the types that frameworks write into audit rows, as of the last look. */
   readonly rowTypes: () => RowTypes;
-  /** Whether the source sends every new row of the audit tables that the YAML names, as of the last look. */
+  /**
+   * Returns whether the source sends every new row of the audit tables that the YAML names, as of the last
+   * look.
+   */
   readonly areWitnessesSent: () => boolean;
   /**
-   * What late logical messages and witnesses said. What arrives after rows of its transaction have left for
-   * the trail is put here and the transaction is read again; so this must outlive the recorder.
+   * What late logical messages and witnesses stated. If one arrives after rows of its transaction were sent
+   * to the trail, it is put here, and the transaction is read again. So this must outlive the recorder.
    */
   readonly lateAttributions: LateAttributions;
   /**
-   * Told of each message that says that a configuration begins. True: it begins here, so capture has to open
-   * again with it.
+   * Called for each message that announces a configuration. Returns true if the configuration begins here.
+   * Capture must then open again with it.
    */
   readonly announced: (message: ConfigurationMessage) => boolean;
-  /** Told of each message that was not understood. */
+  /** Counts each message that was not understood or not signed. */
   readonly unreadMessages: UnreadMessages;
-  /** Told of each change whose entry has no tenant because that is not known. */
+  /** Counts each change whose entry has no tenant because the tenant is unknown. */
   readonly unknownTenants: UnknownTenants;
-  /** Keeps in mind which tables a transaction changes. */
+  /** Whether to remember the tables that a transaction changes. */
   readonly tellTables: boolean;
 }
 
-/** A message that says that a configuration begins. */
+/** A message that announces that a configuration begins. */
 export interface ConfigurationMessage extends MessagePlace {
   readonly digest: string;
-  /** End of the last transaction before. */
+  /** End of the transaction before. */
   readonly afterLsn: Lsn;
 }
 
-/** What was read, or of it what was stored. */
+/** Numbers of what was read, or of what was stored. */
 export interface RecordedCounts {
   readonly transactions: number;
   readonly changes: number;
@@ -93,17 +93,17 @@ export interface RecordedCounts {
 type Counters = { -readonly [Name in keyof RecordedCounts]: RecordedCounts[Name] };
 
 /**
- * Negative numbers for entries of Waltrail's own that have none, far from those of gaps
- * (sql/trail/0005_gaps.sql).
+ * First of the negative numbers for entries of Waltrail's own that have none. They are far from the numbers
+ * of gaps (sql/trail/0005_gaps.sql).
  */
 const FIRST_SEQ_BY_ID = -2_000_000_000;
 const SEQS_BY_ID = 1_000_000_000n;
-/** Commit LSN, commit time and xid of a Begin message. */
+/** Length of commit LSN, commit time and xid in a Begin message. */
 const BEGIN_BYTES = 20;
 /** Messages in which an oid follows the tag. */
 const ROW_TAGS: ReadonlySet<number> = new Set([TAG_INSERT, TAG_UPDATE, TAG_DELETE, TAG_RELATION]);
 
-/** More than a digest has. */
+/** Longest content that may be a digest. */
 const MAX_DIGEST_BYTES = 128;
 
 const BY_CLOCK = { byClock: true };
@@ -111,14 +111,14 @@ const NOT_BY_CLOCK = { byClock: false };
 
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each
- * ends. When they are stored is not its business. Its methods as a {@link MessageHandler} throw
- * PGOUTPUT_MALFORMED, PIPELINE_READ_AGAIN where the first logical message comes too late, and
- * TRACKING_CHANGED where another configuration begins.
+ * ends. It does not decide when they are stored. Its methods as a {@link MessageHandler} throw
+ * PGOUTPUT_MALFORMED. They throw PIPELINE_READ_AGAIN if the first logical message or a witness comes too
+ * late, and TRACKING_CHANGED if another configuration begins.
  */
 export class TransactionRecorder implements MessageHandler, RunningTransaction {
-  /** Read so far. */
+  /** Counts of what was read so far. */
   readonly #counts: Counters = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
-  /** The same as of the last boundary. What is behind it may be read again, and is counted then. */
+  /** The same counts at the last boundary. What follows it may be read again, and is counted then. */
   readonly #whole: Counters = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
   readonly #options: RecorderOptions;
   readonly #trail: TrailSession;
@@ -130,7 +130,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #messages: TransactionAttribution;
   /** Null: the YAML names no audit table. */
   readonly #witnesses: Witnesses | null;
-  /** Null: the YAML asks for no trigger, so such a message is nobody's word. */
+  /** Null: the YAML asks for no trigger, so such a message has no known sender. */
   readonly #session: SessionAttribution | null;
   readonly #names: NameFollower;
   readonly #entityTypes: EntityTypes;
@@ -139,20 +139,23 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   readonly #reports: ReportFollower;
   readonly #plans = new Map<number, RelationPlan>();
   #inTransaction = false;
-  /** Of the running transaction, as it came: few transactions ask for a number. */
+  /**
+   * Commit LSN, commit time and xid of the running transaction, as bytes. Few transactions need them as
+   * numbers.
+   */
   readonly #begun = new DataView(new ArrayBuffer(BEGIN_BYTES));
   readonly #views = new LastView();
   readonly #commitTimes: CommitTimes;
   /**
-   * Whether the running transaction's commit time is stored as it was claimed, and whether the source's clock
-   * told it.
+   * Whether the commit time of the running transaction is stored as it was claimed, and whether it is from
+   * the source's clock.
    */
   #asClaimed = true;
   #byClock = true;
   #seq = 0;
   #entriesBefore = 0;
   readonly #change = new RowChange();
-  /** Relations of the running transaction, or of the last one; null where nobody asks. */
+  /** Relations of the running transaction, or of the last one. Null: they are not remembered. */
   readonly #touched: Set<number> | null;
 
   constructor(options: RecorderOptions) {
@@ -232,12 +235,15 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#names = new NameFollower({ lookups, changed: (lookup) => this.#attribution.namesChanged(lookup) });
   }
 
-  /** A transaction has begun and not ended. */
+  /** Whether a transaction has begun and not ended. */
   get inTransaction(): boolean {
     return this.#inTransaction;
   }
 
-  /** Counts up to the last boundary, since the recorder began: what the next commit of the trail stores. */
+  /**
+   * Counts from the beginning of the recorder to the last boundary. The next commit of the trail stores
+   * these.
+   */
   get counts(): RecordedCounts {
     return { ...this.#whole };
   }
@@ -247,14 +253,14 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     return this.#begun.getBigUint64(0);
   }
 
-  /** Of the same transaction, as a signed number. */
+  /** Xid of the same transaction, as a signed number. */
   get xid(): number {
     return this.#begun.getInt32(16);
   }
 
   /**
-   * `schema.table` of what the running transaction, or the last one, has changed so far; empty where nobody
-   * asked.
+   * Tables (`schema.table`) that the running transaction, or the last one, has changed so far. Empty if they
+   * are not remembered.
    */
   get tables(): readonly string[] {
     return Array.from(this.#touched ?? [], (oid) => {
@@ -264,20 +270,20 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   /**
-   * Counts the relation of a row message that could not be read as changed: reading may not have come to
-   * naming it.
+   * Counts the relation of an unreadable row message as changed, because reading may have failed before the
+   * relation was named.
    */
   unread(bytes: Buffer, start: number, end: number): void {
     if (this.#inTransaction && ROW_TAGS.has(bytes[start]!) && end - start > 4)
       this.#touched?.add(bytes.readInt32BE(start + 1));
   }
 
-  /** What is before `lsn` will not be read again. */
+  /** Drops what was kept for transactions before `lsn`, which are not read again. */
   stored(lsn: Lsn): void {
     this.#options.lateAttributions.stored(lsn);
   }
 
-  /** Writes an entry of Waltrail's own. Only between two transactions. */
+  /** Writes an entry of Waltrail's own. Call it between two transactions only. */
   notice(notice: Notice): void {
     const { rows, dictionary } = this.#trail;
     const entryId = rows.nextId;
@@ -295,9 +301,9 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   /**
-   * Writes the entries of rows that existed already. Only between two transactions.
+   * Writes the entries of rows that existed already. Call it between two transactions only.
    *
-   * @param written called behind each entry
+   * @param written called after each entry
    */
   baseline(baseline: Baseline, written: () => void): void {
     this.#baselines.write(baseline, {
@@ -457,7 +463,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (message.prefix === SESSION_PREFIX) return this.#hearSession(message);
     const heard = this.#messages.hear(message);
     if (heard === 'nothing' || this.#counts.entries === this.#entriesBefore) return;
-    // That one was passed over is worth a mark where entries are at hand, and no second reading.
+    // A message that was passed over is noted in entries that can still be changed. It is not worth a second
+    // reading.
     const written = this.#witnesses?.written ?? null;
     let index = 0;
     const revise = (entry: EntryAttribution): EntryAttribution | null =>
@@ -466,7 +473,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#messages.readAgain();
     throw new WaltrailError(
       'PIPELINE_READ_AGAIN',
-      'The first logical message of a transaction came after rows of it were sent to the trail.',
+      'The first logical message of a transaction came after some of its rows were sent to the trail.',
     );
   }
 
@@ -476,7 +483,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#messages.during(this.#session.facts);
   }
 
-  /** Attributes the entries of the running transaction anew, by all that its witnesses have said. */
+  /** Attributes the entries of the running transaction again, by what all its witnesses state. */
   #hearWitnesses(witnesses: Witnesses): void {
     if (this.#counts.entries === this.#entriesBefore || !witnesses.conclude()) return;
     const { written } = witnesses;
@@ -490,12 +497,13 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#messages.readAgain();
     throw new WaltrailError(
       'PIPELINE_READ_AGAIN',
-      'Audit rows of a transaction named who made changes after these were sent to the trail.',
+      'Audit rows of a transaction named the modifiers of changes that were already sent to the trail.',
     );
   }
 
   /**
-   * The transaction that holds the message is the first of the configuration: nothing of it is stored before.
+   * Handles a message that announces a configuration. Its transaction is the first one of that configuration,
+   * so nothing of it is stored before.
    */
   #configuration({ transactional, content, lsn }: LogicalMessage): void {
     if (!transactional || content.length > MAX_DIGEST_BYTES) return;
@@ -506,30 +514,30 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   }
 
   origin({ name }: Origin): void {
-    // Whoever sets up an origin says when its transactions were committed.
+    // A login that sets up an origin also sets the commit times of its transactions.
     this.#byClock = false;
     this.#messages.origin(name);
   }
 
   /**
-   * Who streams transactions in progress replays them whole before; two-phase commits are asked for by
-   * nobody.
+   * Refuses messages that must not come. Transactions in progress are replayed as a whole before, and
+   * two-phase commits are not requested.
    */
   transaction({ kind }: TransactionMessage): void {
     throw new WaltrailError(
       'PGOUTPUT_MALFORMED',
-      `The replication stream holds a ${kind} message, which nobody asked for.`,
+      `The replication stream has a ${kind} message, which was not requested.`,
     );
   }
 
   streamed(): void {
     throw new WaltrailError(
       'PGOUTPUT_MALFORMED',
-      'The replication stream holds a change of a transaction in progress, which should have been replayed.',
+      'The replication stream has a change of a transaction in progress, which should have been replayed.',
     );
   }
 
-  /** The change at hand makes no entry. */
+  /** Counts the current change as one without an entry. */
   #passed(): void {
     this.#witnesses?.passed();
     this.#counts.ignored++;
@@ -540,13 +548,13 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (this.#witnesses !== null) this.#witnesses.wrote(this.#messages.said, this.#messages.extra, change);
   }
 
-  /** An entry of Waltrail's own has taken its place among those of the transaction. */
+  /** Counts an entry of Waltrail's own among those of the transaction. */
   #ownWritten(): void {
     this.#seq++;
     this.#counts.entries++;
   }
 
-  /** Field by field: this is done for every transaction. */
+  /** Copies field by field, because this is done for every transaction. */
   #markWhole(): void {
     this.#whole.transactions = this.#counts.transactions;
     this.#whole.changes = this.#counts.changes;
@@ -554,7 +562,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#whole.ignored = this.#counts.ignored;
   }
 
-  /** The change object, ready for the next row of the transaction. */
+  /** Returns the change object, prepared for the next row of the transaction. */
   #next(row: Tuple | null): RowChange {
     this.#counts.changes++;
     const change = this.#change;
@@ -571,7 +579,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     if (known === undefined) {
       throw new WaltrailError(
         'PGOUTPUT_MALFORMED',
-        `The replication stream holds a row of relation ${oid} before its description.`,
+        `The replication stream has a row of relation ${oid} before its description.`,
       );
     }
     return known;
@@ -579,7 +587,8 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
 }
 
 /**
- * Commit LSN, commit time and xid of an entry that belongs to no transaction of the source: it has no xid.
+ * Returns commit LSN, commit time and xid for an entry that belongs to no transaction of the source. Its xid
+ * is 0.
  */
 function ownTransaction(lsn: Lsn, at: bigint): Buffer {
   const bytes = Buffer.alloc(20);
@@ -588,11 +597,11 @@ function ownTransaction(lsn: Lsn, at: bigint): Buffer {
   return bytes;
 }
 
-/** Microseconds since 2000-01-01. */
+/** Returns the current time in microseconds since 2000-01-01. */
 const now = (): bigint => BigInt(Date.now() - POSTGRES_EPOCH_MS) * 1000n;
 
 const ownSeq = (entryId: bigint): number => FIRST_SEQ_BY_ID + Number(entryId % SEQS_BY_ID);
 
-/** Ends a pipeline where another configuration begins. */
+/** Returns the error that ends a pipeline where another configuration begins. */
 export const configurationBegins = (): WaltrailError =>
   new WaltrailError('TRACKING_CHANGED', 'Another configuration begins here.');

@@ -5,15 +5,18 @@ import type { Column } from './classification.js';
 import { sentIn } from './old-row.js';
 import { labelThrough } from './ports.js';
 
-/** Columns whose words are in the table that another column of the row names, by index of the column. */
+/**
+ * A column with keys of several tables. Another column of the row, `type`, determines the table that has its
+ * labels.
+ */
 export interface TypedColumn {
   readonly column: number;
   readonly type: number;
-  /** By what the type is: what is looked into for the word (`labelWay`). */
+  /** By the value of the type: lookups that lead to the label (`labelWay`). */
   readonly ways: ReadonlyMap<string, readonly string[]>;
 }
 
-/** What a version of a table says of a column that has its words this way. */
+/** Returns the `label` that a table version has for these lookups. */
 export const labelOfWay = ([first, second]: readonly string[]): string =>
   second === undefined ? first! : labelThrough(first!, second);
 
@@ -30,7 +33,7 @@ export const typedColumns = (options: {
     return [{ column: column.index, type: typeColumn.index, ways }];
   });
 
-/** What a version of the table says of columns with keys of several tables, by their index. */
+/** What a table version has for columns with keys of several tables, by column index. */
 export type TypeLabels = ReadonlyMap<number, { readonly label: string; readonly labelType: string }>;
 
 export const labelsOfTypes = (typed: readonly TypedColumn[], types: LabelTypes): TypeLabels =>
@@ -43,17 +46,17 @@ export const labelsOfTypes = (typed: readonly TypedColumn[], types: LabelTypes):
     }),
   );
 
-/** By index of a column, the type that its words are of. */
+/** Types of the labels of columns, by column index. */
 export type LabelTypes = ReadonlyMap<number, string>;
 
 /**
- * The version of a table that an entry is stored with: one for each type that its keys are of, for readers
- * find the words of a column by the version (DECISIONS 100).
+ * Chooses the table version with which an entry is stored. There is one for each type of keys, because
+ * readers find the labels of a column by the version (DECISIONS 100).
  */
 export class TypedVersions {
   readonly #columns: readonly TypedColumn[];
   readonly #versionOf: (types: LabelTypes) => number;
-  /** By the types of the columns, in their order. */
+  /** Version numbers by the types of the columns, in their order. */
   readonly #ids = new Map<string, number>();
 
   constructor(columns: readonly TypedColumn[], versionOf: (types: LabelTypes) => number) {
@@ -62,8 +65,8 @@ export class TypedVersions {
   }
 
   /**
-   * The version for a change. A key whose type the change has altered is shown as it is on both sides: one
-   * version has one table for a column.
+   * Returns the version for a change. If the change has altered the type of a key, the key has no label on
+   * either side, because a version has one table for each column.
    */
   idFor(row: Tuple, previous: Tuple | null): number {
     const types = this.#columns.map((column) => typeOf(column, row, previous));

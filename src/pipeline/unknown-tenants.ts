@@ -2,7 +2,7 @@ import type { Log } from '../log.js';
 import { formatLsn, type Lsn } from '../pg/lsn.js';
 import { OnceAMinute } from './once-a-minute.js';
 
-/** A change of a row whose tenant is that of another row, which is not known. */
+/** A change of a row that takes its tenant from an unknown row. */
 interface UnknownTenant {
   /** `schema.table` of the row that was changed. */
   readonly table: string;
@@ -13,8 +13,8 @@ interface UnknownTenant {
 }
 
 /**
- * Counts changes whose entries have no tenant because the row that has it is not known, and logs them at most
- * once a minute: no reader of one tenant sees these entries, so somebody has to be told.
+ * Counts changes whose entries have no tenant because the row that has it is unknown, and logs them at most
+ * once a minute. Readers of one tenant do not see these entries, so an operator must know of them.
  */
 export class UnknownTenants {
   readonly #said: OnceAMinute;
@@ -25,17 +25,17 @@ export class UnknownTenants {
       const { table, commitLsn, xid } = this.#last!;
       log.warn(
         { entries, table, commitLsn: formatLsn(commitLsn), xid: String(xid >>> 0) },
-        'Entries have no tenant: the rows that have it are not known, so readers of one tenant do not see them. This is the last one.',
+        'Entries have no tenant, because the rows that have it are unknown. Readers of one tenant do not see these entries. The fields describe the last one.',
       );
     });
   }
 
-  /** So far. */
+  /** Number of changes so far. */
   get count(): number {
     return this.#said.count;
   }
 
-  /** Counts a change, unless it was counted before: the stream is read again from the checkpoint. */
+  /** Counts a change, unless it was counted before. The stream may be read again from the checkpoint. */
   add(change: UnknownTenant): void {
     const last = this.#last;
     if (

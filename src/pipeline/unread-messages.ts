@@ -4,7 +4,7 @@ import { isBehind, type MessagePlace } from './message-place.js';
 import { OnceAMinute } from './once-a-minute.js';
 import type { Unread } from './statement.js';
 
-/** A logical message that should say who made changes and was not understood, or not signed. */
+/** A logical message that should state who made changes, but was not understood or not signed. */
 export interface UnreadMessage extends MessagePlace {
   readonly xid: number;
   readonly prefix: string;
@@ -12,8 +12,8 @@ export interface UnreadMessage extends MessagePlace {
 }
 
 /**
- * Counts messages that were not understood or not signed, and logs them at most once a minute: how many since
- * the last time, and the last of them.
+ * Counts messages that were not understood or not signed, and logs them at most once a minute: their number
+ * since the last time, and the last of them.
  */
 export class UnreadMessages {
   readonly #said: OnceAMinute;
@@ -24,17 +24,17 @@ export class UnreadMessages {
       const { lsn, xid, prefix, reason } = this.#last!;
       log.warn(
         { messages, lsn: formatLsn(lsn), xid: String(xid >>> 0), prefix, reason },
-        'Logical messages were not understood, or not signed: they name nobody. This is the last one.',
+        'Logical messages were not understood or not signed, so they name no modifier. The fields describe the last one.',
       );
     });
   }
 
-  /** So far. */
+  /** Number of messages so far. */
   get count(): number {
     return this.#said.count;
   }
 
-  /** Counts a message, unless it was counted before: the stream is read again from the checkpoint. */
+  /** Counts a message, unless it was counted before. The stream may be read again from the checkpoint. */
   add(message: UnreadMessage): void {
     if (!isBehind(message, this.#last)) return;
     this.#last = message;

@@ -12,8 +12,8 @@ import { labelOfWay } from './typed-labels.js';
 type Parts = Pick<RelationVersionColumn, 'array' | 'bits' | 'members'>;
 
 /**
- * What the version of a table says of the parts of its values, by column index: bits, elements and members
- * that have words. Readers know the rest by the type (trail/read/value-parts.ts).
+ * Returns what a table version has for the parts of values, by column index: bits, elements and members with
+ * labels. Readers know the rest from the type (trail/read/value-parts.ts).
  */
 export function planParts(options: {
   readonly config: TrackingConfig;
@@ -44,7 +44,7 @@ function bitsOf(
   return { width, words: Object.fromEntries(named) };
 }
 
-/** Members with words, by column. A column that is called so itself comes before a member. */
+/** Returns members with labels, by column. A name that is a column's own name does not mean a member. */
 function membersOf({
   config,
   rule,

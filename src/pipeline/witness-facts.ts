@@ -2,30 +2,33 @@ import type { OtherModifier } from './other-modifier.js';
 import type { Person } from './people.js';
 import { rowSpeakers } from './row-speakers.js';
 
-/** Somebody whom a witness names. One for each person of a transaction. */
+/** A person that a witness names. There is one for each person of a transaction. */
 export interface Speaker {
   /** Index of the table of modifiers. */
   readonly table: number;
-  /** As the witness has it: never stored, where the column is redacted. */
+  /** The key as the witness has it. It is never stored if its column is redacted. */
   readonly key: string;
-  /** As of the witness. */
+  /** The person at the time of the witness. */
   readonly person: Person;
-  /** The same where another counts. */
+  /** The same person, for entries with another modifier. */
   readonly other: OtherModifier;
 }
 
-/** What the witnesses of a transaction say of one change. */
+/** What the witnesses of a transaction state about one change. */
 export interface Testimony {
   readonly speaker: Speaker;
-  /** They are about its row. Else it is what all witnesses agree on, and says less than the row itself. */
+  /**
+   * Whether they are about the changed row. Otherwise the speaker is the one on whom all witnesses agree,
+   * which counts less than the row itself.
+   */
   readonly isOfRow: boolean;
 }
 
-/** The witnesses of one row, and where its changes stand among them. */
+/** The witnesses of one row, and the places of its changes among them. */
 class WitnessesOfRow {
   readonly #places: number[] = [];
   readonly #said: (Speaker | null)[] = [];
-  /** By number of witnesses before: whether the row changed there. */
+  /** By the number of witnesses before: whether the row changed there. */
   readonly #changed: boolean[] = [false];
   #speakers: readonly (Speaker | null)[] | null = null;
 
@@ -35,14 +38,15 @@ class WitnessesOfRow {
     this.#changed.push(false);
   }
 
-  /** The row has changed at this place. */
+  /** Notes that the row has changed at this place. */
   changedAt(place: number): void {
     this.#changed[this.#before(place)] = true;
   }
 
   /**
-   * Whom they name for the change at this place. All changes of the row are known by the first call, but for
-   * those before the first witness, of which the first one that is asked for tells.
+   * Returns the person that they name for the change at this place. At the first call, all changes of the row
+   * are known except those before the first witness. If there are any, the first call is for one of them, and
+   * notes it.
    */
   speakerAt(place: number): Speaker | null {
     if (this.#speakers === null) {
@@ -52,7 +56,7 @@ class WitnessesOfRow {
     return this.#speakers[this.#before(place)]!;
   }
 
-  /** How many witnesses stand before a place. Places ascend, and there may be thousands of one row. */
+  /** Returns the number of witnesses before a place. Places ascend, and one row may have thousands. */
   #before(place: number): number {
     let low = 0;
     let high = this.#places.length;
@@ -66,36 +70,40 @@ class WitnessesOfRow {
 }
 
 /**
- * As many witnesses of a transaction are kept with their rows. Where there are more, only what all of them
- * agree on counts: whoever writes a million that disagree takes names away, and no memory.
+ * Most witnesses of a transaction that are kept with their rows. If there are more, only what all of them
+ * agree on counts. A million witnesses that disagree then remove names, but take no memory.
  */
 const MAX_WITNESSES = 20_000;
 
-/** What the witnesses of one transaction say (DECISIONS 86). */
+/** What the witnesses of one transaction state (DECISIONS 86). */
 export class TransactionWitnesses {
-  /** Null: no row is named any more. */
+  /** Witnesses by row. Null: there are too many, so they are not kept. */
   #rows: Map<string, WitnessesOfRow> | null = new Map();
-  /** By person. */
+  /** Speakers by person. */
   readonly #speakers = new Map<string, Speaker>();
   #count = 0;
-  /** Whom all name that name somebody; null: nobody, or they disagree. */
+  /** The first person that a witness names. Null: none names anybody. */
   #agreed: Speaker | null = null;
   #disagree = false;
-  /** Some of them name nobody, or somebody who is not known. */
+  /** Whether some witnesses name nobody, or an unknown person. */
   #someNobody = false;
 
-  /** One that names somebody whom the rules do not know. */
+  /** Adds a witness that names a person whom the rules do not know. */
   addUnknown(place: number, rows: readonly string[]): void {
     this.#disagree = true;
     this.#add(place, rows, null);
   }
 
-  /** One that names nobody. */
+  /** Adds a witness that names nobody. */
   addNobody(place: number, rows: readonly string[]): void {
     this.#add(place, rows, null);
   }
 
-  /** @param make called for a person who was not named before */
+  /**
+   * Adds a witness that names a person.
+   *
+   * @param make called for a person who was not named before
+   */
   addSpeaker(place: number, rows: readonly string[], person: string, make: () => Speaker): void {
     const first = this.#agreed;
     if (this.#rows === null) {
@@ -109,23 +117,25 @@ export class TransactionWitnesses {
     this.#add(place, rows, speaker);
   }
 
-  /** A row, under any of its names, has changed. */
+  /** Notes that a row, under any of its names, has changed. */
   changed(place: number, rows: readonly string[]): void {
     for (const row of rows) this.#rows?.get(row)?.changedAt(place);
   }
 
-  /** Nothing is known but what all of them agree on, and one that is not seen could disagree. */
+  /**
+   * Notes that witnesses may be missing. A missing one could disagree, so only witnesses about a row count.
+   */
   isIncomplete(): void {
     this.#disagree = true;
   }
 
-  /** Whether they name anybody. */
+  /** Whether the witnesses name anybody. */
   get nameSomebody(): boolean {
     if (this.#rows === null && this.#someNobody) return false;
     return this.#agreed !== null && (this.#rows !== null || !this.#disagree);
   }
 
-  /** What they say of a change of a row, under any of its names; null: nothing. */
+  /** Returns what they state about a change of a row, under any of its names. Null: nothing. */
   testimonyFor(place: number, rows: readonly string[]): Testimony | null {
     if (!this.nameSomebody) return null;
     const own = rows.flatMap((row) => this.#rows?.get(row) ?? []);
@@ -152,5 +162,5 @@ export class TransactionWitnesses {
   }
 }
 
-/** Tells people apart, whatever the names of keys are. */
+/** Returns a text that identifies a person, whatever is in the key. */
 export const personOf = (table: number, key: string): string => `${table}:${key}`;

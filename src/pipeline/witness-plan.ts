@@ -15,22 +15,22 @@ export interface WitnessPlan {
 export interface CompiledWitness {
   /** -1: the relation has no such column. */
   readonly modifier: number;
-  /** What stands before the key in it; empty: nothing does. */
+  /** Text before the key in the column. Empty: there is none. */
   readonly prefix: string;
   readonly redactor: Redactor | null;
   readonly table: number | TableColumn;
-  /** Null: it is for every row. */
+  /** Null: the rule fits every row. */
   readonly fit: ((change: RowChange) => Fit) | null;
-  /** Null: it names no row. */
+  /** Null: it refers to no row. */
   readonly row: CompiledRow | null;
 }
 
-/** Columns are -1 where the relation does not have them. */
+/** How a witness refers to a row. Columns that the relation lacks are -1. */
 export type CompiledRow =
   | { readonly key: number; readonly table: string }
   | { readonly key: number; readonly type: number; readonly types: ReadonlyMap<string, string> | null };
 
-/** Null: its rows are no witnesses. */
+/** Compiles how rows of an audit table are read. Returns null if its rows are no witnesses. */
 export function planWitness(options: {
   readonly relation: Relation;
   readonly qualifiedName: string;
@@ -65,15 +65,15 @@ const compileRow = ({ key, of }: WitnessedRow, indexOf: (name: string) => number
     ? { key: indexOf(key), table: of.table }
     : { key: indexOf(key), type: indexOf(of.type), types: of.types };
 
-/** Longer keys are those of nobody, and of no row. */
+/** Longest key. A longer key names nobody, and refers to no row. */
 const MAX_KEY_CHARACTERS = 255;
 
-/** Whom a witness names. */
+/** The person that a witness names. */
 export type Named =
   | {
       readonly is: 'somebody';
       readonly table: number;
-      /** Without what stands before it. */
+      /** The key without its prefix. */
       readonly key: string;
       readonly redactor: Redactor | null;
     }
@@ -83,15 +83,15 @@ export type Named =
 const NOBODY: Named = { is: 'nobody' };
 const UNKNOWN: Named = { is: 'unknown' };
 
-/** What a witness says: whom it names, and by which rule. */
+/** What a witness states: the person that it names, and how it refers to a row. */
 export interface Testimony {
   readonly named: Named;
   readonly row: CompiledRow | null;
 }
 
 /**
- * The first rule counts that fits. Where none does, or it is not known whether one does, a row that names
- * somebody names one who is not known.
+ * Reads a witness by the first rule that fits. If none fits, or it is unknown whether one fits, a witness
+ * that names somebody names an unknown person.
  */
 export function testimonyOf({ rules }: WitnessPlan, change: RowChange): Testimony {
   for (const rule of rules) {
@@ -112,13 +112,13 @@ export function testimonyOf({ rules }: WitnessPlan, change: RowChange): Testimon
   return { named: isNamed ? UNKNOWN : NOBODY, row: rules[0]!.row };
 }
 
-/** Null where there is none, or an empty one. */
+/** Returns the key in a column. Null: there is none, or it is empty. */
 function keyIn(row: Tuple, column: number): string | null {
   const key = column < 0 ? null : row.text(column);
   return key === '' ? null : key;
 }
 
-/** Whose row a witness means; null: no row's. */
+/** Returns the row that a witness refers to. Null: none. */
 export function witnessedRow(
   row: CompiledRow | null,
   change: RowChange,

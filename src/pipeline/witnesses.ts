@@ -9,20 +9,20 @@ import type { RowChange } from './row-change.js';
 import { personOf, TransactionWitnesses, type Speaker, type Testimony } from './witness-facts.js';
 import { testimonyOf, witnessedRow, type Named, type WitnessPlan } from './witness-plan.js';
 
-/** An entry of the running transaction, as it may have to be attributed anew. */
+/** An entry of the running transaction that may have to be attributed again. */
 export interface Written {
   readonly place: number;
-  /** Names of the row; a row without any is named by no witness. */
+  /** Names of the row. No witness can refer to a row without names. */
   readonly rows: readonly string[];
-  /** It is itself a witness. */
+  /** Whether the row itself is a witness. */
   readonly isWitness: boolean;
   readonly testimony: Testimony | null;
   /**
-   * Whom the message means that speaks for the change; null: it was not understood; undefined: none names
-   * anybody.
+   * The person that the message for this change means. Null: it was not understood. Undefined: no message
+   * names anybody.
    */
   said: MeantByMessage | null | undefined;
-  /** What the transaction has to say beside the values, and what the change has. */
+  /** What is stored beside the values: `extra` of the transaction, and `beside` of the change. */
   extra: Buffer | null;
   beside: Buffer | null;
   /** As {@link RowChange} has it. */
@@ -30,15 +30,15 @@ export interface Written {
 }
 
 /**
- * More entries than the buffer of rows holds before they leave it: a transaction that has more of them is
- * read again, if there is a witness.
+ * Most entries that are kept. The buffer of rows is sent before it has more. A transaction with more entries
+ * is read again, if there is a witness.
  */
 const MAX_WRITTEN = 20_000;
 
 /**
- * What the audit rows of the application say of the running transaction (DECISIONS 86). Only its end tells:
- * until then changes are attributed without them, and then anew. Where rows have left for the trail by then,
- * the transaction is read again with what they say.
+ * What the application's audit rows state about the running transaction (DECISIONS 86). This is known only at
+ * its end. Until then, changes are attributed without audit rows, and at the end again. If rows were sent to
+ * the trail before, the transaction is read again with what the audit rows state.
  */
 export class Witnesses {
   readonly #attribution: Attribution;
@@ -48,14 +48,14 @@ export class Witnesses {
   readonly #areSent: () => boolean;
   readonly #running: { readonly commitLsn: Lsn };
   #said: TransactionWitnesses | null = null;
-  /** It is the second reading: what they say is known. */
+  /** Whether this is the second reading, in which it is known what they state. */
   #isKnown = false;
-  /** Of the change at hand, among changes and witnesses. */
+  /** Place of the current change among changes and witnesses. */
   #place = 0;
   #rows: readonly string[] = NO_ROWS;
   #isWitness = false;
   #testimony: Testimony | null = null;
-  /** Null: rows of the transaction have left, or are too many. */
+  /** Entries of the transaction. Null: there are too many. */
   #written: Written[] | null = [];
   /** Changes that made no entry. */
   #unwritten: { readonly place: number; readonly rows: readonly string[] }[] = [];
@@ -65,9 +65,9 @@ export class Witnesses {
     readonly lateAttributions: LateAttributions;
     /** Digest of the configuration. */
     readonly configuration: string;
-    /** Tables of the source by the types of frameworks, as far as they are known. */
+    /** Returns tables of the source by the types of frameworks, as far as they are known. */
     readonly rowTypes: () => RowTypes;
-    /** Whether the source sends every witness there is. */
+    /** Returns whether the source sends all witnesses. */
     readonly areSent: () => boolean;
     readonly running: { readonly commitLsn: Lsn };
   }) {
@@ -79,12 +79,12 @@ export class Witnesses {
     this.#running = options.running;
   }
 
-  /** What witnesses say of the change at hand, as far as that is known already; null: nothing. */
+  /** What witnesses state about the current change, as far as already known. Null: nothing. */
   get testimony(): Testimony | null {
     return this.#testimony;
   }
 
-  /** Another transaction has begun. */
+  /** Begins another transaction. */
   begin(): void {
     const late = this.#late.witnessesOf(this.#running.commitLsn);
     this.#isKnown = late !== null && late.configuration === this.#configuration;
@@ -95,20 +95,20 @@ export class Witnesses {
     this.#unwritten.length = 0;
   }
 
-  /** The next change of the transaction has come, of a table that is tracked or whose rows are witnesses. */
+  /** Handles the next change of the transaction. Its table is tracked, or its rows are witnesses. */
   next(plan: RelationPlan, change: RowChange, isInsert: boolean): void {
     this.#place++;
     this.#isWitness = isInsert && plan.witness !== null;
     this.#rows = rowsOf(plan, change);
     this.#testimony = null;
-    // A witness that is tracked is named by itself.
+    // A tracked witness is attributed by what it states itself.
     if (this.#isWitness) this.#testimony = this.#hear(plan, change);
     else if (this.#isKnown) this.#testimony = this.#said!.testimonyFor(this.#place, this.#rows);
     else this.#said?.changed(this.#place, this.#rows);
   }
 
   /**
-   * The change at hand has become an entry.
+   * Notes that the current change has become an entry.
    *
    * @param said as in {@link Written}
    */
@@ -130,19 +130,19 @@ export class Witnesses {
     });
   }
 
-  /** The change at hand has made no entry. */
+  /** Notes that the current change has made no entry. */
   passed(): void {
     if (this.#isKnown || this.#rows.length === 0) return;
     if (this.#unwritten.length >= MAX_WRITTEN) this.#written = null;
     else this.#unwritten.push({ place: this.#place, rows: this.#rows });
   }
 
-  /** Entries of the running transaction so far, in their order; null: it is not known which they are. */
+  /** Entries of the running transaction so far, in their order. Null: they are not kept. */
   get written(): readonly Written[] | null {
     return this.#isKnown ? null : this.#written;
   }
 
-  /** At the end of the transaction: whether they name anybody, which is not said yet. */
+  /** Returns, at the end of the transaction, whether witnesses name anybody who was not known before. */
   conclude(): boolean {
     const said = this.#said;
     if (this.#isKnown || said === null) return false;
@@ -152,12 +152,15 @@ export class Witnesses {
     return true;
   }
 
-  /** What they say of an entry; only after {@link conclude}. */
+  /** Returns what witnesses state about an entry. Call it after {@link conclude}. */
   testimonyFor({ place, rows, isWitness, testimony }: Written): Testimony | null {
     return isWitness ? testimony : this.#said!.testimonyFor(place, rows);
   }
 
-  /** Rows have left without what they say: the transaction is to be read again, with it from the start. */
+  /**
+   * Keeps what the witnesses state for a second reading of the transaction. Called if rows were sent to the
+   * trail without it.
+   */
   readAgain(): void {
     this.#late.keepWitnesses(this.#running.commitLsn, {
       witnesses: this.#said!,
@@ -165,7 +168,7 @@ export class Witnesses {
     });
   }
 
-  /** Keeps what the new witness says, and gives what it says of itself, where its table is tracked. */
+  /** Keeps what a new witness states. Returns what it states about its own row, if its table is tracked. */
   #hear({ witness, tracked }: RelationPlan, change: RowChange): Testimony | null {
     const plan = witness!;
     const { named, row } = testimonyOf(plan, change);
@@ -184,7 +187,7 @@ export class Witnesses {
     if (row === null) return NO_ROWS;
     if ('table' in row) return [rowOf(row.table, row.key)];
     const table = this.#rowTypes().tableOf(row.type, plan.schema);
-    // A type without a table of its own may be one of several in a table, which has them in a column.
+    // A type without a table of its own may share a table that has a column for the type.
     return [table === null ? rowOfType(row.type, row.key) : rowOf(table, row.key)];
   }
 
@@ -197,7 +200,7 @@ export class Witnesses {
 
 const NO_ROWS: readonly string[] = [];
 
-/** Names of the row of a change by which a witness may mean it. */
+/** Returns the names by which a witness may refer to the row of a change. */
 function rowsOf({ tracked, qualifiedName }: RelationPlan, change: RowChange): readonly string[] {
   if (tracked === null || tracked.rowKey < 0 || change.row === null) return NO_ROWS;
   const key = sentIn(tracked.rowKey, change.row, change.previous)?.text(tracked.rowKey) ?? null;

@@ -352,7 +352,7 @@ describe('what the event triggers report', () => {
           .filter((text) => !text.includes('gap') && !text.includes('may have been')),
       ).toEqual([
         'u 1',
-        `public.items: rows rewritten by ALTER TABLE, ${by}: what they hold since was not sent`,
+        `public.items: rows rewritten by ALTER TABLE, ${by}: their new values were not sent`,
         `public.items: ALTER TABLE, ${by}`,
         'u 1',
       ]);
@@ -428,7 +428,7 @@ describe('what the event triggers report', () => {
       `public.items: ALTER TABLE, ${by}: dropped x, note`,
       `public.items: ALTER TABLE, ${by}`,
       `public.items: ALTER TYPE, ${by}`,
-      `public.events: rows rewritten by ALTER TABLE, ${by}: what they hold since was not sent`,
+      `public.events: rows rewritten by ALTER TABLE, ${by}: their new values were not sent`,
       `public.events: ALTER TABLE, ${by}`,
       't null',
       `public.items: DROP TABLE, ${by}`,
@@ -526,7 +526,7 @@ describe('what the event triggers report', () => {
     const after = told(await g.caughtUp()).slice(before);
     expect([after.length, after.at(-2), after.at(-1)]).toEqual([
       1_002,
-      'source: more than 1000 commands are reported by this transaction: the rest is not told',
+      'source: more than 1000 commands are reported by this transaction, and only the first 1000 are shown',
       'i 3',
     ]);
     await using without = await captureGround({
