@@ -378,7 +378,7 @@ test('a gap of a table that the YAML no longer names ends', async () => {
     'gap_closed public.parts SOURCE_PUBLICATION_INCOMPLETE',
     2 * DETECTION_LIMIT_MS,
   );
-  expect(closed.entityName).toBe('The table is tracked no more');
+  expect(closed.entityName).toBe('The table is no longer tracked');
 });
 
 test.each([
@@ -419,7 +419,7 @@ test.each([
     'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE',
     2 * DETECTION_LIMIT_MS,
   );
-  expect(closed.entityName).toBe('The table is gone');
+  expect(closed.entityName).toBe('The table no longer exists');
   // What takes its name is another table.
   await g.source.query('create table items (id int primary key, name text)');
   await until(
