@@ -16,7 +16,8 @@ const VERSIONS_PER_STATEMENT = 1_000;
  * before it is left out. This is common: for a table that is only a lookup table, updates arrive without the
  * previous row, and most of them change no name.
  *
- * The SQL functions that store names refuse to change a name of a stored entry (sql/trail/0038_guarded.sql).
+ * The SQL functions that store names refuse to change the names of stored entries
+ * (sql/trail/0038_guarded.sql).
  */
 export function storeVersions(versions: readonly Version[]): string[] {
   const statements: string[] = [];
