@@ -14,13 +14,13 @@
  * share posting lists (posting-lists.ts). The place of an entry is its number in the chunk. A block is four
  * chunks that share one summary (`trail.block`). In SQL, days, blocks and chunks are int4, and ids are int8.
  */
-/** Bits of an entry's number in its day. */
+/** Number of bits of an entry's number in its day. */
 const NUMBER_BITS = 32;
 const CHUNK_BITS = 14;
 const BLOCK_BITS = 16;
-/** Entries of a full chunk. The last chunk of a day may be shorter. */
+/** Number of entries in a full chunk. The last chunk of a day may be shorter. */
 export const CHUNK_ENTRIES = 1 << CHUNK_BITS;
-/** Chunks of a full block. */
+/** Number of chunks in a full block. */
 export const BLOCK_CHUNKS = 1 << (BLOCK_BITS - CHUNK_BITS);
 /** Number of ids in a day. */
 const DAY_ENTRIES = 2 ** NUMBER_BITS;
@@ -35,7 +35,7 @@ const CHUNK_NUMBER_BITS = 31;
 export const MAX_ENTRY_ID = (1n << BigInt(CHUNK_NUMBER_BITS + CHUNK_BITS)) - 1n;
 
 const DAY_MS = 86_400_000;
-/** Midnight at which day 0 begins; `trail.today` in SQL. */
+/** Midnight at the start of day 0. `trail.today` uses the same time in SQL. */
 const FIRST_DAY_MS = Date.UTC(2026, 0, 1);
 
 const NUMBER_BITS_64 = BigInt(NUMBER_BITS);
@@ -76,10 +76,10 @@ export const placeOf = (number: number): number => number & (CHUNK_ENTRIES - 1);
 /** Returns the block of a chunk. */
 export const blockOfChunk = (chunk: number): number => chunk >> CHUNK_OF_BLOCK_BITS;
 
-/** Returns the least id that an entry of a day may have. */
+/** Returns the lowest possible id of an entry in a day. */
 export const firstIdOfDay = (day: number): bigint => BigInt(day) << NUMBER_BITS_64;
 
-/** Returns the least id that an entry of a chunk may have. */
+/** Returns the lowest possible id of an entry in a chunk. */
 export const firstIdOfChunk = (chunk: number): bigint => BigInt(chunk) << CHUNK_BITS_64;
 
 /**
@@ -92,7 +92,7 @@ export const ID_SQL = {
   blockOfChunk: (chunk: string) => `(${chunk} >> ${CHUNK_OF_BLOCK_BITS})`,
   firstIdOfDay: (day: string) => `(${day}::int8 << ${NUMBER_BITS})`,
   firstIdOfChunk: (chunk: string) => `(${chunk}::int8 << ${CHUNK_BITS})`,
-  /** One more than the last id. */
+  /** One more than the last id of a chunk. */
   endOfChunk: (chunk: string) => `((${chunk}::int8 + 1) << ${CHUNK_BITS})`,
   firstIdOfBlock: (block: string) => `(${block}::int8 << ${BLOCK_BITS})`,
   /** Midnight in UTC at the start of a day. */

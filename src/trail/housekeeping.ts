@@ -27,7 +27,10 @@ export interface Housekeeping {
 
 const INTERVAL_MS = 5_000;
 const HOUR_MS = 3_600_000;
-/** Delay after a failed task: soon enough to create tomorrow's partition, too seldom to fill a log. */
+/**
+ * Delay after a failed task. It is short enough to create tomorrow's partition in time, and long enough not
+ * to fill the log.
+ */
 const RETRY_MS = 60_000;
 /**
  * Number of blocks that one round summarizes. A block has 65,536 entries and takes about 130 ms, so a round
@@ -95,7 +98,7 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
           { task: task.name, code: codeOf(error), reason: reasonOf(error) },
           'housekeeping failed; it tries again in a minute',
         );
-        // The state of the connection is unknown, so the next round begins with a new one.
+        // The state of this connection is unknown, so the next round opens a new one.
         await client!.end().catch(() => undefined);
         client = undefined;
         break;

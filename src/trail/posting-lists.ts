@@ -24,7 +24,7 @@ export const BITMAP_BYTES = CHUNK_ENTRIES / 8;
 /** Number of places from which on a bitmap is not larger than a list of the places. */
 export const FEWEST_IN_BITMAP = BITMAP_BYTES / 2;
 
-/** Dimensions that have lists, with their letters in `trail.posting`. */
+/** Dimensions with posting lists, and their letters in `trail.posting`. */
 export const POSTING_DIMENSIONS = {
   modifiers: 'm',
   entityTypes: 't',
@@ -74,7 +74,7 @@ export class Places {
     return this.#count;
   }
 
-  /** Adds the places of some keys from the lists in rows of `trail.posting`. */
+  /** Adds the places in the lists of some keys. `lists` comes from rows of `trail.posting`. */
   addLists(lists: Buffer, keys: ReadonlySet<number>): void {
     forEachList(lists, (key, count, at) => {
       if (!keys.has(key)) return;
@@ -173,7 +173,7 @@ function forEachList(lists: Buffer, visit: (key: number, count: number, at: numb
   }
 }
 
-/** Counts the bits that are set in 32 bits. */
+/** Counts the set bits of a 32-bit number. */
 function bitsOf(int32: number): number {
   const pairs = int32 - ((int32 >>> 1) & 0x55555555);
   const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);

@@ -5,7 +5,7 @@ import { Parameters } from './parameters.js';
 import { idsOfDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
-/** Narrows a range to the ids that entries have. */
+/** Narrows a range to the ids of stored entries. */
 export const storedIds = ({ firstId, head }: Snapshot, range: IdRange): IdRange =>
   narrowed(range, { above: firstId, below: BigInt(head?.nextId ?? 0) });
 

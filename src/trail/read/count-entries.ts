@@ -32,7 +32,7 @@ export async function countRange(
   return countInTurn(snapshot, { entries, parameters, dimensions, filter, clock: options.clock });
 }
 
-/** Counts the entries of a filter among some ids, day by day. */
+/** Counts the entries among some ids that match a filter, day by day. */
 export async function countIds(
   snapshot: Snapshot,
   options: { readonly counting: Counting; readonly clock: DayClock; readonly ids: readonly number[] },

@@ -20,7 +20,7 @@ const ROWS_PER_ENTRY = 6;
 /** Additional time that a dimension takes in a chunk, as a number of entries that could be read instead. */
 const ENTRIES_PER_DIMENSION = 6;
 
-/** The answer of posting lists for some chunks. */
+/** Result of posting lists for some chunks. */
 export interface Listed {
   readonly counts: DimensionCounts;
   /**
@@ -31,9 +31,9 @@ export interface Listed {
 
 /**
  * Counts the entries of a filter in complete chunks by comparing its candidates with the lists of each
- * dimension. It reads no entries, and yields the counts of some chunks at a time. Three kinds of chunks are
- * left to the caller: those that do not lie entirely in the range, those with so few candidates that reading
- * them is quicker, and all chunks if lists do not know the filter exactly.
+ * dimension. It reads no entries, and yields the counts of some chunks at a time. It leaves a chunk to the
+ * caller if the chunk does not lie entirely in the range, or if it has so few candidates that reading them is
+ * quicker. If lists do not know the filter exactly, it leaves all chunks.
  */
 export async function* countInLists(
   snapshot: Snapshot,

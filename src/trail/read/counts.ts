@@ -1,7 +1,7 @@
 import type { Dimension } from './dimensions.js';
 import type { StoredFilter } from './filter.js';
 
-/** What to count: the entries of a filter, by their values in some dimensions. */
+/** Request to count the entries of a filter by their values in some dimensions. */
 export interface Counting {
   readonly filter: StoredFilter;
   readonly dimensions: readonly Dimension[];

@@ -1,7 +1,7 @@
 import type { TrailCoverage } from './entry.js';
 import type { TimeRange } from './range.js';
 
-/** A part of a range that the trail does not cover. */
+/** Part of a range that the trail does not cover. */
 export interface MissingPart extends TimeRange {
   /**
    * `before`: recording had not begun. `dropped`: removed by the retention. `after`: later than the time up

@@ -70,7 +70,7 @@ export async function decodeRows(
   return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
-/** What decoding a batch of rows needs. */
+/** Context for decoding a batch of rows. */
 export interface Batch {
   readonly dictionaries: ReaderDictionaries;
   readonly scope: Scope;
@@ -288,9 +288,9 @@ function wordOf(stored: string, shown: string, words: StoredColumn['values']): s
 }
 
 /**
- * Returns the value with its label. It is built member by member: garbage from copies by `...` with an added
- * member would live until the next full garbage collection, and a page has hundreds of values (DECISIONS
- * 103).
+ * Returns the value with its label. It is built member by member, because a page has hundreds of values.
+ * Garbage from copies by `...` with an added member would live until the next full garbage collection
+ * (DECISIONS 103).
  */
 export const labelled = ({ kind, text, isInstant, isList }: Value, label: string): Value =>
   isInstant !== undefined

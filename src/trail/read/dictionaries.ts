@@ -14,7 +14,7 @@ export interface StoredModifier {
   readonly name: string;
   /** Null: unattributed. */
   readonly kind: Kind | null;
-  /** In whose name the modifier acted; null: in their own. */
+  /** Person in whose name the modifier acted; null: the modifier acted in their own name. */
   readonly actingAs: ActedAs | null;
 }
 
@@ -29,7 +29,7 @@ export interface StoredColumn {
   readonly name: string;
   /** OID of the type. */
   readonly type: number;
-  /** Labels of stored values. */
+  /** Labels by stored value. */
   readonly values?: Readonly<Record<string, string>>;
   /** `table_name` in `trail.lookup`: its names are the labels of the values, or of an array's elements. */
   readonly label?: string;
@@ -306,7 +306,7 @@ function* withoutZero(ids: Iterable<number>): Generator<number, void, undefined>
   for (const id of ids) if (id !== 0) yield id;
 }
 
-/** A dictionary whose rows are an id and a name. */
+/** A dictionary of rows with an id and a name. */
 class NameDictionary {
   readonly #names = new Map<number, string>();
   readonly #ids = new Map<string, number>();

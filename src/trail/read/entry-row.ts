@@ -59,10 +59,10 @@ export const MAX_WALK_BYTES = 16 * 1024 * 1024;
 /** Entries that a walk examines: all ids of a range, or a list of ids in the order of the walk. */
 export type Stretch = IdRange | { readonly ids: readonly number[] };
 
-/** What one statement reads. */
+/** Part of a stretch that one statement reads. */
 export interface Part {
   readonly stretch: Stretch;
-  /** First of the days that the statement's plan knows. */
+  /** First day that the statement's plan covers. */
   readonly firstDay: number;
   readonly days: number;
 }

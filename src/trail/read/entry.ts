@@ -160,7 +160,7 @@ export interface EntryFilter {
   readonly actions?: readonly string[];
   readonly entityTypes?: readonly string[];
   readonly rungs?: readonly Rung[];
-  /** Entity id, exactly. */
+  /** Exact entity id. */
   readonly entity?: string;
   readonly tenant?: string;
   /** The only tenant that the reader sees; all tenants by default. */
@@ -208,11 +208,8 @@ export interface EntryPage {
   readonly coverage: TrailCoverage;
 }
 
-/**
- * What the trail covers, according to the trail. Capture knows the end more exactly:
- * admin/routes/coverage.ts.
- */
+/** Coverage according to the trail. Capture knows its end more exactly (admin/routes/coverage.ts). */
 export type TrailCoverage = Answer<'EntryPage'>['coverage'];
 
-/** How far the trail currently reaches. */
+/** Current end of the trail. */
 export type TrailHead = NonNullable<Answer<'Status'>['trail']>;

@@ -208,7 +208,7 @@ async function matchingIds(
   return marks;
 }
 
-/** Returns a function that tells whether a counted entry has a given dictionary row. */
+/** Returns a predicate: whether a counted entry has a given dictionary row. */
 function countedRows(counts: Counts, persons: Persons | undefined): (row: number) => boolean {
   if (persons === undefined) return (row) => counts.get(row) > 0;
   const rows = new Set<number>();

@@ -8,11 +8,11 @@ export interface ChunkLists {
   readonly lists: Buffer;
 }
 
-/** Which rows of `trail.posting` to read. */
+/** Rows of `trail.posting` to read. */
 export interface WantedRows {
   readonly dimension: PostingDimension;
   readonly buckets: readonly number[];
-  /** In any order. */
+  /** Numbers of chunks, in any order. */
   readonly chunks: readonly number[];
 }
 
@@ -27,7 +27,7 @@ const ROWS_TOGETHER = 4_096;
  */
 const CHUNKS_TOGETHER = 16;
 
-/** Reads rows in portions. */
+/** Reads rows of `trail.posting` in portions. */
 export const readLists = (snapshot: Snapshot, wanted: WantedRows): AsyncGenerator<readonly ChunkLists[]> =>
   read(snapshot, {
     wanted,

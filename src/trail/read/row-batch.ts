@@ -140,7 +140,7 @@ export class StoredRows implements RowBatch {
       if (micros > last) last = micros;
     }
     const near = first === Infinity ? [] : [instantText(first), instantText(last)];
-    // Instants of one form compare as text.
+    // Instants of the same format can be compared as text.
     const times = [...near, ...this.#farTimes.values()].sort();
     return {
       firstLsn: lsn(rows.count - 1),

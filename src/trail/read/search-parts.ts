@@ -64,7 +64,7 @@ function elementTests(values: readonly string[]): PartTest[] {
   return [{ is: 'elements', quoted, plain: printed.filter((element) => !quoted.includes(element)) }];
 }
 
-/** The YAML may name a boolean by its word. */
+/** Returns the stored text of a boolean, which the YAML may write as `true` or `false`. */
 const booleanText = (value: string): readonly string[] =>
   value === 'true' ? ['t'] : value === 'false' ? ['f'] : [];
 

@@ -190,7 +190,7 @@ function shownParts(
   return [...found.values()];
 }
 
-/** The YAML may name a boolean by its word. */
+/** Returns the stored text of a value. The YAML may write a boolean as `true` or `false`. */
 const storedText = (type: number, value: string): string =>
   type === BOOLEAN && (value === 'true' || value === 'false') ? value[0]! : escaped(value);
 

@@ -23,7 +23,7 @@ export interface Snapshot {
   /** End of the trail; undefined before the trail has begun. */
   readonly head: TrailHead | undefined;
   readonly coverage: TrailCoverage;
-  /** The least id that an entry may have. */
+  /** Lowest possible id of an entry. */
   readonly firstId: bigint;
   /**
    * First id after the last complete chunk. Complete chunks have lists and a summary. From this id on, all
@@ -57,7 +57,7 @@ const FRESH = `set local jit = off; set local max_parallel_workers_per_gather = 
 const KEPT = `${FRESH} set local plan_cache_mode = force_generic_plan;`;
 
 /**
- * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT when a statement takes
+ * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT if a statement takes
  * longer than `timeoutMs`.
  */
 export async function withSnapshot<T>(

@@ -118,7 +118,7 @@ export class StoredFields<Notes> {
     return this.#batch.rows.idNumber;
   }
 
-  /** The field as it is stored. */
+  /** The stored text of the current field. */
   get text(): string {
     return this.#bytes.toString('utf8', this.start, this.end);
   }

@@ -129,7 +129,7 @@ function elementsOf({ values, label }: StoredColumn, text: string): readonly Val
   }));
 }
 
-/** The YAML may name a boolean by its word. */
+/** Returns the word for a boolean element, which the YAML may write as `true` or `false`. */
 const booleanWord = (values: StoredColumn['values'], element: string): string | null =>
   element === 't' ? wordIn(values, 'true') : element === 'f' ? wordIn(values, 'false') : null;
 

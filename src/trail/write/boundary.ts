@@ -37,7 +37,7 @@ export class Boundary {
     this.#end.writeBigInt64BE(0n, 8);
   }
 
-  /** Notes that everything up to the boundary was sent. */
+  /** Must be called after everything up to the boundary was sent. */
   sent(): void {
     this.bytes = 0;
     this.entries = 0;

@@ -31,7 +31,7 @@ export interface Checkpoint {
   readonly endLsn: Lsn;
   readonly nextId: bigint;
   readonly entries: bigint;
-  /** Commit time of the last stored transaction, microseconds since 2000-01-01; null: there is none. */
+  /** Commit time of the last stored transaction in microseconds since 2000-01-01; null: there is none. */
   readonly lastCommittedAt: bigint | null;
 }
 
@@ -98,7 +98,7 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
   };
 }
 
-/** A name as of the beginning of a trail. */
+/** A name that holds at the beginning of a trail. */
 export interface StartName {
   readonly table: string;
   readonly key: string;

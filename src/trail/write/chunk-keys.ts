@@ -68,7 +68,7 @@ export class KeyOrder {
   #pass(count: number, shift: number): void {
     const counts = this.#counts.fill(0);
     for (let index = 0; index < count; index++) counts[(this.#digits[index]! >>> shift) & (DIGITS - 1)]!++;
-    // Most dictionaries are small, so all keys have the same digit here.
+    // Skipped if all keys have the same digit, which is common because most dictionaries are small.
     if (counts[(this.#digits[0]! >>> shift) & (DIGITS - 1)] === count) return;
     for (let digit = 0, sum = 0; digit < DIGITS; digit++) {
       const of = counts[digit]!;

@@ -6,7 +6,7 @@ import { COPY_DATA } from '../../pg/message-types.js';
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
 
-/** Room at the start of a buffer for the header of its CopyData frame. */
+/** Bytes at the start of a buffer that are reserved for the header of its CopyData frame. */
 export const FRAME_HEADER_BYTES = 5;
 
 /** Turns a buffer into a CopyData frame. The buffer's first bytes must be free for the frame's header. */
@@ -59,7 +59,7 @@ export class CopyRows {
     this.#at = this.#bytes.writeInt32BE(value, this.#at);
   }
 
-  /** Writes an int8, or a value that is stored like one. */
+  /** Writes an int8, or a value with the same binary format. */
   int8(value: bigint): void {
     this.#field(8);
     this.#at = this.#bytes.writeBigInt64BE(value, this.#at);

@@ -244,7 +244,7 @@ interface Clearing {
 }
 
 interface LookupOptions {
-  /** Lookup tables whose names are held in memory. */
+  /** Lookup tables with names that are held in memory. */
   readonly held: ReadonlySet<string>;
   /** Every lookup table, and whether its rows belong to tenants. */
   readonly lookupTables: ReadonlyMap<string, boolean>;

@@ -8,7 +8,7 @@ import { queryTrail } from '../query.js';
 
 /** A stretch of the source's WAL. The trail may lack changes from it. */
 export interface FoundGap {
-  /** What happened. ERROR_CODES has the remedy. */
+  /** Code of the cause. ERROR_CODES has its remedy. */
   readonly code: ErrorCode;
   /** Tables that may lack changes, as `schema.table`; null: every tracked table. */
   readonly tables: readonly string[] | null;
@@ -25,7 +25,8 @@ export interface FoundGap {
 export interface OpenGap extends FoundGap {
   readonly id: number;
   /**
-   * Commit time of the last entry before the gap, as `2026-11-23 20:29:02.027018+00`; null: there is none.
+   * Commit time of the last entry before the gap, such as `2026-11-23 20:29:02.027018+00`; null: there is
+   * none.
    */
   readonly lastEntryAt: string | null;
   /**

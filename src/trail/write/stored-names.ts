@@ -1,7 +1,7 @@
 import { quoteLiteral } from '../../pg/quote.js';
 import type { LookupName } from '../../pipeline/ports.js';
 
-/** A name that waits to be stored: `fromId` is the first entry that sees it. */
+/** A name that waits to be stored. `fromId` is the first entry for which it holds. */
 export interface Version {
   readonly fromId: bigint;
   readonly table: string;

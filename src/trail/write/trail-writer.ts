@@ -33,7 +33,7 @@ export interface TrailWriterOptions {
   /** Client from {@link elect}, which holds the election lock. The writer takes ownership of it. */
   readonly client: pg.Client;
   readonly checkpoint: Checkpoint;
-  /** Lookup tables whose names are held in memory. */
+  /** Lookup tables with names that are held in memory. */
   readonly held: ReadonlySet<string>;
   /** Every lookup table, and whether its rows belong to tenants. */
   readonly lookupTables: ReadonlyMap<string, boolean>;
@@ -344,7 +344,10 @@ export class TrailWriter implements TrailSession {
     );
   }
 
-  /** Entries are numbered within the day on which they are stored; see sql/trail/0001_trail.sql. */
+  /**
+   * Begins a new day if it has changed. Entries are numbered within the day on which they are stored
+   * (sql/trail/0001_trail.sql).
+   */
   #startDayIfNew(): void {
     const today = dayAt(Date.now());
     if (today <= dayOfId(this.rows.nextId)) return;
