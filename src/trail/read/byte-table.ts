@@ -24,7 +24,7 @@ export class ByteTable {
     return this.#slots[this.#slotOf(bytes, { start, end, hash: hashOf(bytes, start, end) })]! - 1;
   }
 
-  /** Gives a stretch of bytes a number, and returns it. */
+  /** Returns the number of a stretch of bytes. If it has none, it gets the next one. */
   add(bytes: Uint8Array, start: number, end: number): number {
     const hash = hashOf(bytes, start, end);
     const slot = this.#slotOf(bytes, { start, end, hash });

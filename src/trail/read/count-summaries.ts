@@ -105,7 +105,7 @@ function rangeConditions(
     to,
     firstId: parameters.add(above.toString(), 'int8'),
     endId: parameters.add(below.toString(), 'int8'),
-    // The first condition follows from the second. It is needed because the index covers it.
+    // The first condition follows from the second, but the index covers only the first.
     inTime: `s.last_committed_at >= ${from} and s.first_committed_at >= ${from} and s.last_committed_at < ${to}`,
   };
 }
