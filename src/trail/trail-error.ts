@@ -20,7 +20,8 @@ const REMEDIES: Readonly<Record<string, string>> = {
     'trail.url leads to a standby or a read-only server. Change it to the URL of the primary.',
   [INSUFFICIENT_PRIVILEGE]:
     'The user of trail.url must own the schema trail and its tables, or be a member of the role that owns them. The server message names the missing right. If the daemon has a login for each role, run commands with the URL of the owner in WALTRAIL_TRAIL_URL.',
-  [DISK_FULL]: 'Free space on the disk of the trail, or shorten trail.retention. Waltrail then continues automatically.',
+  [DISK_FULL]:
+    'Free space on the disk of the trail, or shorten trail.retention. Waltrail then continues automatically.',
 };
 
 /**

@@ -8,13 +8,13 @@ import { FIRST_COLUMN, MARK_NULL, MARK_UNKNOWN, MAX_VALUE_BYTES } from '../pipel
  * character U+0021 + i for column index i of the relation version, or null for all columns in order. A field
  * is PostgreSQL's text of the value with two bytes escaped, or one of the marks:
  *
- *   ESC N   SQL null
- *   ESC U   not sent by the source (unchanged TOAST, or no old row): unknown
- *   ESC X   followed by hexadecimal digits: the value's bytes are not UTF-8
+ *   ESC N   SQL null.
+ *   ESC U   not sent by the source (unchanged TOAST, or no old row): unknown.
+ *   ESC X   followed by hexadecimal digits: the value's bytes are not UTF-8.
  *   ESC L   followed by a length in bytes, a space and a SHA-256 in hexadecimal digits: too large to be
- *           stored (DECISIONS 28)
- *   ESC [   stands for the byte 0x1B inside a value
- *   ESC _   stands for the byte 0x1F inside a value
+ *           stored (DECISIONS 28).
+ *   ESC [   stands for the byte 0x1B inside a value.
+ *   ESC _   stands for the byte 0x1F inside a value.
  */
 export const SEPARATOR = 0x1f;
 export const ESCAPE = 0x1b;
