@@ -140,7 +140,7 @@ function formatInstant(micros: bigint): string {
 
 /**
  * Prints a duration, such as `7 days`, `36 hours` or `90 seconds`. It is rounded down to seconds, and printed
- * in the largest unit that divides it.
+ * in the largest unit that divides it. A longer one that no unit divides is printed as `more than 8 days`.
  */
 function describeDuration(ms: number): string {
   const seconds = Math.floor(ms / 1000);
