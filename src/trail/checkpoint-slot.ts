@@ -5,9 +5,9 @@ import { refuseForeignSchema } from '../pg/own-schema.js';
 import { trailError } from './trail-error.js';
 
 /**
- * Reads the name of the slot on which the trail of a source stands; undefined where no trail of it has begun
- * in this database, or nothing of Waltrail is in it. Only where it is known that the schema is Waltrail's:
- * reading a view executes what its owner wrote.
+ * Reads the name of the replication slot that the trail of a source uses. Returns undefined if the database
+ * has no trail of that source. Call it only if the schema is known to be Waltrail's: reading a view executes
+ * code of the view's owner.
  */
 export async function checkpointSlot(client: pg.ClientBase, source: string): Promise<string | undefined> {
   try {
@@ -22,7 +22,7 @@ export async function checkpointSlot(client: pg.ClientBase, source: string): Pro
   }
 }
 
-/** Whether the tables of a trail are in the database, begun or not. */
+/** Returns whether the database has the tables of a trail, even if no trail has begun. */
 export async function hasTrail(client: pg.ClientBase): Promise<boolean> {
   const { rows } = await client.query<{ made: boolean }>(
     /* sql */ `select pg_catalog.to_regclass('trail.checkpoint') is not null as made`,
@@ -31,8 +31,8 @@ export async function hasTrail(client: pg.ClientBase): Promise<boolean> {
 }
 
 /**
- * {@link checkpointSlot} before anything else was looked at. Throws PG_SCHEMA_FOREIGN where somebody else has
- * made the schema.
+ * Checks that the schema is Waltrail's, then calls {@link checkpointSlot}. Throws PG_SCHEMA_FOREIGN if
+ * another owner created the schema.
  */
 export async function checkedCheckpointSlot(
   client: pg.ClientBase,
@@ -42,7 +42,7 @@ export async function checkedCheckpointSlot(
   return checkpointSlot(client, options.source);
 }
 
-/** {@link checkedCheckpointSlot} over a connection of its own. Throws what connecting throws. */
+/** Calls {@link checkedCheckpointSlot} over a new connection. Also throws the errors of connecting. */
 export const readCheckpointSlot = (options: {
   readonly url: string;
   readonly source: string;

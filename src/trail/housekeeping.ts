@@ -12,8 +12,8 @@ export interface HousekeepingOptions {
   readonly url: string;
   readonly log: Log;
   /**
-   * Whole days that entries are kept after the day on which they were stored, and the access record; null:
-   * forever.
+   * Number of whole days for which entries are kept after the day on which they were stored. It also applies
+   * to the access record. Null: forever.
    */
   readonly retentionDays: () => number | null;
   /** Milliseconds between two rounds; 5 s by default. */
@@ -21,25 +21,28 @@ export interface HousekeepingOptions {
 }
 
 export interface Housekeeping {
-  /** Resolves when the current round is over and its connection closed. */
+  /** Resolves when the current round has ended and its connection is closed. */
   stop(): Promise<void>;
 }
 
 const INTERVAL_MS = 5_000;
 const HOUR_MS = 3_600_000;
-/** Delay after a failed task: soon enough to create tomorrow's partition, too seldom to fill a log. */
+/**
+ * Delay after a failed task. It is short enough to create tomorrow's partition in time, and long enough not
+ * to fill the log.
+ */
 const RETRY_MS = 60_000;
 /**
- * Blocks that are summarized in a round. Each has 65,536 entries and takes about 130 ms, so a round does not
- * hold up the other tasks.
+ * Number of blocks that one round summarizes. A block has 65,536 entries and takes about 130 ms, so a round
+ * does not delay the other tasks.
  */
 const BLOCKS_PER_ROUND = 10;
 
 /**
- * Maintains a trail: every round it summarizes complete blocks, and every hour it creates the partitions of
- * the coming days and drops those past the retention, with the accesses of that age. Any number of processes
- * may run it, because the functions in the database are safe to call at once. An error is logged and the task
- * is tried again; an error never ends the process.
+ * Maintains a trail. Every round summarizes complete blocks. Every hour it creates the partitions of the next
+ * days, and drops partitions and access records that are older than the retention. Several processes may run
+ * it at the same time, because the functions in the database are safe to call concurrently. If a task fails,
+ * the error is logged and the task is tried again; an error never ends the process.
  */
 export function startHousekeeping(options: HousekeepingOptions): Housekeeping {
   const stopping = new AbortController();
@@ -68,12 +71,12 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
     say: (fields) =>
       log.warn(
         { ...fields, remedy: ERROR_CODES.TRAIL_RETENTION_FLOOR.remedy },
-        'The retention is shorter than the floor of the trail, which is kept to instead.',
+        'trail.retention is shorter than the minimum retention of the trail. Waltrail keeps entries for the minimum.',
       ),
     sayOver: () => undefined,
   });
   const unreachable = new LastingProblem({
-    say: (fields) => log.error(fields, 'housekeeping cannot reach the trail and tries again'),
+    say: (fields) => log.error(fields, 'housekeeping cannot reach the trail; it keeps trying'),
     sayOver: (fields) => log.info(fields, 'housekeeping reaches the trail again'),
   });
   let client: pg.Client | undefined;
@@ -93,9 +96,9 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
         task.dueAt = Date.now() + RETRY_MS;
         log.error(
           { task: task.name, code: codeOf(error), reason: reasonOf(error) },
-          'housekeeping failed and tries again',
+          'housekeeping failed; it tries again in a minute',
         );
-        // The state of the connection is unknown, so the next round begins with a new one.
+        // The state of this connection is unknown, so the next round opens a new one.
         await client!.end().catch(() => undefined);
         client = undefined;
         break;
@@ -106,7 +109,9 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
   await client?.end().catch(() => undefined);
 }
 
-/** What a server says may hold a value. */
+/**
+ * Returns an error's message. A server's message may contain stored values, so only its safe parts are used.
+ */
 const reasonOf = (error: unknown): string =>
   sqlStateOf(error) === undefined ? (error as Error).message : serverSays(error);
 
@@ -121,7 +126,7 @@ async function makePartitions(client: pg.Client, log: Log): Promise<void> {
     /* sql */ `select trail.ensure_partitions($1) as made`,
     [DAYS_AHEAD],
   );
-  if (rows[0]!.made > 0) log.info({ partitions: rows[0]!.made }, 'made partitions of the trail');
+  if (rows[0]!.made > 0) log.info({ partitions: rows[0]!.made }, 'created partitions of the trail');
 }
 
 async function applyRetention(
@@ -149,7 +154,7 @@ async function applyRetention(
     );
     left = forgotten[0]!.left;
   }
-  if (dropped > 0) options.log.info({ days: dropped }, 'dropped days past the retention');
+  if (dropped > 0) options.log.info({ days: dropped }, 'dropped days that are older than the retention');
 }
 
 async function summarize(client: pg.Client): Promise<void> {

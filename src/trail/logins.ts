@@ -6,21 +6,21 @@ import { quoteIdentifier } from '../pg/quote.js';
 import { isSameDatabase } from '../pg/same-database.js';
 import { urlOf, type TrailLogin, type TrailRole, type TrailUrls } from './roles.js';
 
-/** What the login of a connection may do in the trail, compared with one role. */
+/** Rights of a connection's login in the trail, compared with those of one role. */
 interface Rights {
   readonly login: string;
   readonly isMember: boolean;
-  /** What it may do that the role may not, in words; empty: nothing. */
+  /** Rights that the login has and the role does not, in words. */
   readonly more: readonly string[];
 }
 
 const LOGINS: readonly TrailLogin[] = ['writer', 'reader', 'api', 'keeper'];
 
 /**
- * Checks that each URL of `trail.urls` that this process uses leads to the database of `trail.url`, by a
- * login that has its role and no other right in the trail. Warns once where a role is used by a login that
- * has more, because what takes over such a connection undoes SET ROLE by RESET ROLE. `writes`: the process
- * captures. Throws TRAIL_LOGIN and what connecting throws.
+ * Checks the URLs of `trail.urls` that this process uses. Each must lead to the database of `trail.url`, with
+ * a login that has its one role and no other right in the trail. Logs one warning if a role is used through a
+ * login with more rights: an attacker who takes over such a connection can undo SET ROLE with RESET ROLE.
+ * `writes` means that the process captures. Throws TRAIL_LOGIN and the errors of connecting.
  */
 export async function checkLogins(options: {
   readonly trail: TrailUrls;
@@ -34,19 +34,19 @@ export async function checkLogins(options: {
   if (shared.length > 0)
     log.warn(
       { roles: shared, remedy: loginSql(shared) },
-      'Waltrail uses these roles of the trail by a login that may do more: whoever takes over one of its connections has all rights of that login. Make a login for each role, and name them in trail.urls.',
+      'Waltrail uses these roles of the trail through a login that may do more: an attacker who takes over one of its connections has all rights of that login. Create a login for each role, and name the logins in trail.urls.',
     );
 }
 
-/** What is to be said of the logins of a trail. */
+/** Findings about the logins of a trail. */
 export interface LoginReview {
-  /** One for each URL of `trail.urls` that does not lead where it should. */
+  /** One error for each URL of `trail.urls` that leads to the wrong database, or has an unsuitable login. */
   readonly troubles: readonly WaltrailError[];
-  /** Roles without a URL of their own that are used by a login which may do more. */
+  /** Roles without a URL of their own that are used through a login with more rights. */
   readonly shared: readonly TrailRole[];
 }
 
-/** Looks at the logins of a trail. Throws what connecting to `trail.url` throws. */
+/** Examines the logins of a trail. Throws the errors of connecting to `trail.url`. */
 export async function reviewLogins(
   trail: TrailUrls,
   logins: readonly TrailLogin[] = LOGINS,
@@ -81,7 +81,7 @@ const troubleOf = (
     return unfit({ key, role, rights: await rightsOf(own, role) });
   });
 
-/** Returns the SQL that makes a login for each role, to be run by who may create roles. */
+/** Returns the SQL that creates a login for each role. It must be run by a user who may create roles. */
 export function loginSql(roles: readonly TrailRole[]): string {
   const statements = roles.map((role) => `create role ${loginOf(role)} login password '…' in role ${role};`);
   const queue = `create schema if not exists bullmq authorization ${loginOf('waltrail_api')};`;
@@ -92,7 +92,7 @@ const loginOf = (role: TrailRole): string => role.replace('waltrail_', 'trail_')
 
 function elsewhere(key: string): WaltrailError {
   return new WaltrailError('TRAIL_LOGIN', `${key} leads to another database than trail.url.`, {
-    remedy: `Let ${key} name the server and the database of trail.url, with another user.`,
+    remedy: `Use the server and the database of trail.url in ${key}; only the user differs.`,
   });
 }
 
@@ -108,22 +108,23 @@ function unfit({
   const name = quoteIdentifier(login);
   if (!isMember)
     return new WaltrailError('TRAIL_LOGIN', `${key}: the login ${login} is not a member of ${role}.`, {
-      remedy: `Run as who may grant it: grant ${role} to ${name};`,
+      remedy: `As a user who may grant this role, run: grant ${role} to ${name};`,
     });
   if (more.length === 0) return null;
   return new WaltrailError(
     'TRAIL_LOGIN',
     `${key}: the login ${login} may do more than ${role}: ${more.join('; ')}.`,
-    { remedy: `Take that from it, or make a login that has nothing else: ${loginSql([role])}` },
+    { remedy: `Revoke these rights, or create a login that has only this role: ${loginSql([role])}` },
   );
 }
 
-/** Findings of one kind that are named. */
+/** Largest number of findings of one kind that a message names. */
 const NAMED = 3;
 
 /**
- * Compares the login with the role by what PostgreSQL itself says of both: attributes, memberships (with
- * SET ROLE they give their rights also where nothing is inherited) and rights on what is in the trail.
+ * Compares the login with the role by PostgreSQL's own catalog: attributes, memberships, and rights on the
+ * objects of the trail. Memberships count even if they are not inherited, because SET ROLE makes their rights
+ * usable.
  */
 async function rightsOf(client: pg.ClientBase, role: TrailRole): Promise<Rights> {
   const { rows } = await client.query<Rights & { found: Readonly<Record<string, readonly string[]>> }>(
@@ -168,7 +169,7 @@ async function rightsOf(client: pg.ClientBase, role: TrailRole): Promise<Rights>
                         where p.pronamespace = pg_catalog.to_regnamespace('trail') and not me.rolsuper
                           and pg_catalog.has_function_privilege(me.oid, p.oid, 'execute')
                           and not exists (select from role where pg_catalog.has_function_privilege(role.oid, p.oid, 'execute')) order by 1),
-             'may make objects in', array(select n.nspname::text from pg_catalog.pg_namespace n
+             'may create objects in', array(select n.nspname::text from pg_catalog.pg_namespace n
                         where n.nspname = 'trail' and not me.rolsuper and pg_catalog.has_schema_privilege(me.oid, n.oid, 'create')
                           and not exists (select from role where pg_catalog.has_schema_privilege(role.oid, n.oid, 'create')))
            ) as found

@@ -3,8 +3,9 @@ import { WaltrailError } from '../errors.js';
 import { isSameDatabase } from '../pg/same-database.js';
 
 /**
- * Makes the error of a trail that is to begin in the very database that is tracked; null where it is another
- * one, be it on the same server. A trail that has begun there stays: moving it would be a gap.
+ * Returns an error if a new trail would begin in the tracked database itself. Returns null if the trail has a
+ * database of its own, even one on the same server. A trail that has already begun in the source stays there:
+ * moving it would cause a gap.
  */
 export async function trailInSource(options: {
   readonly trail: pg.ClientBase;

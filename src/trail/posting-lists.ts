@@ -1,54 +1,54 @@
 import { CHUNK_ENTRIES } from './entry-id.js';
 
 /**
- * How `trail.posting` stores which entries of a chunk have a value: the one definition of the encoding, for
- * the writer and the readers.
+ * Encoding of `trail.posting`, which stores the entries of a chunk that have a value. It is defined here once
+ * for the writer and the readers.
  *
- * An entry is named by its place in the chunk (entry-id.ts). A key is a number of 32 bits: the id of a
- * modifier, entity type, action or tenant in its dictionary, or the hash of an entity id. An entry that moved
- * from one tenant or entity id to another is in the lists of both, and in those that name who moved from or
- * to a tenant. A row of
- * `trail.posting` holds the lists of all keys that share their last ten bits, so a chunk has at most 1,024
- * rows for a dimension, however many keys there are. The lists follow each other; integers have the most
- * significant byte first:
+ * An entry is named by its place in the chunk (entry-id.ts). A key is a 32-bit number: the id of a modifier,
+ * entity type, action or tenant in its dictionary, or the hash of an entity id. An entry that moved from one
+ * tenant or entity id to another is in the lists of both. If it moved between tenants, it is also in their
+ * lists of moved entries. A row of `trail.posting` holds the lists of all keys that share their last ten
+ * bits. A chunk therefore has at most 1,024 rows in a dimension, whatever the number of keys. The lists
+ * follow each other. Integers have the most significant byte first:
  *
  *   key (4 bytes), number of places (2 bytes), then
  *   fewer than 1,024 places: each place (2 bytes), ascending
  *   otherwise: a bitmap (2,048 bytes), place p being bit p & 7 (least significant first) of byte p >> 3
  *
- * Roaring bitmaps do the same with arrays and bitmaps.
+ * Roaring bitmaps combine arrays and bitmaps in the same way.
  *
  * @see https://roaringbitmap.org/about/
  */
 export const LIST_HEAD_BYTES = 6;
 export const BITMAP_BYTES = CHUNK_ENTRIES / 8;
-/** From this number of places on, a bitmap is not larger than the places themselves. */
+/** Number of places from which on a bitmap is not larger than a list of the places. */
 export const FEWEST_IN_BITMAP = BITMAP_BYTES / 2;
 
-/** Dimensions that have lists, with their letters in `trail.posting`. */
+/** Dimensions with posting lists, and their letters in `trail.posting`. */
 export const POSTING_DIMENSIONS = {
   modifiers: 'm',
   entityTypes: 't',
   actions: 'a',
   tenants: 'n',
   entity: 'e',
-  /** Entries that moved, by the tenants from and to which they did. */
+  /** Entries that moved, by the tenants that they left and reached. */
   moved: 'v',
 } as const;
 export type PostingDimension = keyof typeof POSTING_DIMENSIONS;
 
 const BUCKET_BITS = 10;
 export const BUCKETS = 1 << BUCKET_BITS;
-/** Leading bytes of an entity id that its hash is made of. */
+/** Number of leading bytes of an entity id that its hash covers. */
 const HASHED_BYTES = 256;
 
 export const bucketOf = (key: number): number => key & (BUCKETS - 1);
 
-/** Returns a number by which rows and lists are sorted: keys of one bucket lie side by side. */
+/** Returns the sort number of a key. Keys of one bucket are adjacent in this order. */
 export const byBucket = (key: number): number => ((key << (32 - BUCKET_BITS)) | (key >>> BUCKET_BITS)) >>> 0;
 
 /**
- * The key of an entity: FNV-1a of its id's first 256 bytes, 32 bits, signed; `trail.entity_hash` in SQL.
+ * Returns the key of an entity: the 32-bit FNV-1a hash, signed, of the first 256 bytes of its id.
+ * `trail.entity_hash` is the same in SQL.
  *
  * @see https://datatracker.ietf.org/doc/html/draft-eastlake-fnv
  */
@@ -59,11 +59,11 @@ export function entityHash(bytes: DataView, start: number, length: number): numb
   return hash;
 }
 
-/** Holds a bitmap of a row while it is compared with places, so that it can be read 32 bits at a time. */
+/** Copy of a row's bitmap during a comparison, so that 32 bits can be read at a time. */
 const OTHER_BYTES = new Uint8Array(BITMAP_BYTES);
 const OTHER_INT32S = new Uint32Array(OTHER_BYTES.buffer);
 
-/** A set of places of a chunk. */
+/** A set of places in a chunk. */
 export class Places {
   readonly #bytes = new Uint8Array(BITMAP_BYTES);
   /** The same bits, 32 at a time. */
@@ -74,7 +74,7 @@ export class Places {
     return this.#count;
   }
 
-  /** Adds the places of some keys from the lists in rows of `trail.posting`. */
+  /** Adds the places in the lists of some keys. `lists` comes from rows of `trail.posting`. */
   addLists(lists: Buffer, keys: ReadonlySet<number>): void {
     forEachList(lists, (key, count, at) => {
       if (!keys.has(key)) return;
@@ -83,7 +83,7 @@ export class Places {
     });
   }
 
-  /** Counts how many of these places each list in rows of `trail.posting` has. */
+  /** Calls `each` with the number of these places that each list in rows of `trail.posting` contains. */
   countIn(lists: Buffer, each: (key: number, count: number) => void): void {
     forEachList(lists, (key, count, at) => {
       const isBitmap = count >= FEWEST_IN_BITMAP;
@@ -91,7 +91,7 @@ export class Places {
     });
   }
 
-  /** Keeps the places that are in both sets. */
+  /** Keeps only the places that are in both sets. */
   intersect(other: Places): void {
     const int32s = this.#int32s;
     let count = 0;
@@ -100,13 +100,13 @@ export class Places {
     this.#count = count;
   }
 
-  /** Returns the places, ascending. */
+  /** Returns the places in ascending order. */
   list(): number[] {
     const places: number[] = [];
     const int32s = this.#int32s;
     for (let index = 0; index < int32s.length; index++) {
       if (int32s[index] === 0) continue;
-      // Read by bytes, because the order of bytes in 32 bits depends on the machine.
+      // Read byte by byte, because the order of bytes in 32 bits depends on the machine.
       for (let byte = 4 * index; byte < 4 * index + 4; byte++) {
         for (let bits = this.#bytes[byte]!; bits !== 0; bits &= bits - 1)
           places.push(8 * byte + (31 - Math.clz32(bits & -bits)));
@@ -126,8 +126,8 @@ export class Places {
   }
 
   #countBitmap(lists: Buffer, start: number): number {
-    // Copied, because the bitmap may begin at any byte of the row, and 32 bits can be read only at multiples
-    // of four.
+    // Copied because the bitmap may begin at any byte of the row, while 32 bits can be read only at offsets
+    // that are multiples of four.
     OTHER_BYTES.set(lists.subarray(start, start + BITMAP_BYTES));
     const int32s = this.#int32s;
     let count = 0;
@@ -159,7 +159,7 @@ export class Places {
   }
 }
 
-/** Calls `visit` with each key, the number of its places, and where these begin in `lists`. */
+/** Calls `visit` with each key, the number of its places, and the offset of its places in `lists`. */
 function forEachList(lists: Buffer, visit: (key: number, count: number, at: number) => void): void {
   for (
     let at = 0, count: number;
@@ -173,7 +173,7 @@ function forEachList(lists: Buffer, visit: (key: number, count: number, at: numb
   }
 }
 
-/** Counts the bits that are set in 32 bits. */
+/** Counts the set bits of a 32-bit number. */
 function bitsOf(int32: number): number {
   const pairs = int32 - ((int32 >>> 1) & 0x55555555);
   const nibbles = (pairs & 0x33333333) + ((pairs >>> 2) & 0x33333333);

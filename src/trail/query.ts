@@ -1,9 +1,7 @@
 import type pg from 'pg';
 import { trailError } from './trail-error.js';
 
-/**
- * Runs a statement on the trail and returns its rows. Throws errors as {@link trailError} translates them.
- */
+/** Runs a statement on the trail and returns its rows. Throws the error that {@link trailError} returns. */
 export async function queryTrail<T extends pg.QueryResultRow>(
   client: pg.Client,
   sql: string,

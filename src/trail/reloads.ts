@@ -6,17 +6,17 @@ import type { Log } from '../log.js';
 import { close, connect } from '../pg/connect.js';
 import { takeRole } from './roles.js';
 
-/** What one daemon has made of a request to read its file again. */
+/** Answer of one daemon to a request to read its configuration file again. */
 export interface ReloadAnswer {
-  /** Whether it has the role capture. */
+  /** Whether the daemon has the role capture. */
   readonly captures: boolean;
-  /** Of the configuration in its file; null: the file is refused. */
+  /** Digest of the configuration in the daemon's file; null: the daemon refused the file. */
   readonly digest: string | null;
   /** A sentence for the operator. */
   readonly outcome: string;
 }
 
-/** Asks every daemon of the trail to read its file again. Returns the number of the request. */
+/** Asks every daemon of the trail to read its configuration file again. Returns the number of the request. */
 export async function askReload(client: pg.Client, account: string | null): Promise<number> {
   const { rows } = await client.query<{ id: number }>(/* sql */ `select trail.ask_reload($1) as id`, [
     account,
@@ -24,7 +24,7 @@ export async function askReload(client: pg.Client, account: string | null): Prom
   return rows[0]!.id;
 }
 
-/** Reads what the daemons have answered so far, by process. */
+/** Reads the answers that have arrived so far, ordered by process. */
 export async function readReloadAnswers(
   client: pg.Client,
   reload: number,
@@ -39,8 +39,9 @@ export async function readReloadAnswers(
 const POLL_MS = 1_000;
 
 /**
- * Watches for requests to read the file again, and answers them. A trail that cannot be reached is tried
- * again with each look, in silence: others say that it is gone.
+ * Watches for requests to read the configuration file again, and answers them. If the trail cannot be
+ * reached, every poll tries again. Only a debug line reports this, because other parts of the daemon report a
+ * lost trail.
  */
 export function watchReloads(options: {
   readonly url: string;
@@ -63,14 +64,14 @@ async function run(options: Parameters<typeof watchReloads>[0], signal: AbortSig
   while (!signal.aborted) {
     try {
       client ??= await open(options.url, signal);
-      // What was asked for before this process began is in the file that it has read.
+      // This process has read the file after every earlier request, so it answers only later ones.
       seen ??= (await requestsAbove(client, 0)).at(-1)?.id ?? 0;
       for (const { id, asked_by } of await requestsAbove(client, seen)) {
         seen = id;
         await answer(client, { id, ...(await options.reload({ by: asked_by })) });
       }
     } catch (error) {
-      options.log.debug({ code: codeOf(error) }, 'Requests to reload cannot be looked for.');
+      options.log.debug({ code: codeOf(error) }, 'Requests to reload cannot be read from the trail.');
       if (client !== undefined) await close(client);
       client = undefined;
     }

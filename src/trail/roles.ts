@@ -4,32 +4,36 @@ import { createPool } from '../pg/connect.js';
 import { quoteIdentifier } from '../pg/quote.js';
 import { INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT } from '../pg/sql-state.js';
 
-/** The keys of the roles in `trail.urls` of the YAML. */
+/** Keys of `trail.urls` in the YAML, one for each role. */
 export type TrailLogin = 'writer' | 'reader' | 'api' | 'keeper';
 
-/** Group roles of sql/trail/0006_roles.sql, which says what each may do. */
+/** Group roles, which sql/trail/0006_roles.sql creates and gives their rights. */
 export type TrailRole = `waltrail_${TrailLogin}`;
 
-/** How the YAML leads to a trail: `urls` are those of logins that have one role. */
+/** URLs of a trail in the YAML. `urls` has the URLs of logins with one role each. */
 export interface TrailUrls {
   readonly url: string;
   readonly urls?: Readonly<Partial<Record<TrailLogin, string>>>;
 }
 
-/** Returns the URL by which a role is used: its own, or the one for everything. */
+/** Returns the URL through which a role is used: its own if it has one, else `url`. */
 export const urlOf = ({ url, urls = {} }: TrailUrls, login: TrailLogin): string => urls[login] ?? url;
 
-/** SQLSTATEs: the login may not take the role (the first), or there is no such role (the other two). */
+/**
+ * SQLSTATEs of a failed SET ROLE. The first: the login may not take the role. The other two: the role does
+ * not exist.
+ */
 const NOT_OURS: readonly string[] = [INSUFFICIENT_PRIVILEGE, INVALID_PARAMETER_VALUE, UNDEFINED_OBJECT];
 
 /**
- * Gives up all rights but those of a role, for the rest of the connection. Returns false if the role does not
- * exist or the login may not take it (because a DBA did not let Waltrail create roles); the connection then
- * has the login's own rights.
+ * Limits a connection to the rights of a role until it is closed. Returns false if the role does not exist or
+ * the login may not take it, for example because a DBA did not let Waltrail create roles. The connection then
+ * keeps the login's own rights.
  */
 export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<boolean> {
   try {
-    // Attempted, not looked up, because what membership allows differs between versions of PostgreSQL.
+    // Attempted rather than looked up, because the effect of a membership differs between versions of
+    // PostgreSQL.
     await client.query(`set role ${quoteIdentifier(role)}`);
     return true;
   } catch (error) {
@@ -39,8 +43,8 @@ export async function takeRole(client: pg.ClientBase, role: TrailRole): Promise<
 }
 
 /**
- * Opens a pool on the trail. Its connections have only the rights of a role, if the login may take it. The
- * caller ends the pool.
+ * Opens a connection pool on the trail. If the login may take the role, the connections have only its rights.
+ * The caller ends the pool.
  */
 export function openTrailPool(options: {
   readonly url: string;

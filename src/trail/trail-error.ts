@@ -8,21 +8,25 @@ import {
   sqlStateOf,
 } from '../pg/sql-state.js';
 
-/** SQLSTATE that `trail.advance` and `trail.adopt_source` raise (sql/trail/0001_trail.sql, 0005_gaps.sql). */
+/** SQLSTATE raised by `trail.advance` and `trail.adopt_source` (sql/trail/0001_trail.sql, 0005_gaps.sql). */
 const CHECKPOINT_MOVED = 'WT001';
 
-/** Where the SQLSTATE says more than that something of the usual causes it is. */
+/**
+ * Remedies for SQLSTATEs that identify the cause. Other SQLSTATEs have the general remedy of
+ * TRAIL_WRITE_FAILED.
+ */
 const REMEDIES: Readonly<Record<string, string>> = {
   [READ_ONLY_SQL_TRANSACTION]:
-    'trail.url leads to a standby, or to a server that takes no writes: point it at the primary.',
+    'trail.url leads to a standby or a read-only server. Change it to the URL of the primary.',
   [INSUFFICIENT_PRIVILEGE]:
-    'Let the user of trail.url own the schema trail and its tables, or be a member of the role that does; the message of the server names what it may not do. Where the daemon has a login for each role, run commands with the URL of the owner in WALTRAIL_TRAIL_URL.',
-  [DISK_FULL]: 'Free space on the disk of the trail, or shorten trail.retention; Waltrail tries again.',
+    'The user of trail.url must own the schema trail and its tables, or be a member of the role that owns them. The server message names the missing right. If the daemon has a login for each role, run commands with the URL of the owner in WALTRAIL_TRAIL_URL.',
+  [DISK_FULL]:
+    'Free space on the disk of the trail, or shorten trail.retention. Waltrail then continues automatically.',
 };
 
 /**
- * Translates the error of a failed statement or connection of the trail. Branches on SQLSTATE; the message
- * quotes the server's where it can hold no value.
+ * Translates the error of a failed statement or connection of the trail, by its SQLSTATE. The message quotes
+ * the server only if the quoted part cannot contain a stored value.
  */
 export function trailError(error: unknown): WaltrailError {
   if (isWaltrailError(error)) return error;
@@ -39,5 +43,5 @@ export function trailError(error: unknown): WaltrailError {
       ...(remedy === undefined ? {} : { remedy }),
     });
   }
-  return new WaltrailError('TRAIL_DISCONNECTED', 'The connection to the trail is gone.', { cause: error });
+  return new WaltrailError('TRAIL_DISCONNECTED', 'The connection to the trail was lost.', { cause: error });
 }

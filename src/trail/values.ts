@@ -1,21 +1,20 @@
 import { FIRST_COLUMN, MARK_NULL, MARK_UNKNOWN, MAX_VALUE_BYTES } from '../pipeline/ports.js';
 
 /**
- * How `trail.entry` stores the values of a row: the one definition of the encoding, for the writer and the
- * readers.
+ * Encoding of a row's values in `trail.entry`, defined here once for the writer and the readers.
  *
- * `previous` and `updated` are the values of the same columns, each followed by a field separator (0x1F), so
- * a search for a value's text meets no quotes, keys or escapes. `columns` says which columns: for column
- * index i of the relation version the character U+0021 + i, or null for all columns in order. A field is
- * PostgreSQL's text of the value with two bytes escaped, or one of the marks:
+ * `previous` and `updated` hold values of the same columns. Each value is followed by a field separator
+ * (0x1F), so a search for a value's text meets no quotes, keys or escapes. `columns` names the columns: the
+ * character U+0021 + i for column index i of the relation version, or null for all columns in order. A field
+ * is PostgreSQL's text of the value with two bytes escaped, or one of the marks:
  *
- *   ESC N   SQL null
- *   ESC U   not sent by the source (unchanged TOAST, or no old row): unknown
- *   ESC X   followed by hexadecimal digits: the value's bytes are not UTF-8
+ *   ESC N   SQL null.
+ *   ESC U   not sent by the source (unchanged TOAST, or no old row): unknown.
+ *   ESC X   followed by hexadecimal digits: the value's bytes are not UTF-8.
  *   ESC L   followed by a length in bytes, a space and a SHA-256 in hexadecimal digits: too large to be
- *           stored (DECISIONS 28)
- *   ESC [   stands for the byte 0x1B inside a value
- *   ESC _   stands for the byte 0x1F inside a value
+ *           stored (DECISIONS 28).
+ *   ESC [   stands for the byte 0x1B inside a value.
+ *   ESC _   stands for the byte 0x1F inside a value.
  */
 export const SEPARATOR = 0x1f;
 export const ESCAPE = 0x1b;
@@ -24,21 +23,21 @@ export const MARK_LARGE = 0x4c;
 export const ESCAPED_ESCAPE = 0x5b;
 export const ESCAPED_SEPARATOR = 0x5f;
 
-/** Every byte that stands behind an escape. */
+/** Every byte that can follow an escape. */
 export const BEHIND_ESCAPE = String.fromCharCode(
   ...[MARK_NULL, MARK_UNKNOWN, MARK_BYTES, MARK_LARGE, ESCAPED_ESCAPE, ESCAPED_SEPARATOR],
 );
 
-/** Returns a text as it stands inside a stored value. */
+/** Returns a text in the form that it has inside a stored value. */
 export const escaped = (text: string): string => text.replaceAll('\x1b', '\x1b[').replaceAll('\x1f', '\x1b_');
 
 /**
- * Values that would make one side of an entry larger than this are not stored either, because PostgreSQL does
- * not accept a field of a gigabyte.
+ * Largest number of bytes on one side of an entry. Values beyond it are not stored either, because PostgreSQL
+ * does not accept a field of a gigabyte.
  */
 export const MAX_SIDE_BYTES = 4 * MAX_VALUE_BYTES;
 
-/** A decoded field. `bytes` is hexadecimal text of a value that is not UTF-8. */
+/** A decoded field. The text of `bytes` is hexadecimal: the value is not UTF-8. */
 export type StoredValue =
   | { readonly is: 'text'; readonly text: string }
   | { readonly is: 'bytes'; readonly text: string }
@@ -59,7 +58,7 @@ export function decodeFields(stored: string): StoredValue[] {
 }
 
 /**
- * Returns the column indexes that the text of `trail.entry.columns` names; null there means the first `count`
+ * Returns the column indexes that the text of `trail.entry.columns` names. Null stands for the first `count`
  * columns.
  */
 export function decodeColumns(columns: string | null, count: number): number[] {
@@ -67,7 +66,7 @@ export function decodeColumns(columns: string | null, count: number): number[] {
   return Array.from(columns, (character) => character.codePointAt(0)! - FIRST_COLUMN);
 }
 
-/** Decodes one field, without its separator. */
+/** Decodes one field. The separator is not part of `field`. */
 export function decodeField(field: string): StoredValue {
   if (!field.includes('\x1b')) return { is: 'text', text: field };
   if (field === '\x1bN') return { is: 'null' };

@@ -374,7 +374,7 @@ test('a gap of a table that the YAML no longer names ends', async () => {
     'gap_closed public.parts SOURCE_PUBLICATION_INCOMPLETE',
     2 * DETECTION_LIMIT_MS,
   );
-  expect(closed.entityName).toBe('The table is tracked no more');
+  expect(closed.entityName).toBe('The table is no longer tracked');
 });
 
 test.each([
@@ -415,7 +415,7 @@ test.each([
     'gap_closed public.items SOURCE_PUBLICATION_INCOMPLETE',
     2 * DETECTION_LIMIT_MS,
   );
-  expect(closed.entityName).toBe('The table is gone');
+  expect(closed.entityName).toBe('The table no longer exists');
   // Another table takes its name.
   await g.source.query('create table items (id int primary key, name text)');
   await until(

@@ -44,7 +44,7 @@ describe('a URL of trail.urls', () => {
     ['', 'grant update (name) on trail.modifier to %s', /it may update on trail.modifier.name/],
     ['', 'grant delete on trail.entry to %s', /it may delete on trail.entry/],
     ['', 'grant execute on function trail.drop_before to %s', /it may execute trail.drop_before\(integer\)/],
-    ['', 'grant create on schema trail to %s', /it may make objects in trail/],
+    ['', 'grant create on schema trail to %s', /it may create objects in trail/],
   ])('is refused when its login has more rights (%s %s), and names them', async (attributes, grant, says) => {
     const login = `more_${trail.name}`;
     await trail.query(`create role ${login} login password 'p' ${attributes} in role waltrail_writer`);
@@ -68,7 +68,7 @@ describe('a URL of trail.urls', () => {
     await expect(check({ ...logins.urls, keeper: logins.urls.reader })).rejects.toMatchObject({
       code: 'TRAIL_LOGIN',
       message: `trail.urls.keeper: the login ${logins.names.reader} is not a member of waltrail_keeper.`,
-      remedy: `Run as who may grant it: grant waltrail_keeper to "${logins.names.reader}";`,
+      remedy: `As a user who may grant this role, run: grant waltrail_keeper to "${logins.names.reader}";`,
     });
   });
 

@@ -324,7 +324,7 @@ export async function startMockApi(
       const gap: MockGap = {
         id: gaps.length + 1,
         code: 'SOURCE_SLOT_LOST',
-        summary: 'Changes may be missing: the replication slot is gone',
+        summary: 'Changes may be missing: the replication slot no longer exists',
         scope: said.tables == null ? 'stream' : 'tables',
         tables: null,
         fromLsn: '0/23739C0',

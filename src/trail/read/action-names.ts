@@ -1,11 +1,12 @@
 import { BASELINE_ACTION } from '../../tracking/rules.js';
 
-/** Texts for actions of ours, where the YAML has none: nobody should take one for what a person did. */
+/** Texts for Waltrail's own actions if the YAML has none. They show that no person did this. */
 export const ACTION_TEXTS: ReadonlyMap<string, string> = new Map([[BASELINE_ACTION, 'Existed already']]);
 
 /**
- * Texts for action categories that a document of `trail.configuration` has (`action_names` of the YAML);
- * empty where it cannot be read. A later version of Waltrail may have written it.
+ * Returns the texts for action categories in a document of `trail.configuration` (`action_names` of the
+ * YAML). Returns an empty map if the document cannot be read, for example because a later version of Waltrail
+ * wrote it.
  */
 export function actionNamesOf(document: string): ReadonlyMap<string, string> {
   let data: unknown;

@@ -2,16 +2,16 @@ import { createHash } from 'node:crypto';
 import type { Entry, LargeValue, Value, Values } from './entry.js';
 
 /**
- * Most characters that the values of an entry may take in an answer. A JavaScript string holds at most
- * 536,870,888 characters, and an answer has a page beside the entry. Values of 64 MiB are stored, and JSON
- * makes six characters of a control character.
+ * Largest number of characters that the values of an entry may take in an answer. A JavaScript string holds
+ * at most 536,870,888 characters, and an answer contains a page beside the entry. Stored values may have 64
+ * MiB, and JSON writes a control character as six characters.
  */
 const MAX_CHARACTERS = 400_000_000;
 const MOST_FOR_ONE = 6;
 
 /**
- * Returns whether a row's values could be more than an answer holds, whatever characters they have. Values of
- * usual rows need not be examined.
+ * Returns whether a row's values could be too large for an answer in the worst case. It only looks at their
+ * lengths, so the values of usual rows need not be examined.
  */
 export const mayBeTooLong = (row: {
   readonly previous: string | null;
@@ -19,8 +19,8 @@ export const mayBeTooLong = (row: {
 }): boolean => ((row.previous?.length ?? 0) + (row.updated?.length ?? 0)) * MOST_FOR_ONE > MAX_CHARACTERS;
 
 /**
- * Returns the entry with values that can be printed together. If they are too large for an answer, the
- * longest are left out and shown like values that were too large to be stored.
+ * Returns the entry with values that fit into an answer. If they do not fit, the longest are left out and
+ * shown like values that were too large to be stored.
  */
 export function printable(entry: Entry, limit = MAX_CHARACTERS): Entry {
   const sides = [
@@ -53,7 +53,9 @@ export function printable(entry: Entry, limit = MAX_CHARACTERS): Entry {
   };
 }
 
-/** Returns the most characters that a text takes as JSON, without the names and marks around it. */
+/**
+ * Returns an upper limit for the characters of a text as JSON, without the names and punctuation around it.
+ */
 function printedLength(text: string): number {
   let length = text.length;
   for (let at = 0; at < text.length; at++) {

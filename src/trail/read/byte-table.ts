@@ -1,15 +1,15 @@
 const FIRST_SLOTS = 64;
 const FIRST_BYTES = 256;
-/** FNV-1a. */
+/** Constants of the FNV-1a hash. */
 const BASIS = 0x811c9dc5 | 0;
 const PRIME = 0x01000193;
 
 /**
- * Numbers byte strings, from 0 on in the order in which they are added: found by their bytes, without a
- * string.
+ * Numbers byte strings in the order in which they are added, from 0. They are found by their bytes, so no
+ * JavaScript string is created.
  */
 export class ByteTable {
-  /** By hash: one more than the number; 0: none. Half of them are empty. */
+  /** Number plus one by hash; 0: empty. At least half of the slots are empty. */
   #slots = new Int32Array(FIRST_SLOTS);
   readonly #hashes: number[] = [];
   readonly #starts: number[] = [0];
@@ -19,12 +19,12 @@ export class ByteTable {
     return this.#hashes.length;
   }
 
-  /** Returns the number of a stretch of bytes; -1: it has none. */
+  /** Returns the number of a stretch of bytes, or -1 if it has none. */
   find(bytes: Uint8Array, start: number, end: number): number {
     return this.#slots[this.#slotOf(bytes, { start, end, hash: hashOf(bytes, start, end) })]! - 1;
   }
 
-  /** Returns the number of a stretch of bytes, which has one from now on. */
+  /** Returns the number of a stretch of bytes. If it has none, it gets the next one. */
   add(bytes: Uint8Array, start: number, end: number): number {
     const hash = hashOf(bytes, start, end);
     const slot = this.#slotOf(bytes, { start, end, hash });
@@ -44,7 +44,7 @@ export class ByteTable {
     return this.#hashes.length - 1;
   }
 
-  /** The slot of a stretch of bytes, or the empty one where it belongs. */
+  /** Returns the slot of a stretch of bytes, or the empty slot where it belongs. */
   #slotOf(
     bytes: Uint8Array,
     { start, end, hash }: { readonly start: number; readonly end: number; readonly hash: number },

@@ -1,33 +1,32 @@
 import type { Query } from './plans.js';
 
 /**
- * Rows of a dictionary that were read last, by their key. Whoever may emit messages can add rows, so they are
- * not all held: those that are used again and again are, and others are read when they are needed. A row
- * never changes once it is stored.
+ * Cache of dictionary rows, by key. Clients that may emit messages can add rows without limit, so the cache
+ * holds only rows in frequent use. Others are read when they are needed. A stored row never changes.
  *
- * In two halves, and not in the order of use: a Map in which each use takes a key out and puts it in again
- * makes a new table of itself all the time, and dead tables in the old space keep the newer ones, with their
- * rows, until a full collection.
+ * The cache has two halves instead of an order of use. If each use deleted a key from a Map and added it
+ * again, the engine would rebuild the Map's hash table all the time. Dead tables in the old space would then
+ * keep newer ones, with their rows, until a full garbage collection.
  */
 export class CachedRows<Key, Row> {
   readonly #half: number;
   readonly #read: (query: Query, keys: readonly Key[]) => Promise<readonly (readonly [Key, Row])[]>;
-  /** Rows that were used since the older ones became older. Using one of them again changes nothing. */
+  /** Rows that were used since the halves last changed roles. Using one of them again changes nothing. */
   #recent = new Map<Key, Row>();
-  /** Rows that were used before; those that are not used until the next turn are let go. */
+  /** Rows that were used before that. Those that are not used again are dropped at the next change. */
   #older = new Map<Key, Row>();
 
   constructor(options: {
-    /** Rows that are held at most. */
+    /** Largest number of rows that are held. */
     readonly most: number;
-    /** Reads the rows of keys; a key that has none is left out. */
+    /** Reads the rows of keys. A key without a row is left out. */
     readonly read: (query: Query, keys: readonly Key[]) => Promise<readonly (readonly [Key, Row])[]>;
   }) {
     this.#half = Math.ceil(options.most / 2);
     this.#read = options.read;
   }
 
-  /** Returns the rows of some keys. One statement reads what is not held. */
+  /** Returns the rows of some keys. One statement reads all rows that are not held. */
   async get(query: Query, keys: Iterable<Key>): Promise<ReadonlyMap<Key, Row>> {
     const found = new Map<Key, Row>();
     const missing: Key[] = [];

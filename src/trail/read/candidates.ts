@@ -9,21 +9,23 @@ import { idsAt, type IdRange } from './ids.js';
 import { bucketsOf, readLists } from './lists.js';
 import type { Snapshot } from './snapshot.js';
 
-/** The lists that a filter asks for in one dimension: an entry has to be in one of them. */
+/** Lists that a filter names in one dimension. An entry must be in one of them. */
 export interface WantedLists {
   readonly dimension: PostingDimension;
   readonly keys: ReadonlySet<number>;
-  /** Blocks in which only some of the keys are wanted, or none. */
+  /** Keys by block, for blocks in which only some keys, or none, are wanted. */
   readonly keysByBlock?: ReadonlyMap<number, ReadonlySet<number>>;
 }
 
 /**
- * The dimensions in the order in which lists are read while nothing is known of their lengths: usually the
- * shortest first.
+ * Dimensions in the order in which their lists are read while the lengths are unknown. The lists of the first
+ * ones are usually the shortest.
  */
 const RAREST_FIRST = ['moved', 'entity', 'modifiers', 'tenants', 'actions', 'entityTypes'] as const;
 
-/** Returns the lists of each dimension that a filter names. Empty if lists say nothing about the filter. */
+/**
+ * Returns the lists of each dimension that a filter names. Returns none if lists cannot narrow the filter.
+ */
 export function wantedLists(filter: StoredFilter): WantedLists[] {
   return RAREST_FIRST.flatMap((dimension) => {
     const keys = keysOf(filter, dimension);
@@ -47,7 +49,7 @@ function keysOf(filter: StoredFilter, dimension: PostingDimension): readonly num
   }
 }
 
-/** Whether only entries are found that have no modifier. */
+/** Returns whether the filter can find only entries without a modifier. */
 const isOfNobody = ({ rungs }: StoredFilter): boolean =>
   rungs !== null && rungs.every((rung) => rung === RUNG.nobody || rung === RUNG.own);
 
@@ -56,38 +58,39 @@ function keyOfEntity(entity: string): number {
   return entityHash(viewOf(bytes), 0, bytes.length);
 }
 
-/** Entries that a filter may find in some chunks. */
+/** Entries in some chunks that a filter may find. */
 export interface Candidates {
-  /** Places of the candidates by chunk. Chunks without candidates are left out. */
+  /** Places of the candidates, by chunk. Chunks without candidates are left out. */
   readonly found: ReadonlyMap<number, Places>;
-  /** Whether all candidates match the filter, as far as lists know it. Otherwise some may not. */
+  /** Whether all candidates match the part of the filter that lists know. Otherwise some may not match. */
   readonly isExact: boolean;
 }
 
 /**
- * Lists are read as long as chunks have on average more candidates than this: a list of thousands of places
- * costs as much as reading so few entries.
+ * Further lists are read while chunks have more candidates than this on average. Reading a list of thousands
+ * of places costs as much as reading this number of entries.
  */
 const FEW_IN_CHUNK = 4;
 
 /**
- * Finds candidates in the lists of a filter. Lists that were short in some chunks are read first in the next.
+ * Finds candidates in the lists of a filter. Dimensions with short lists in earlier chunks are read first in
+ * later ones.
  */
 export class CandidateFinder {
   readonly #snapshot: Snapshot;
   readonly #wanted: WantedLists[];
-  /** Average number of places found in a chunk, as far as it is known. */
+  /** Average number of places found in a chunk, by dimension, if known. */
   readonly #density = new Map<PostingDimension, number>();
 
-  /** @param wanted at least one */
+  /** @param wanted at least one element */
   constructor(snapshot: Snapshot, wanted: readonly WantedLists[]) {
     this.#snapshot = snapshot;
     this.#wanted = [...wanted];
   }
 
   /**
-   * Finds the entries of complete chunks that are in a list of each dimension. Once few are left, the lists
-   * of the other dimensions are not read: it is cheaper to read these entries and check them.
+   * Finds the entries of complete chunks that are in a list of each dimension. Once few candidates are left,
+   * the remaining lists are not read: reading and checking the entries is cheaper.
    */
   async find(chunks: readonly number[]): Promise<Candidates> {
     const densityOf = ({ dimension }: WantedLists): number =>
@@ -134,9 +137,9 @@ export class CandidateFinder {
 }
 
 /**
- * Yields the ids of candidates, chunk by chunk in the order of `chunks`, those of a chunk ascending or
- * descending. Each portion but the last has at least `portion` ids. They are not yielded all at once, because
- * a few values may be those of all entries of all chunks.
+ * Yields the ids of candidates, chunk by chunk in the order of `chunks`. Within a chunk they ascend or
+ * descend as `order` says. Each portion except the last has at least `portion` ids. Portions limit memory,
+ * because the candidates may be all entries of all chunks.
  */
 export function* idsInPortions(
   found: ReadonlyMap<number, Places>,

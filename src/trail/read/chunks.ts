@@ -5,17 +5,17 @@ import { Parameters } from './parameters.js';
 import { idsOfDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
-/** Narrows a range to the ids that entries have. */
+/** Narrows a range to the ids of stored entries. */
 export const storedIds = ({ firstId, head }: Snapshot, range: IdRange): IdRange =>
   narrowed(range, { above: firstId, below: BigInt(head?.nextId ?? 0) });
 
-/** Returns the ids of a range for which there are no posting lists yet: one range for each day, ascending. */
+/** Returns the parts of a range that have no posting lists yet: one range for each day, ascending. */
 export const openRanges = ({ openFrom, openDays }: Snapshot, range: IdRange): IdRange[] =>
   openDays.map((day) => narrowed(narrowed(range, { above: openFrom }), idsOfDays(day, 1)));
 
 /**
- * Returns the complete chunks that a range of ids touches, without those whose commit times all lie outside
- * the filter's range of time.
+ * Returns the complete chunks that a range of ids touches. Leaves out chunks with all their commit times
+ * outside the filter's time range.
  */
 export async function completeChunks(
   snapshot: Snapshot,
@@ -25,8 +25,8 @@ export async function completeChunks(
   const { above, below } = narrowed(options.ids, { below: snapshot.openFrom });
   if (above >= below) return [];
   const parameters = new Parameters();
-  // If a time is given, chunks are not looked up by their number: with unknown values the planner cannot tell
-  // which condition is more selective.
+  // If the filter has a time range, chunks are not looked up by their number: the plan knows no values, so
+  // the planner could not choose the more selective condition.
   const isTimed = filter.from !== '-infinity';
   const { rows } = await snapshot.queryKept<{ chunks: number[] }>(
     /* sql */ `
@@ -40,7 +40,7 @@ export async function completeChunks(
   return rows[0]!.chunks;
 }
 
-/** Returns the chunks that lie entirely in the filter's range of time and in a range of ids. */
+/** Returns the chunks that lie entirely in the filter's time range and in a range of ids. */
 export async function chunksInRange(
   snapshot: Snapshot,
   options: { readonly filter: StoredFilter; readonly ids: IdRange; readonly chunks: readonly number[] },
@@ -58,9 +58,9 @@ export async function chunksInRange(
 }
 
 /**
- * Returns the chunks without those in whose block the values of a filter never occur together, as far as
- * summaries tell. The summary of a block's entries with one value says which other values these have. A chunk
- * stays where its block has no such summary: there is none yet, or the value is too rare for one.
+ * Returns the chunks that may contain the values of a filter together. Leaves out chunks if the summaries of
+ * their block exclude this: the summary of a block's entries with one value lists their other values. A chunk
+ * stays if its block has no such summary, because there is none yet or the value is too rare for one.
  */
 export async function chunksWithAllValues(
   snapshot: Snapshot,
@@ -71,7 +71,7 @@ export async function chunksWithAllValues(
     ...COLUMNS[dimension],
     ids: idsOf(filter, dimension),
   })).filter(({ ids }) => ids !== null);
-  // A modifier is not chosen, because many modifiers are too rare for a summary of their own.
+  // Modifiers are not used for this, because many are too rare for a summary of their own.
   const one = filtered.find(({ ids, letter }) => ids?.length === 1 && letter !== 'm');
   const others = filtered.filter((dimension) => dimension !== one);
   if (one === undefined || others.length === 0 || chunks.length === 0) return chunks;

@@ -3,12 +3,12 @@ import { answerable } from './extra.js';
 import { arrayOf, inDays } from './ids.js';
 import type { Query } from './plans.js';
 
-/** Contexts by the id that entries refer to them by. */
+/** Contexts by the id that entries refer to. */
 export type Contexts = ReadonlyMap<string, string>;
 
 /**
- * Reads the contexts that entries refer to, each once, however many entries share it. They are found by the
- * references of entries alone: who may read an entry may read its context, and no other.
+ * Reads each context that entries refer to, once. Contexts are found only through the references of entries.
+ * A reader who may read an entry may therefore read its context, and no other.
  */
 export async function readContexts(query: Query, wanted: ReadonlySet<string>): Promise<Contexts> {
   const contexts = new Map<string, string>();

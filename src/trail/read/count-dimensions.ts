@@ -10,9 +10,9 @@ import { idsOfChunks, narrowed, runsOf } from './ids.js';
 import { DayClock, type Snapshot } from './snapshot.js';
 
 /**
- * Counts the entries of a filter by their values in some dimensions. Summaries answer what they know. Of the
- * complete chunks that are left, posting lists answer what they know; what these leave, and the open chunks,
- * are counted entry by entry.
+ * Counts the entries of a filter by their values in some dimensions. Summaries are used where they have the
+ * counts, then posting lists for the remaining complete chunks. All other entries, and those of open chunks,
+ * are counted one by one.
  */
 export async function countDimensions(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
   const { filter, dimensions } = counting;

@@ -16,8 +16,8 @@ import { arrayOf, idsOfChunks, inDays, type IdRange } from './ids.js';
 import { inTurn, type DayClock, type Snapshot } from './snapshot.js';
 
 /**
- * Counts the entries of a filter that are in a range of ids of one day: a statement that names the range
- * opens one partition.
+ * Counts the entries of a filter in a range of ids of one day. The statement names the range, so it opens
+ * only one partition.
  */
 export async function countRange(
   snapshot: Snapshot,
@@ -32,7 +32,7 @@ export async function countRange(
   return countInTurn(snapshot, { entries, parameters, dimensions, filter, clock: options.clock });
 }
 
-/** Counts the entries of a filter among some ids, day by day. */
+/** Counts the entries among some ids that match a filter, day by day. */
 export async function countIds(
   snapshot: Snapshot,
   options: { readonly counting: Counting; readonly clock: DayClock; readonly ids: readonly number[] },
@@ -44,8 +44,8 @@ export async function countIds(
     for (end = at + 1; end < options.ids.length && dayOfId(options.ids[end]!) === day; end++);
     options.clock.reads(day);
     const parameters = new Parameters();
-    // The array is in a subquery, so that the planner does not see it: estimating each id takes as long as
-    // reading its entry.
+    // The array is in a subquery to hide it from the planner, which would estimate each id. That takes as
+    // long as reading the id's entry.
     const entries = `trail.entry e
      where e.id = any((select ${parameters.add(arrayOf(options.ids.slice(at, end)), 'int8[]')})::int8[])
        and ${inDays(day, 1)} ${conditionsSql(filter, parameters)}`;
@@ -58,8 +58,7 @@ export async function countIds(
 }
 
 /**
- * Counts the entries of a chunk that lie outside the filter's range of time. The rest of the filter is
- * ignored.
+ * Counts the entries of a chunk that lie outside the filter's time range. The rest of the filter is ignored.
  */
 export async function countOutside(
   snapshot: Snapshot,
@@ -76,7 +75,7 @@ export async function countOutside(
 }
 
 interface CountedRows {
-  /** The entries, as `e`, with their conditions: what follows `from`. */
+  /** The entries, as `e`, with their conditions: the SQL that follows `from`. */
   readonly entries: string;
   readonly parameters: Parameters;
   readonly dimensions: readonly Dimension[];
@@ -90,9 +89,10 @@ const countInTurn = (
   inTurn(snapshot, { clock, takesTurns: takesTurns(rows.filter) }, () => countRows(snapshot, rows));
 
 /**
- * Counts rows. There are many modifiers, so they are grouped alone. Of the other dimensions few combinations
- * occur, so one grouping serves all three. An entry that moved counts for both of its tenants, but under a
- * filter for a tenant only for that one: who sees one tenant must not learn of others.
+ * Counts rows. Modifiers are grouped alone, because there are many of them. The other dimensions have few
+ * combinations, so one grouping serves all three. An entry that moved counts for both of its tenants. Under a
+ * filter for a tenant it counts only for that tenant, because a reader of one tenant must not learn of
+ * others.
  */
 async function countRows(snapshot: Snapshot, options: CountedRows): Promise<DimensionCounts> {
   const { dimensions, filter, parameters } = options;
@@ -106,7 +106,7 @@ async function countRows(snapshot: Snapshot, options: CountedRows): Promise<Dime
   );
   if (together.includes('tenants')) columns.push('e.previous_tenant_id');
   const names = columns.map((_, index) => `g${index}`);
-  // Where both are asked for, a group has a modifier or the others.
+  // If both groupings are wanted, a group has either a modifier or the other dimensions.
   const alone = dimensions.includes('modifiers') ? ['e.modifier_id'] : [];
   const selected = [
     ...alone.map((column) => `${column} as modifier`),

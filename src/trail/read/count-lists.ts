@@ -8,33 +8,32 @@ import { bucketsOf, readJoinedLists } from './lists.js';
 import type { Places } from '../posting-lists.js';
 import type { Snapshot } from './snapshot.js';
 
-/** Complete chunks whose candidates are found together. */
+/** Number of complete chunks for which candidates are found together. */
 const CHUNKS_TOGETHER = 512;
-/** Entries that are counted together one by one. */
+/** Number of entries that one statement counts one by one. */
 const IDS_TOGETHER = 65_536;
 /**
- * Rows of `trail.posting` that are compared in the time in which one entry is read (7 us where entries lie
- * apart).
+ * Number of rows of `trail.posting` that are compared in the time of reading one entry (measured: 7 µs for
+ * entries that are not adjacent).
  */
 const ROWS_PER_ENTRY = 6;
-/** Further time that a dimension takes in a chunk, in entries that could be read instead. */
+/** Additional time that a dimension takes in a chunk, as a number of entries that could be read instead. */
 const ENTRIES_PER_DIMENSION = 6;
 
-/** The answer of posting lists for some chunks. */
+/** Result of posting lists for some chunks. */
 export interface Listed {
   readonly counts: DimensionCounts;
   /**
-   * Ids, in portions, of entries that are not counted. Those of them that match the filter have to be
-   * counted.
+   * Ids, in portions, of entries that are not counted yet. The caller must count those that match the filter.
    */
   readonly left: Iterable<readonly number[]>;
 }
 
 /**
- * Counts what a filter finds in complete chunks by comparing it with the lists of each dimension; no entry is
- * read. Yields the counts of some chunks at a time. It leaves chunks that do not lie entirely in the range,
- * chunks in which the filter finds so few entries that reading these is quicker, and all chunks if lists do
- * not know exactly what the filter finds.
+ * Counts the entries of a filter in complete chunks by comparing its candidates with the lists of each
+ * dimension. It reads no entries, and yields the counts of some chunks at a time. It leaves a chunk to the
+ * caller if the chunk does not lie entirely in the range, or if it has so few candidates that reading them is
+ * quicker. If lists do not know the filter exactly, it leaves all chunks.
  */
 export async function* countInLists(
   snapshot: Snapshot,
@@ -61,7 +60,7 @@ export async function* countInLists(
   }
 }
 
-/** Divides candidates into those that are compared with lists and those that are left. */
+/** Divides candidates into those that are compared with lists and those that are left to the caller. */
 function divide(
   { found, isExact }: Candidates,
   { inRange, fewest }: { readonly inRange: ReadonlySet<number>; readonly fewest: number },
@@ -73,13 +72,13 @@ function divide(
   return { compared, left };
 }
 
-/** Where the values of a filter's entries are known from. */
+/** Sources of the values that a filter's entries have. */
 interface Sources {
-  /** Dimensions in which the filter names one value, which all of its entries have. */
+  /** Dimensions in which the filter names one value. All its entries have that value. */
   readonly fixed: readonly (readonly [Dimension, number])[];
   /** The other dimensions, and the buckets of their lists. */
   readonly listed: readonly (readonly [Dimension, readonly number[]])[];
-  /** Number of entries in a chunk from which on comparing lists takes less time than reading the entries. */
+  /** Least number of candidates in a chunk for which comparing lists is quicker than reading the entries. */
   readonly fewest: number;
 }
 
@@ -100,7 +99,7 @@ function sourcesOf(snapshot: Snapshot, { filter, dimensions }: Counting): Source
   return { fixed, listed, fewest };
 }
 
-/** Counts how many of the places of each chunk are in the lists of each dimension. */
+/** Counts, for each chunk, the places that are in each list of each dimension. */
 async function compare(
   snapshot: Snapshot,
   options: {
@@ -127,7 +126,9 @@ async function compare(
   return counts;
 }
 
-/** Ids that entries may have in a dimension; 0 is nobody, or no tenant. */
+/**
+ * Yields the ids that entries may have in a dimension. 0 stands for an unattributed entry, or for no tenant.
+ */
 function* knownIds(
   { greatest, dictionaries }: Snapshot,
   dimension: Dimension,

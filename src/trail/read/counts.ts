@@ -1,7 +1,7 @@
 import type { Dimension } from './dimensions.js';
 import type { StoredFilter } from './filter.js';
 
-/** What is to be counted: the entries of a filter, by their values in some dimensions. */
+/** Request to count the entries of a filter by their values in some dimensions. */
 export interface Counting {
   readonly filter: StoredFilter;
   readonly dimensions: readonly Dimension[];
@@ -14,8 +14,9 @@ const ID_BYTES = 4;
 const COUNT_BYTES = 8;
 
 /**
- * Entries by dictionary id: an open hash table in typed arrays, of which at most half is used. Whoever may
- * emit messages can invent modifiers; a million of them take 25 MB here, and with a Map three times as much.
+ * Numbers of entries by dictionary id: an open hash table in typed arrays, at most half full. Clients that
+ * may emit messages can invent modifiers. A million of them take 25 MB here, and three times as much in a
+ * Map.
  */
 export class Counts {
   /** Ids plus one; 0: the place is free. */
@@ -35,7 +36,7 @@ export class Counts {
     this.#counts[place]! += count;
   }
 
-  /** Adds counts of single ids as a statement returns them. */
+  /** Adds counts of single ids in the form that {@link encodedSql} returns. */
   addEncoded(encoded: Buffer | null): void {
     forEachGroup({ encoded, ids: 1 }, (group, count) => {
       this.add(group[0]!, count);
@@ -73,17 +74,17 @@ export class Counts {
   }
 }
 
-/** Stands for null among the ids of a group. */
+/** Null among the ids of a group. */
 export const NONE = -1;
 
 /**
- * Returns an aggregate of groups for {@link forEachGroup}: some ids (int2 or int4, or null) and a count
- * (int8). A row for each group would take ten times the memory.
+ * Returns an SQL aggregate that encodes groups for {@link forEachGroup}: some ids (int2 or int4, or null) and
+ * a count (int8). A row for each group would take ten times the memory.
  */
 export const encodedSql = (ids: readonly string[], count: string): string =>
   `pg_catalog.string_agg(${ids.map((id) => `pg_catalog.int4send(coalesce(${id}::int4, ${NONE})) || `).join('')}pg_catalog.int8send(${count}), '')`;
 
-/** Calls `visit` with the ids of each group, in an array that is used again, and its count. */
+/** Calls `visit` with the ids of each group and its count. The array of ids is reused. */
 export function forEachGroup(
   { encoded, ids }: { readonly encoded: Buffer | null; readonly ids: number },
   visit: (group: Readonly<Int32Array>, count: number) => void,
@@ -96,10 +97,10 @@ export function forEachGroup(
   }
 }
 
-/** Counts of each dimension that was asked for. */
+/** Counts of each requested dimension. */
 export type DimensionCounts = Readonly<Partial<Record<Dimension, Counts>>>;
 
-/** Makes counts of nothing. */
+/** Returns empty counts. */
 export function noCounts(dimensions: readonly Dimension[]): DimensionCounts {
   return Object.fromEntries(dimensions.map((dimension) => [dimension, new Counts()]));
 }

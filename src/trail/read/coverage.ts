@@ -1,14 +1,18 @@
 import { ID_SQL } from '../entry-id.js';
 
-/** How long a note of whoever captures says that capture streams. It is written every ten seconds. */
+/**
+ * Seconds for which a note of the capturing daemon shows that capture streams. A note is written every ten
+ * seconds.
+ */
 const NOTE_LIMIT_S = 30;
 
 const utc = (instant: string): string =>
   `to_char((${instant}) at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /**
- * What the trail covers: one row, `TrailCoverage` of the API. Days are dropped by when their entries were
- * stored, which is after their commits: what was committed after a dropped day is there.
+ * Reads what the trail covers: one row, `TrailCoverage` of the API. A day is dropped by the time at which its
+ * entries were stored, and entries are stored after their commits. Everything committed after a dropped day
+ * is therefore in the trail.
  */
 export const COVERAGE_SQL = /* sql */ `
   select ${utc('select began_at from trail.checkpoint')} as since,

@@ -1,25 +1,26 @@
 import type { TrailCoverage } from './entry.js';
 import type { TimeRange } from './range.js';
 
-/** A part of a range that the trail does not cover. */
+/** Part of a range that the trail does not cover. */
 export interface MissingPart extends TimeRange {
   /**
-   * `before` recording began; `dropped` by the retention; `after` the time up to which the trail is current;
-   * `unknown`: that time is not known, so the trail may have all, some or nothing of the part.
+   * `before`: recording had not begun. `dropped`: removed by the retention. `after`: later than the time up
+   * to which the trail is current. `unknown`: that time is not known, so the trail may have all, some or none
+   * of the part.
    */
   readonly why: 'before' | 'dropped' | 'after' | 'unknown';
 }
 
 /**
- * Cuts a range to what the trail covers; both ends are null where that is nothing, and `to` alone where it is
- * not known up to when the trail is current, as of one that was upgraded until capture has looked at the
- * source. A part of the range that is still to come is not missing: nobody can have it.
+ * Cuts a range to the part that the trail covers. Both ends are null if that is nothing. Only `to` is null if
+ * it is not known up to which time the trail is current. This is so after an upgrade, until capture has
+ * examined the source. The part of the range in the future does not count as missing.
  */
 export function coveredPart(
   range: TimeRange,
   { since, droppedBefore, until, asOf }: TrailCoverage,
 ): { readonly from: string | null; readonly to: string | null; readonly missing: readonly MissingPart[] } {
-  // Instants of one form compare as text.
+  // Instants of the same format can be compared as text.
   const isDropped = droppedBefore !== null && (since === null || droppedBefore > since);
   const begins = (isDropped ? droppedBefore : since) ?? asOf;
   const ends = until ?? begins;

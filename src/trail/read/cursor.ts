@@ -4,15 +4,15 @@ import { MAX_ENTRY_ID } from '../entry-id.js';
 import type { UnboundedFilter } from './entry.js';
 
 /**
- * Makes the cursor of the page that continues below an entry. It is opaque to clients and belongs to one
- * filter. The range is not part of that filter, because a request without `to` means another range every
+ * Returns the cursor of the page that continues below an entry. It is opaque to clients and valid for one
+ * filter. The range is not part of that filter, because a request without `to` has a different range every
  * time.
  */
 export function makeCursor(id: string, filter: UnboundedFilter): string {
   return Buffer.from(`1.${id}.${filterHash(filter)}`).toString('base64url');
 }
 
-/** Reads the id below which the page continues. Throws TRAIL_CURSOR_INVALID. */
+/** Returns the id below which the page continues. Throws TRAIL_CURSOR_INVALID. */
 export function readCursor(cursor: string, filter: UnboundedFilter): bigint {
   const [version, id, hash, ...rest] = Buffer.from(cursor, 'base64url').toString('latin1').split('.');
   if (
@@ -27,7 +27,7 @@ export function readCursor(cursor: string, filter: UnboundedFilter): bigint {
   return readId(id);
 }
 
-/** Reads an entry id. Throws TRAIL_CURSOR_INVALID. */
+/** Parses an entry id. Throws TRAIL_CURSOR_INVALID. */
 export function readId(id: string): bigint {
   const number = /^\d{1,19}$/.test(id) ? BigInt(id) : -1n;
   if (number >= 0n && number <= MAX_ENTRY_ID) return number;
@@ -43,7 +43,7 @@ function filterHash(filter: UnboundedFilter): string {
     filter.entity ?? null,
     filter.tenant ?? null,
     filter.q ?? '',
-    // Left out where there are none: cursors from before there were these filters stay valid.
+    // Left out if empty, so that cursors of releases without these filters stay valid.
     ...(filter.rungs === undefined || filter.rungs.length === 0 ? [] : [list(filter.rungs)]),
     ...(filter.actingAs === undefined || filter.actingAs.length === 0
       ? []

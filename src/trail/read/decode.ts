@@ -36,13 +36,13 @@ const BOOLEAN = 16;
 export const TIMESTAMPTZ = 1184;
 const NUMBERS: ReadonlySet<number> = new Set([21, 23, 20, 26, 700, 701, 1700]);
 const JSONS: ReadonlySet<number> = new Set([114, 3802]);
-/** RFC 8259; NaN, Infinity and masked values are not numbers in JSON. */
+/** A number of RFC 8259. NaN, Infinity and masked values are not numbers in JSON. */
 const JSON_NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
 /**
- * Decodes rows to entries, in the same order. Labels that are names in `trail.lookup` are read as of each
- * entry, in one statement for all rows and only where a column has such labels. In a `scope`, an entry that
- * moved is decoded from the tenant's side: nothing of the other side is in it.
+ * Decodes rows to entries, in the same order. If a column has labels that are names in `trail.lookup`, one
+ * statement reads them for all rows, as of each entry. In a `scope`, an entry that moved is decoded from the
+ * tenant's side, and contains nothing of the other side.
  */
 export async function decodeRows(
   rows: readonly EntryRow[],
@@ -70,21 +70,21 @@ export async function decodeRows(
   return entries.map((entry, index) => (mayBeTooLong(rows[index]!) ? printable(entry) : entry));
 }
 
-/** What rows are decoded with. */
+/** Context for decoding a batch of rows. */
 export interface Batch {
   readonly dictionaries: ReaderDictionaries;
   readonly scope: Scope;
-  /** Those of the rows, by their ids. */
+  /** Modifiers of the rows, by id. */
   readonly modifiers: ReadonlyMap<number, StoredModifier>;
   readonly tenants: ReadonlyMap<number, string>;
-  /** Values whose label has to be found. */
+  /** Values that still need their label. */
   readonly labels: LabelWanted[];
   readonly contexts: Contexts;
-  /** Column indexes by relation and text of `columns`: few differ within a batch. */
+  /** Column indexes by relation and text of `columns`. Few different ones occur in a batch. */
   readonly columns: Map<string, readonly number[]>;
 }
 
-/** Decodes one row. The labels that are names in `trail.lookup` are left for the caller to find. */
+/** Decodes one row. The caller must find the labels that are names in `trail.lookup`. */
 export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
   const { dictionaries } = batch;
   const relation = dictionaries.relations.get(row.relation_id) ?? UNKNOWN_RELATION;
@@ -132,7 +132,7 @@ export function decodeRow(row: EntryRow, extra: Extra, batch: Batch): Entry {
       origin: extra.origin,
       claimedCommitAt: extra.claimedCommitAt,
     },
-    // What the application said of the change came with the values after it.
+    // The application's context belongs to the values after the change.
     context: moved?.side === 'left' ? null : context,
     session: moved?.side === 'left' ? null : extra.session,
     unreadMessage: extra.unreadMessage,
@@ -155,7 +155,7 @@ function movedOf({ previous_tenant_id: before }: EntryRow, { tenants, scope }: B
   return { side: previousTenant === scope ? 'left' : 'arrived' };
 }
 
-/** The entity, as the side that is shown has it. */
+/** Returns the entity on the side that is shown. */
 function entityOf(
   row: EntryRow,
   { dictionaries, moved }: { readonly dictionaries: ReaderDictionaries; readonly moved: Moved | null },
@@ -169,7 +169,7 @@ function entityOf(
 
 /**
  * Returns the modifier of an entry. Waltrail's own entries have the modifier id of unattributed ones, but
- * they are not unattributed; and nobody is said to have made a row that existed already.
+ * they are not unattributed. Baseline entries have no modifier, because their rows existed already.
  */
 export function modifierOf(
   { modifier_id, rung }: Pick<EntryRow, 'modifier_id' | 'rung'>,
@@ -200,11 +200,17 @@ function columnsOf(
   return columns;
 }
 
-/** Returns a column of a table version; only a damaged trail has an entry with one that is not there. */
+/**
+ * Returns a column of a table version. Only in a damaged trail can an entry refer to a column that does not
+ * exist.
+ */
 export const columnAt = ({ columns }: StoredRelation, index: number): StoredColumn =>
   columns[index] ?? { name: `column ${index + 1}`, type: 0 };
 
-/** The dictionaries are stored before the entries that refer to them: only a damaged trail shows this. */
+/**
+ * Stands for a missing table version. Dictionary rows are stored before the entries that refer to them, so
+ * only a damaged trail shows it.
+ */
 export const UNKNOWN_RELATION: StoredRelation = { table: 'unknown', columns: [] };
 
 function decodeValues(
@@ -256,7 +262,7 @@ function decodeValues(
   return values;
 }
 
-/** Returns a known field as a value of its column, with the label that the column itself has for it. */
+/** Returns a known field as a value of its column, with the label that the column itself defines for it. */
 export function decodeValue(
   field: Exclude<StoredValue, { is: 'unknown' | 'large' }>,
   column: StoredColumn,
@@ -271,7 +277,7 @@ export function decodeValue(
   return parts === null ? whole : new PartedValue(whole, column, parts);
 }
 
-/** The YAML may name a boolean by its word. */
+/** Returns the word for a value. The YAML may write a boolean as `true` or `false`. */
 function wordOf(stored: string, shown: string, words: StoredColumn['values']): string | undefined {
   if (words === undefined) return undefined;
   return Object.hasOwn(words, stored)
@@ -282,8 +288,9 @@ function wordOf(stored: string, shown: string, words: StoredColumn['values']): s
 }
 
 /**
- * The value with its label. Member by member: what copies by `...` with one more member leave behind lives
- * until the next full collection of the heap, and a page has hundreds of them (DECISIONS 103).
+ * Returns the value with its label. It is built member by member, because a page has hundreds of values.
+ * Garbage from copies by `...` with an added member would live until the next full garbage collection
+ * (DECISIONS 103).
  */
 export const labelled = ({ kind, text, isInstant, isList }: Value, label: string): Value =>
   isInstant !== undefined
@@ -294,7 +301,7 @@ export const labelled = ({ kind, text, isInstant, isList }: Value, label: string
 
 const asList = ({ kind, text }: Value): Value => ({ kind, text, isList: true });
 
-/** Returns the kind that values of a type have, unless they were masked or truncated. */
+/** Returns the kind of values of a type that were not masked or truncated. */
 export function kindOfType(type: number): Exclude<Value['kind'], 'null'> {
   if (type === BOOLEAN) return 'boolean';
   if (NUMBERS.has(type)) return 'number';
@@ -302,8 +309,8 @@ export function kindOfType(type: number): Exclude<Value['kind'], 'null'> {
 }
 
 /**
- * Returns a text as a value of its column's type. A masked or truncated value may be any text whatever the
- * type, so what no reader takes for JSON stays text.
+ * Returns a text as a value of its column's type. A masked or truncated value of any type may be any text, so
+ * text that is not valid for JSON stays text.
  */
 function typedValue(text: string, type: number): Value {
   if (type === BOOLEAN && (text === 't' || text === 'f')) {

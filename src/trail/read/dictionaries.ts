@@ -14,7 +14,7 @@ export interface StoredModifier {
   readonly name: string;
   /** Null: unattributed. */
   readonly kind: Kind | null;
-  /** In whose name the modifier acted; null: in their own. */
+  /** Person in whose name the modifier acted; null: the modifier acted in their own name. */
   readonly actingAs: ActedAs | null;
 }
 
@@ -29,43 +29,43 @@ export interface StoredColumn {
   readonly name: string;
   /** OID of the type. */
   readonly type: number;
-  /** Labels of stored values. */
+  /** Labels by stored value. */
   readonly values?: Readonly<Record<string, string>>;
-  /** `table_name` in `trail.lookup`, whose names are the labels; of an array, those of its elements. */
+  /** `table_name` in `trail.lookup`: its names are the labels of the values, or of an array's elements. */
   readonly label?: string;
-  // What values are made of: see value-parts.ts.
+  // Parts of values; see value-parts.ts.
   readonly array?: true;
   readonly bits?: BitWords;
   readonly members?: readonly MemberWords[];
 }
 
-/** Greatest id of each dictionary, as one snapshot of the trail sees it. */
+/** Greatest id of each dictionary in one snapshot of the trail. */
 export interface GreatestIds {
   readonly modifier: number;
   readonly action: number;
   readonly entity_type: number;
   readonly tenant: number;
   readonly relation: number;
-  /** Of `trail.configuration`, from the last row of which texts for actions are. */
+  /** Greatest id of `trail.configuration`. The last row has the texts for actions. */
   readonly configuration: number;
 }
 
-/** Modifiers and tenants that are held at most, each with keys and names of at most 2 kB. */
+/** Largest number of modifiers, and of tenants, that are held. Each has keys and names of at most 2 kB. */
 const MOST_HELD = 20_000;
-/** Modifiers that are asked together which of them share a key. */
+/** Number of modifiers that one statement groups by key. */
 const IDS_TOGETHER = 50_000;
 
-/** The ids of a key as of a greatest id of the dictionary. */
+/** Ids of a key up to a greatest id of the dictionary. */
 interface IdsOfKey {
   readonly ids: readonly number[];
   readonly upTo: number;
 }
 
 /**
- * The trail's dictionaries as a reader needs them; write/dictionary.ts fills them. Rows are only ever added,
- * so what is held stays valid. Actions, entity types and table versions are held whole, and `refresh` reads
- * only what is new. Modifiers and tenants are as many as anybody invents, so they are read when they are
- * needed, and the last used are held.
+ * The trail's dictionaries for readers. write/dictionary.ts fills them. Rows are only added, so rows in
+ * memory stay valid. Actions, entity types and table versions are held completely, and `refresh` reads only
+ * new rows. The number of modifiers and tenants has no limit, so they are read when needed, and those used
+ * last are held.
  */
 export class ReaderDictionaries {
   readonly relations = new Map<number, StoredRelation>();
@@ -74,21 +74,23 @@ export class ReaderDictionaries {
   readonly #modifiers = new CachedRows<number, StoredModifier>({ most: MOST_HELD, read: readModifiers });
   readonly #tenants = new CachedRows<number, string>({ most: MOST_HELD, read: readTenants });
   readonly #tenantIds = new CachedRows<string, number>({ most: MOST_HELD, read: readTenantIds });
-  /** By key, ids of who acted, and of who acted in the name of the key. */
+  /** Ids by key: of modifiers with the key, and of modifiers who acted as the person with the key. */
   readonly #idsByKey = { modifiers: new Map<string, IdsOfKey>(), actingAs: new Map<string, IdsOfKey>() };
-  /** By id the first id with the same key; 0: it is the first. Four bytes for each modifier. */
+  /** First id with the same key, by id; 0: the id is the first. This takes four bytes for each modifier. */
   #firstIds = new Int32Array(0);
-  /** By first id the newest with the same key; 0: it is the only one. */
+  /** Newest id with the same key, by first id; 0: the first id is the only one. */
   #newestIds = new Int32Array(0);
-  /** By id the row of the person acted as; 0: nobody. Nothing as long as nobody has acted as somebody. */
+  /**
+   * Row of the person acted as, by id; 0: nobody. Empty as long as no modifier has acted as somebody else.
+   */
   #actedAs = new Int32Array(0);
   readonly #held = { action: 0, entity_type: 0, relation: 0, configuration: 0 };
-  /** By action category, what the YAML in effect has shown for it. */
+  /** Text of the YAML in effect, by action category. */
   #actionNames: ReadonlyMap<string, string> = new Map();
 
   /**
-   * Reads the rows up to the greatest ids that are not held. The statements run on `client`, in the snapshot
-   * that the ids are from.
+   * Reads the rows up to the greatest ids that are not held yet. The statements must run on `client` in the
+   * snapshot that the ids are from.
    */
   async refresh(client: pg.ClientBase, greatest: GreatestIds): Promise<void> {
     const held = this.#held;
@@ -123,7 +125,10 @@ export class ReaderDictionaries {
     }
   }
 
-  /** What is shown for an action: what the YAML in effect says, or a text of ours; null: its category. */
+  /**
+   * Returns the text for an action: that of the YAML in effect, or Waltrail's own. Null: its category is
+   * shown.
+   */
   actionText(id: number): string | null {
     const name = this.actions.name(id);
     return name === undefined ? null : (this.#actionNames.get(name) ?? ACTION_TEXTS.get(name) ?? null);
@@ -134,7 +139,7 @@ export class ReaderDictionaries {
     return this.#modifiers.get(query, ids);
   }
 
-  /** Returns modifiers with their newest names and kinds, by the first ids of their keys; see `firstIds`. */
+  /** Returns modifiers with their newest names and kinds, by the first ids of their keys (see `firstIds`). */
   async newestModifiers(
     query: Query,
     { firstIds, greatest }: { readonly firstIds: readonly number[]; readonly greatest: GreatestIds },
@@ -149,26 +154,29 @@ export class ReaderDictionaries {
     );
   }
 
-  /** The newest id of a key that is not greater than `greatest`: a later snapshot may have read more. */
+  /**
+   * Returns the newest id of a key that is not greater than `greatest`. A later snapshot may have read
+   * greater ones.
+   */
   #newestId(first: number, greatest: number): number {
     let id = this.#newestIds[first] || first;
     if (id > greatest) for (id = Math.max(first, greatest); id > first && this.#firstIds[id] !== first;) id--;
     return id;
   }
 
-  /** Returns the names of tenants by their ids; 0, no tenant, has none. */
+  /** Returns the names of tenants by their ids. 0 stands for no tenant, and has no name. */
   tenants(query: Query, ids: Iterable<number>): Promise<ReadonlyMap<number, string>> {
     return this.#tenants.get(query, withoutZero(ids));
   }
 
-  /** Returns the id of a tenant; undefined if the trail does not know it. */
+  /** Returns the id of a tenant. Returns undefined if the trail does not know the tenant. */
   async tenantId(query: Query, name: string): Promise<number | undefined> {
     return (await this.#tenantIds.get(query, [name])).get(name);
   }
 
   /**
-   * Returns the ids of all names and kinds that each key has had, oldest first: those of the modifiers with
-   * the keys, or of the modifiers who acted as somebody with one.
+   * Returns the ids of modifiers with the given keys, or of modifiers who acted as a person with such a key.
+   * A key has an id for each name and kind that it has had. The oldest come first.
    */
   async modifierIds(
     query: Query,
@@ -196,8 +204,8 @@ export class ReaderDictionaries {
   }
 
   /**
-   * Returns by id the row of the person in whose name the modifier acted, 0 where in their own; undefined:
-   * nobody has ever acted as somebody else.
+   * Returns, by id, the row of the person as whom the modifier acted; 0: the modifier acted in their own
+   * name. Returns undefined if no modifier has ever acted as somebody else.
    */
   async actedAs(query: Query, greatest: GreatestIds): Promise<Int32Array | undefined> {
     await this.firstIds(query, greatest);
@@ -205,9 +213,10 @@ export class ReaderDictionaries {
   }
 
   /**
-   * Returns by id the first id with the same key, 0 where the id is the first: modifiers who were renamed or
-   * acted as somebody are counted together. Reads what is new of the dictionary. Each key is looked up once,
-   * however many rows it has; "+ 0" keeps the planner from looking for it along the index of ids.
+   * Returns, by id, the first id with the same key; 0: the id is the first. With it, all rows of a modifier
+   * who was renamed or acted as somebody are counted together. Reads the new rows of the dictionary. Each key
+   * is looked up once, whatever its number of rows. "+ 0" keeps the planner from scanning the index of ids
+   * for it.
    */
   async firstIds(query: Query, greatest: GreatestIds): Promise<Int32Array> {
     for (let held = this.#firstIds.length - 1; held < greatest.modifier;) {
@@ -225,7 +234,7 @@ export class ReaderDictionaries {
           from new n join known k using (key)`,
         [held, upTo],
       );
-      // Another request may have read more meanwhile.
+      // Another request may have read these rows, or more, while this one waited.
       if (upTo >= this.#firstIds.length) {
         this.#firstIds = grown(this.#firstIds, upTo + 1);
         this.#newestIds = grown(this.#newestIds, upTo + 1);
@@ -257,7 +266,7 @@ async function readModifiers(
   const { rows } = await query<StoredModifier>(
     /* sql */ `
     select m.id, m.key, m.name, m.kind,
-           -- A row that is not there, in a damaged trail, is called by its number.
+           -- If a damaged trail lacks the row, its number is the name.
            case when m.acting_as is not null then json_build_object(
              'key', coalesce(a.key, ''), 'name', coalesce(a.name, 'modifier ' || m.acting_as), 'kind', coalesce(a.kind, 'agent')) end as "actingAs"
       from trail.modifier m
@@ -268,7 +277,7 @@ async function readModifiers(
   return rows.map((row) => [row.id, row]);
 }
 
-/** Keys with the ids that they have, or that acted as somebody with one. */
+/** SQL for the ids of modifiers with a key, and of modifiers who acted as a person with a key. */
 const IDS_SQL = {
   modifiers: /* sql */ `
     select m.key, m.id from unnest($1::text[]) as asked (key) join trail.modifier m using (key) order by m.id`,
@@ -297,7 +306,7 @@ function* withoutZero(ids: Iterable<number>): Generator<number, void, undefined>
   for (const id of ids) if (id !== 0) yield id;
 }
 
-/** A dictionary whose rows are an id and a name. */
+/** A dictionary of rows with an id and a name. */
 class NameDictionary {
   readonly #names = new Map<number, string>();
   readonly #ids = new Map<string, number>();
@@ -311,7 +320,7 @@ class NameDictionary {
     return this.#names.get(id);
   }
 
-  /** Returns the ids of the names of which a predicate is true. */
+  /** Returns the ids of the names that fulfil a predicate. */
   idsWhere(isWanted: (name: string, id: number) => boolean): number[] {
     return [...this.#names].flatMap(([id, name]) => (isWanted(name, id) ? [id] : []));
   }

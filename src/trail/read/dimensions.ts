@@ -2,8 +2,8 @@ import { modifiersOf, type StoredFilter } from './filter.js';
 import { POSTING_DIMENSIONS } from '../posting-lists.js';
 
 /**
- * The dimensions with their dictionaries, their columns in trail.entry and in the summaries, and their letter
- * in trail.block_value.
+ * The dimensions with their dictionaries, their columns in `trail.entry` and in the summaries, and their
+ * letters in `trail.block_value`.
  */
 export const COLUMNS = {
   modifiers: {
@@ -37,14 +37,14 @@ export const COLUMNS = {
 } as const;
 
 /**
- * A property of which every entry has a dictionary id, and by which facets count. An entry that moved from
- * one tenant to another has both.
+ * A property of entries by which facets count. Every entry has a dictionary id for it. An entry that moved
+ * from one tenant to another has the ids of both tenants.
  */
 export type Dimension = keyof typeof COLUMNS;
 
 export const DIMENSIONS = Object.keys(COLUMNS) as Dimension[];
 
-/** Returns the dictionary ids that a filter asks for in a dimension; null: any. */
+/** Returns the dictionary ids that a filter names in a dimension; null: any id. */
 export function idsOf(filter: StoredFilter, dimension: Dimension): readonly number[] | null {
   if (dimension === 'modifiers') return modifiersOf(filter);
   return dimension !== 'tenants' ? filter[dimension] : filter.tenant === null ? null : [filter.tenant];

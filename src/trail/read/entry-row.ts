@@ -5,7 +5,7 @@ import { dayOfId } from '../entry-id.js';
 import { arrayOf, idsOfDays, inDays, narrowed, type IdRange } from './ids.js';
 import type { Snapshot } from './snapshot.js';
 
-/** A row of `trail.entry` in the form that `decode.ts` takes. */
+/** A row of `trail.entry` in the form for `decode.ts`. */
 export interface EntryRow {
   readonly id: string;
   readonly committed_at: string;
@@ -15,7 +15,7 @@ export interface EntryRow {
   readonly modifier_id: number;
   readonly relation_id: number;
   readonly tenant_id: number;
-  /** Null: not changed, or not known; 0: none. */
+  /** Null: the tenant did not change, or is not known; 0: no tenant. */
   readonly previous_tenant_id: number | null;
   readonly entity_type_id: number;
   readonly action_id: number;
@@ -31,7 +31,9 @@ export interface EntryRow {
   readonly extra: string | null;
 }
 
-/** Outermost select list over `entry e`: exact texts, whatever the session's settings. */
+/**
+ * Outermost select list over `entry e`. It returns exact texts that do not depend on the session's settings.
+ */
 const HEAD = /* sql */ `e.id::text, case when e.committed_at >= '0001-01-01 00:00:00+00' and e.committed_at < '10000-01-01 00:00:00+00'
       then to_char(e.committed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') else e.committed_at::text end
     as committed_at, e.commit_lsn::text, e.seq, e.xid::text, e.modifier_id, e.relation_id, e.tenant_id, e.entity_type_id,
@@ -43,55 +45,52 @@ export interface Walk {
   /** Ids `>= above` and `< below`. */
   readonly above: bigint;
   readonly below: bigint;
-  /** By id: newest or oldest first. */
+  /** Order by id: newest or oldest first. */
   readonly order: 'desc' | 'asc';
   readonly limit: number;
 }
 
 /**
- * Most stored bytes that the values of one walk may have; only its first row may exceed this. A page of a few
- * dozen values of 64 MiB would take the process down, and capture with it.
+ * Largest number of stored bytes in the values of one walk. Only its first row may exceed this. A page with a
+ * few dozen values of 64 MiB would crash the process, and capture with it.
  */
 export const MAX_WALK_BYTES = 16 * 1024 * 1024;
 
-/**
- * Entries among which a walk looks for those of the filter: all ids of a range, or a list of ids, in the
- * order of the walk.
- */
+/** Entries that a walk examines: all ids of a range, or a list of ids in the order of the walk. */
 export type Stretch = IdRange | { readonly ids: readonly number[] };
 
-/** What one statement reads. */
+/** Part of a stretch that one statement reads. */
 export interface Part {
   readonly stretch: Stretch;
-  /** First of the days that the statement's plan knows. */
+  /** First day that the statement's plan covers. */
   readonly firstDay: number;
   readonly days: number;
 }
 
 /**
- * Days that one plan covers. Plans name the days that they read, so with single days there would be as many
- * plans as the trail has days.
+ * Number of days that one plan covers. A plan names the days that it reads, so plans for single days would be
+ * needed for every day of the trail.
  */
 const DAYS_TOGETHER = 8;
-/** Newest days for which plans are kept. Older days are read less often. */
+/** Number of newest days for which plans are kept. Older days are read less often. */
 const DAYS_KEPT = 16;
 /**
- * Ids that one statement reads, unless it searches for a text. Most of them are entries of the filter, while
- * a search for a text discards most.
+ * Number of ids that one statement reads, unless it searches for a text. Most of these ids match the filter,
+ * while a text search discards most.
  */
 const IDS_TOGETHER = 512;
 
 /**
  * Divides a stretch into the parts that single statements read. A search for a text reads everything in its
- * part, so each of its statements names one day, and those of one day together take no longer than the
- * timeout.
+ * part. Each of its statements therefore names one day, so that the timeout can apply to all statements of a
+ * day together.
  */
 export function* byStatement(
   stretch: Stretch,
   options: {
     readonly order: Walk['order'];
     readonly hasText: boolean;
-    /** Ids of a list that one statement reads. */
+    /** Number of ids of a list that one statement reads. */
     readonly ids?: number;
   },
 ): Generator<Part, void, undefined> {
@@ -116,7 +115,7 @@ export function* byStatement(
   }
 }
 
-/** Reads the row of an id; undefined: there is none. */
+/** Reads the row of an id. Returns undefined if there is none. */
 export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow | undefined> {
   const { rows } = await snapshot.client.query<EntryRow>(
     /* sql */ `select ${HEAD}, e.previous, e.updated from trail.entry e
@@ -127,8 +126,8 @@ export async function readRow(snapshot: Snapshot, id: bigint): Promise<EntryRow 
 }
 
 /**
- * Reads rows of a part. Each row has the stored bytes of all values up to it. It has its own values only
- * while these bytes are not too many.
+ * Reads rows of a part. Each row has the total stored bytes of all values up to it. Its own values are
+ * included only while that total is within the limit.
  */
 export async function readStretch(
   snapshot: Snapshot,
@@ -146,9 +145,9 @@ export async function readStretch(
 }
 
 /**
- * Returns the statement that reads the rows of a part, as many as the walk may have. Behind what is selected
- * of `entry e` stand the stored bytes of all values up to the row, with those `before` the part, and the
- * values.
+ * Returns the statement that reads the rows of a part, up to the limit of the walk. After the columns of
+ * `select` it returns the total stored bytes of all values up to the row, including those `before` the part,
+ * and then the values.
  */
 export function rowsSql(options: {
   readonly select: string;
@@ -163,7 +162,8 @@ export function rowsSql(options: {
   const before = values.add(options.before, 'int8');
   const inPart = inDays(part.firstDay, part.days);
   const conditions = conditionsSql(walk.filter, values);
-  // A join with a limited lateral query can only be a nested loop, which keeps the order of the array.
+  // PostgreSQL can only use a nested loop for a join with a limited lateral query. This keeps the order of
+  // the array.
   const found =
     'ids' in stretch
       ? `

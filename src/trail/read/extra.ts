@@ -5,10 +5,10 @@ import { isAnswerable, memberTexts } from './json-text.js';
 export interface Extra {
   /** JSON text; null: there is none. */
   readonly context: string | null;
-  /** Id under which the context is stored in `trail.context`; null: it is here, or there is none. */
+  /** Id of the context in `trail.context`; null: the context is in this object, or there is none. */
   readonly contextId: string | null;
   readonly origin: string | null;
-  /** The commit time that the source claimed, if another one is stored. */
+  /** Commit time that the source claimed, if a different one is stored. */
   readonly claimedCommitAt: string | null;
   readonly session: SessionFacts | null;
   readonly unreadMessage: UnreadMessage | null;
@@ -30,9 +30,10 @@ const NOTHING: Extra = {
 };
 
 /**
- * Reads what is stored beside an entry's values. Never throws. PostgreSQL's own functions refuse half of a
- * surrogate pair, NUL and great depth, which trails of earlier releases may contain; a whole page would then
- * fail for one entry. Text that may not stand in an answer as JSON becomes a JSON string of that text.
+ * Parses the data that is stored beside an entry's values. Never throws. PostgreSQL's JSON functions refuse
+ * half a surrogate pair, NUL and deep nesting. Trails of earlier releases may contain these, and one such
+ * entry would make a whole page fail. Text that must not appear as JSON in an answer becomes a JSON string of
+ * that text.
  */
 export function readExtra(extra: string | null): Extra {
   if (extra === null) return NOTHING;
@@ -55,8 +56,8 @@ const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 
 /**
- * Whether the bytes of an extra may have one of the members; false: it has none. `names` are JSON strings.
- * Most rows that have an extra have nothing but a context, which need not be read for that.
+ * Returns whether the bytes of an extra may have one of the members; false: they have none. `names` are JSON
+ * strings. Most rows with an extra have only a context, which then need not be parsed.
  */
 export function mayHaveMember(
   { bytes, start, end }: { readonly bytes: Buffer; readonly start: number; readonly end: number },
@@ -64,7 +65,7 @@ export function mayHaveMember(
 ): boolean {
   for (let at = start; at < end; at++) {
     const byte = bytes[at];
-    // A name may be written with escapes.
+    // An escape may hide a name.
     if (byte === BACKSLASH) return true;
     if (byte === QUOTE) for (const name of names) if (begins(bytes, at, name)) return true;
   }
@@ -76,17 +77,20 @@ function begins(bytes: Buffer, at: number, name: Buffer): boolean {
   return true;
 }
 
-/** Returns JSON that may stand in an answer, or else a JSON string of its text. */
+/** Returns the JSON unchanged if it may appear in an answer, otherwise a JSON string of its text. */
 export const answerable = (json: string | null): string | null =>
   json === null || isAnswerable(json) ? json : JSON.stringify(json);
 
-/** Anything but an id is ignored: an extra of before may hold whatever an application sent. */
+/**
+ * Returns the id in a JSON text, or null. In extras of earlier releases, an application may have sent
+ * anything here.
+ */
 const idOf = (text: string | null): string | null => (text !== null && /^\d{1,15}$/.test(text) ? text : null);
 
 const stringOf = (json: string | undefined): string | null =>
   json?.startsWith('"') === true ? (JSON.parse(json) as string) : null;
 
-/** Reads the unread message, which the pipeline writes in a fixed form. Anything else is ignored. */
+/** Parses the unread message, which the pipeline writes in a fixed form. Anything else is ignored. */
 function unreadOf(json: string | undefined): UnreadMessage | null {
   const members = json === undefined ? null : memberTexts(json);
   const lsn = stringOf(members?.get('lsn'));
@@ -94,7 +98,7 @@ function unreadOf(json: string | undefined): UnreadMessage | null {
   return lsn === null || reason === null ? null : { lsn, reason };
 }
 
-/** Reads what a session said of itself (pipeline/session-attribution.ts). */
+/** Parses the facts that a session reported about itself (pipeline/session-attribution.ts). */
 function sessionOf(json: string | undefined): SessionFacts | null {
   const members = json === undefined ? null : memberTexts(json);
   const user = stringOf(members?.get('user'));
@@ -107,7 +111,7 @@ function sessionOf(json: string | undefined): SessionFacts | null {
   return facts;
 }
 
-/** Reads whom a row names (pipeline/other-modifier.ts). Anything else than is written there is ignored. */
+/** Parses the person that a row names, as pipeline/other-modifier.ts writes it. Anything else is ignored. */
 function personOf(json: string | undefined): LastSetBy | null {
   const members = json === undefined ? null : memberTexts(json);
   const key = stringOf(members?.get('key'));

@@ -9,31 +9,34 @@ import type { Snapshot } from './snapshot.js';
 type Facet = Answer<'Facet'>;
 type FacetList = Answer<'FacetList'>;
 
-/** Characters of a name in a list: the rest of a longer one helps nobody to choose it. */
+/** Largest number of characters of a name in a list. More would not help to recognize it. */
 const MAX_NAME_LENGTH = 200;
-/** Words of a search; each is a condition on every name of the dictionary. */
+/** Largest number of words in a search. Each word is a condition on every name of the dictionary. */
 const MAX_WORDS = 10;
 
-/** A list of facets: of a dimension, or of those in whose name modifiers acted. */
+/** Name of a facet list: a dimension, or the persons in whose name modifiers acted. */
 export type FacetListName = Dimension | 'actingAs';
 
 export interface ListOptions {
   readonly list: FacetListName;
-  /** By ids of the dimension; of those acted as, by modifiers. */
+  /** Counts by ids of the dimension. The list `actingAs` has counts by modifiers. */
   readonly counts: Counts;
-  /** Values that are listed at most, beside those in `always`. */
+  /** Largest number of values that are listed in addition to those in `always`. */
   readonly limit: number;
-  /** Ids of values that are listed if they have entries: those that the filter names. */
+  /** Ids of values that the filter names. They are listed whenever they have entries. */
   readonly always: readonly number[];
-  /** Whether a former name counts only where an entry that is counted has it: the reader sees one tenant. */
+  /**
+   * Whether the search matches a former name only if a counted entry has it. This is so for a reader of one
+   * tenant.
+   */
   readonly inScope?: boolean;
-  /** Only values are listed whose text has every word of this. */
+  /** Words that the text of a listed value must all contain. */
   readonly search?: string | undefined;
 }
 
 /**
- * Makes the list of a dimension: the values with most entries, and how many more there are. Only their names
- * are read, however many values have entries.
+ * Returns the list of a dimension: the values with most entries, and the number of further values. Names are
+ * read only for listed values.
  */
 export async function facetList(snapshot: Snapshot, options: ListOptions): Promise<FacetList> {
   const { list, search } = options;
@@ -48,15 +51,15 @@ export async function facetList(snapshot: Snapshot, options: ListOptions): Promi
 const isOfPersons = (list: FacetListName): list is 'modifiers' | 'actingAs' =>
   list === 'modifiers' || list === 'actingAs';
 
-/** Which person a modifier's id counts for, in a list of persons. */
+/** Maps the ids of modifiers to persons, for a list of persons. */
 interface Persons {
-  /** The row of `trail.modifier` that names the person, as of the change; {@link NO_VALUE}: there is none. */
+  /** Returns the row of `trail.modifier` for the person at the time of the change, or {@link NO_VALUE}. */
   readonly row: (id: number) => number;
-  /** The first row of the same person, by which all of them are counted. */
+  /** Returns the first row of the same person. All rows of a person are counted under it. */
   readonly first: (row: number) => number;
 }
 
-/** No id of a value: those are 0 and greater. */
+/** Stands for no value. Ids of values are never negative. */
 const NO_VALUE = -1;
 
 async function personsOf(
@@ -76,8 +79,8 @@ interface Ranked {
 }
 
 /**
- * Finds the values with most entries, in one pass and without sorting the others. Of values with as many
- * entries, the one that was stored first comes first.
+ * Finds the values with most entries, in one pass and without sorting the others. If values have equal
+ * counts, the one that was stored first comes first.
  */
 function rank(
   { list, counts, limit, always }: ListOptions,
@@ -89,7 +92,7 @@ function rank(
   const top: Ranked[] = [];
   const more = { values: 0, entries: 0 };
   values.forEach((id, count) => {
-    // Entries without a tenant have no tenant to choose.
+    // Entries without a tenant are not a value that can be chosen.
     if (list === 'tenants' && id === 0) return;
     if (matching !== undefined && matching[id] !== 1) return;
     if (named.has(id)) {
@@ -119,7 +122,10 @@ function insert(top: Ranked[], value: Ranked, limit: number): void {
 const isBefore = (one: Ranked, other: Ranked): boolean =>
   one.count > other.count || (one.count === other.count && one.id < other.id);
 
-/** The value that an id counts for: itself, or the first row of a person; {@link NO_VALUE}: none. */
+/**
+ * Returns the value under which an id is counted: the id itself, the first row of a person, or {@link
+ * NO_VALUE}.
+ */
 function valueOf(id: number, persons: Persons | undefined): number {
   if (persons === undefined) return id;
   const row = persons.row(id);
@@ -135,7 +141,9 @@ function summed(counts: Counts, persons: Persons): Counts {
   return sums;
 }
 
-/** Reads the names; a value without one, in a damaged trail, is left out. A modifier has its newest name. */
+/**
+ * Reads the names. A modifier gets its newest name. A value without a name, in a damaged trail, is left out.
+ */
 async function named(
   { query, dictionaries, greatest }: Snapshot,
   { list, top }: { readonly list: FacetListName; readonly top: readonly Ranked[] },
@@ -160,8 +168,9 @@ async function named(
 }
 
 /**
- * Finds the ids whose name or key has every word of a search, as a mark for each (the first) id. The words
- * of a vocabulary are joined by underscores. An action of entries that moved is in no dictionary.
+ * Finds the ids with every word of a search in their name or key. Returns a mark for each id; for persons,
+ * the mark of the first id. Names of actions and entity types are joined by underscores, which match as
+ * spaces. Actions of entries that moved are in no dictionary.
  */
 async function matchingIds(
   { query, greatest, dictionaries }: Snapshot,
@@ -199,7 +208,7 @@ async function matchingIds(
   return marks;
 }
 
-/** Tells whether an entry that is counted has a row of a dictionary. */
+/** Returns a predicate: whether a counted entry has a given dictionary row. */
 function countedRows(counts: Counts, persons: Persons | undefined): (row: number) => boolean {
   if (persons === undefined) return (row) => counts.get(row) > 0;
   const rows = new Set<number>();
@@ -214,7 +223,7 @@ function hasWords(action: string, words: readonly string[]): boolean {
   return words.every((word) => text.includes(word.toLowerCase()));
 }
 
-/** Cuts a name, not within a character. */
+/** Cuts a name, but never inside a character. */
 function shortened(name: string): string {
   if (name.length <= MAX_NAME_LENGTH) return name;
   const cut = name.slice(0, MAX_NAME_LENGTH);

@@ -8,26 +8,29 @@ import { isKnownToLists, type StoredFilter } from './filter.js';
 import { isMovedId } from './moved.js';
 import type { Snapshot } from './snapshot.js';
 
-/** Ids that a filter names in a list; they are listed however few entries they have. */
+/** Returns the ids that a filter names in a list. They are listed even if they have few entries. */
 function namedIn(filter: StoredFilter, list: FacetListName): readonly number[] {
   if (list === 'modifiers' || list === 'actingAs') return filter[list] ?? [];
   return (list === 'actions' ? filter.shownActions : null) ?? idsOf(filter, list) ?? [];
 }
 
-/** The dimension whose ids a list is of: who acted as whom is said by the modifier. */
+/**
+ * Returns the dimension with the ids of a list. The list `actingAs` has ids of modifiers, because a
+ * modifier's row names the person acted as.
+ */
 const dimensionOf = (list: FacetListName): Dimension => (list === 'actingAs' ? 'modifiers' : list);
 
 /**
- * Counts every list under the range and the filters of the other lists, so that a list shows what choosing
- * another of its values would find. The filter for a tenant always applies: a person who sees one
- * tenant must not learn of others.
+ * Counts every list under the range and the filters of the other lists. A list therefore shows how many
+ * entries another choice in it would find. The filter for a tenant always applies, because a person who sees
+ * one tenant must not learn of others.
  */
 export async function countFacets(
   snapshot: Snapshot,
   { filter, limit }: { readonly filter: StoredFilter; readonly limit: number },
 ): Promise<Answer<'Facets'>> {
-  // Dimensions without a filter of their own are counted together; each of the others needs a count without
-  // its filter.
+  // Dimensions without a filter of their own are counted together. Each of the others needs a count without
+  // its own filter.
   const shared = DIMENSIONS.filter((dimension) => dimension === 'tenants' || !isFiltered(filter, dimension));
   let counts = await countShown(snapshot, { filter, dimensions: shared });
   for (const dimension of DIMENSIONS.filter((dimension) => !shared.includes(dimension)))
@@ -63,8 +66,8 @@ export async function countFacets(
 }
 
 /**
- * Counts modifiers for the list of those acted as. Without a filter for modifiers they are counted already,
- * and where nobody has ever acted as somebody, none has to be.
+ * Counts modifiers for the list of persons acted as. Nothing is counted if `modifiers` already has these
+ * counts, because no filter names modifiers. Nor is it if no modifier has ever acted as somebody else.
  */
 async function countActing(
   snapshot: Snapshot,
@@ -76,7 +79,7 @@ async function countActing(
   return countAlone(snapshot, filter, 'actingAs');
 }
 
-/** Counts one list likewise, and lists the values whose text has every word of a search. */
+/** Counts one list in the same way, and lists the values that match every word of a search. */
 export async function countFacetList(
   snapshot: Snapshot,
   options: {
@@ -96,7 +99,7 @@ export async function countFacetList(
   });
 }
 
-/** Counts a list without its own filter, unless that is the filter for a tenant. */
+/** Counts a list without its own filter. A filter for a tenant still applies. */
 const countAlone = (
   snapshot: Snapshot,
   filter: StoredFilter,
@@ -107,7 +110,7 @@ const countAlone = (
     dimensions: [dimensionOf(list)],
   });
 
-/** Counts the entries with ids below `below` that a filter finds. */
+/** Counts the entries of a filter with ids below `below`. */
 export async function countEntries(
   snapshot: Snapshot,
   options: { readonly filter: StoredFilter; readonly below: bigint },
@@ -115,8 +118,8 @@ export async function countEntries(
   const { filter, below } = options;
   const filtered = DIMENSIONS.filter((dimension) => idsOf(filter, dimension) !== null);
   const dimension = filtered[0] ?? 'actions';
-  // Under at most one other filter, summaries know the counts of a dimension. Otherwise every condition helps
-  // to find entries.
+  // Summaries have the counts of a dimension under at most one other filter. With more filters, entries are
+  // searched, and every condition helps to find them.
   const bySummaries = filtered.length <= 2 && isKnownToLists({ ...filter, own: 'any' });
   const others = bySummaries ? withoutDimension(filter, dimension) : filter;
   const ids = bySummaries ? idsOf(filter, dimension) : null;
@@ -138,13 +141,13 @@ const without = (filter: StoredFilter, list: FacetListName): StoredFilter => ({
   ...(list === 'actions' ? { shownActions: null } : {}),
 });
 
-/** Two lists are of the modifiers. */
+/** Returns the filter without a dimension. The modifiers have two lists. */
 const withoutDimension = (filter: StoredFilter, dimension: Dimension): StoredFilter =>
   dimension === 'modifiers' ? without(without(filter, 'modifiers'), 'actingAs') : without(filter, dimension);
 
 /**
- * Counts dimensions as the reader sees their entries. Of what existed already nobody is the modifier: these
- * entries are in no list of modifiers.
+ * Counts dimensions as the reader sees their entries. Baseline entries have no modifier, so they are not
+ * counted in the list of modifiers.
  */
 async function countShown(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
   const counts = await countSides(snapshot, counting);
@@ -160,9 +163,9 @@ async function countShown(snapshot: Snapshot, counting: Counting): Promise<Dimen
 }
 
 /**
- * Counts dimensions of entries from the side that the reader sees. Lists and summaries know the stored action
- * of an entry that moved, which a reader of one tenant does not see. Such entries are few, so they are
- * counted by themselves, once as they are stored and once as they are shown.
+ * Counts dimensions of entries from the side that the reader sees. Lists and summaries have the stored action
+ * of an entry that moved, but a reader of one tenant sees another action. There are few such entries, so they
+ * are counted separately: the counts as stored are subtracted, and those as shown are added.
  */
 async function countSides(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
   const { filter, dimensions } = counting;
@@ -182,9 +185,9 @@ async function countSides(snapshot: Snapshot, counting: Counting): Promise<Dimen
 }
 
 /**
- * Counts dimensions without counting Waltrail's own entries as unattributed, as lists and summaries do. These
- * entries are few, so they are counted by themselves and subtracted: from all dimensions if the filter asks
- * for unattributed entries, else from the modifiers alone.
+ * Counts dimensions without counting Waltrail's own entries as unattributed. Lists and summaries count them
+ * so. There are few of these entries, so they are counted separately and subtracted. If the filter asks for
+ * unattributed entries, they are subtracted from all dimensions, otherwise only from the modifiers.
  */
 async function countAttributed(snapshot: Snapshot, counting: Counting): Promise<DimensionCounts> {
   const { filter, dimensions } = counting;

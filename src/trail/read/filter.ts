@@ -8,67 +8,68 @@ import { findShownWords, type ShownWords } from './search.js';
 import { onSides, searchSql } from './search-sql.js';
 import type { Snapshot } from './snapshot.js';
 
-/** A filter expressed in ids of the dictionaries. Null: not filtered by this. */
+/** A filter expressed in ids of the dictionaries. Null means that there is no such condition. */
 export interface StoredFilter {
   readonly modifiers: readonly number[] | null;
-  /** Modifiers who acted as somebody of the filter. */
+  /** Modifiers who acted as a person of the filter. */
   readonly actingAs: readonly number[] | null;
-  /** Actions as they are stored, as lists and summaries know them. */
+  /** Actions as they are stored, and as lists and summaries have them. */
   readonly actions: readonly number[] | null;
-  /**
-   * Actions as a reader of one tenant sees them, in place of stored ones: {@link MOVED_IDS} are among them.
-   */
+  /** Actions as a reader of one tenant sees them, instead of `actions`. {@link MOVED_IDS} are among them. */
   readonly shownActions: readonly number[] | null;
   readonly entityTypes: readonly number[] | null;
-  /** Entries of this tenant, and those that moved from it. */
+  /** Tenant: its entries are found, and those that moved from it. */
   readonly tenant: number | null;
-  /** The tenant of a reader who sees only one. Of an entry that moved, only the tenant's side is searched. */
+  /** Tenant of a reader who sees only one. If an entry moved, only the tenant's side is searched. */
   readonly scope: number | null;
-  /** Whether only entries are found that moved from or to the tenant. */
+  /** `only`: only entries that moved from or to the tenant are found. */
   readonly moved: 'any' | 'only';
   readonly entity: string | null;
   readonly q: string | null;
-  /** What is shown with `q` in it beside stored texts; null where nothing is searched. */
+  /** Shown words that contain `q`, in addition to stored texts; null: no text is searched. */
   readonly shown: ShownWords | null;
   /** The name of `scope`. */
   readonly scopeName: Scope;
   /**
-   * Whether Waltrail's own entries (rung w) are found. They have the modifier id of unattributed entries, in
-   * lists and summaries too, but a filter for unattributed entries does not ask for them.
+   * Whether Waltrail's own entries (rung w) are found. They have the modifier id of unattributed entries,
+   * also in lists and summaries. A filter for unattributed entries must not find them.
    */
   readonly own: 'any' | 'none' | 'only';
-  /** Lists and summaries do not know them. */
+  /** Rungs. Lists and summaries do not have them. */
   readonly rungs: readonly RungLetter[] | null;
-  /** Half-open range of commit time; `-infinity` and `infinity` where there is no bound. */
+  /** Half-open range of commit time. `-infinity` and `infinity` mean no limit. */
   readonly from: string;
   readonly to: string;
 }
 
 /**
- * Complete chunks of which one statement reads every value in search of a text. It takes some tenths of a
- * second; then others have their turn.
+ * Number of complete chunks that one statement reads in a search for a text. It reads every value, which
+ * takes some tenths of a second. Then it is the turn of others.
  */
 const CHUNKS_SEARCHED = 2;
-/** The same where it reads no values, but every entry, because no list has what is asked for. */
+/**
+ * The same for a statement that reads every entry but no values, because no list has what the filter asks
+ * for.
+ */
 const CHUNKS_READ = 16;
 
-/** Returns how many complete chunks that follow each other one statement reads for a filter. */
+/** Returns the largest number of adjacent complete chunks that one statement reads for a filter. */
 export const mostTogether = ({ q, rungs }: Pick<StoredFilter, 'q' | 'rungs'>): number =>
   q !== null ? CHUNKS_SEARCHED : rungs === null ? Infinity : CHUNKS_READ;
 
 /**
- * Whether statements for a filter read entries whose values or rungs no list has. They may read many to find
- * few, and are short, so that others have their turn.
+ * Returns whether statements for a filter search entries by values or rungs, which no list has. They may read
+ * many entries to find few. They are kept short, so that others get their turn.
  */
 export const takesTurns = ({ q, rungs }: Pick<StoredFilter, 'q' | 'rungs'>): boolean =>
   q !== null || rungs !== null;
 
-/** What a filter is translated with: a snapshot has it. */
+/** Parts of a snapshot that are needed to translate a filter. */
 type Words = Pick<Snapshot, 'query' | 'dictionaries' | 'greatest'>;
 
 /**
- * Translates a filter into ids. Returns undefined if nothing can match: because of a value that is in no
- * dictionary, or of a text with a NUL, which PostgreSQL cannot hold. An empty list or text filters nothing.
+ * Translates a filter into ids. Returns undefined if nothing can match, because a value is in no dictionary,
+ * or a text has a NUL, which PostgreSQL cannot store. An empty list or text is no condition.
  */
 export async function storedFilter(
   filter: UnboundedFilter & Partial<Pick<EntryFilter, 'from' | 'to'>>,
@@ -109,14 +110,14 @@ export async function storedFilter(
     moved: 'any',
   } as const;
   if (scope === null || actions === null) return { ...rest, actions, shownActions: null };
-  // Stored actions lead to more entries than are shown under them.
+  // More entries have a stored action than are shown with it.
   const areStored = !actions.some(isMovedId);
   return { ...rest, actions: areStored ? actions : null, shownActions: actions };
 }
 
 /**
- * Whether posting lists and summaries know everything that a filter asks for except the range. If not, its
- * entries have to be read.
+ * Returns whether posting lists and summaries have everything that a filter asks for, except the range. If
+ * not, its entries must be read.
  */
 export const isKnownToLists = ({ entity, q, own, rungs, moved, shownActions }: StoredFilter): boolean =>
   entity === null &&
@@ -159,7 +160,10 @@ async function actingIds(
   return dictionaries.modifierIds(query, { keys: named, of: 'actingAs', greatest });
 }
 
-/** Returns the modifiers that a filter asks for: who acted, and of those who acted as somebody; null: any. */
+/**
+ * Returns the modifiers that a filter asks for; null: any. If it also asks for persons acted as, only
+ * modifiers who meet both conditions are returned.
+ */
 export function modifiersOf({
   modifiers,
   actingAs,
@@ -169,16 +173,16 @@ export function modifiersOf({
   return modifiers.filter((id) => wanted.has(id));
 }
 
-/** Returns the id of a tenant; undefined if the trail does not know it. */
+/** Returns the id of a tenant. Returns undefined if the trail does not know the tenant. */
 export const tenantId = async (
   name: string,
   { query, dictionaries }: Pick<Words, 'query' | 'dictionaries'>,
 ): Promise<number | undefined> => (canBeStored(name) ? dictionaries.tenantId(query, name) : undefined);
 
-/** Whether a dictionary can have a text; PostgreSQL cannot be asked for another. */
+/** Returns whether a dictionary can hold a text. A query for any other text would be an error. */
 const canBeStored = (text: string): boolean => storable(text) === text;
 
-/** Returns the whole filter as conditions on `entry e`, each preceded by `and`. */
+/** Returns the complete filter as conditions on `entry e`, each preceded by `and`. */
 export function conditionsSql(filter: StoredFilter, parameters: SqlValues): string {
   const { entityTypes, actions, shownActions, tenant, entity, q, own, rungs, from, to } = filter;
   const modifiers = modifiersOf(filter);

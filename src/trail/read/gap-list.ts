@@ -6,22 +6,22 @@ import type { TrailCoverage } from './entry.js';
 import type { TimeRange } from './range.js';
 
 /**
- * A gap with its tables, as a reader sees it. Positions are written as `16/B374D848`, times as ISO 8601 in
+ * A gap with its tables, as a reader sees it. Positions are LSNs such as `16/B374D848`. Times are ISO 8601 in
  * UTC with microseconds.
  */
 export type Gap = Required<Answer<'Gap'>> & { readonly code: ErrorCode };
 
-/** The newest of the gaps that overlap a range, how many there are, and what the trail covers at all. */
+/** The newest gaps that overlap a range, the number of all of them, and the coverage of the trail. */
 export interface GapsInRange {
   readonly gaps: readonly Gap[];
   readonly total: number;
   readonly coverage: TrailCoverage;
 }
 
-/** Counts of the gaps of a whole trail, with the newest gap. */
+/** Counts of all gaps of a trail, with the newest gap. */
 export type GapCounts = NonNullable<Answer<'Status'>['gaps']>;
 
-/** The same with a text that changes whenever a gap is found, extended, accepted or closed. */
+/** The same counts, with a text that changes whenever a gap is found, extended, accepted or closed. */
 export type VersionedGapCounts = GapCounts & { readonly version: string };
 
 type Client = Pick<pg.ClientBase, 'query'>;
@@ -36,8 +36,8 @@ export async function listGaps(client: Client, options: { readonly limit: number
 }
 
 /**
- * Finds the gaps that overlap a range of commit time, newest first. A gap reaches from the last entry before
- * it (from minus infinity if there was none) to the time at which capture resumed, or to now.
+ * Finds the gaps that overlap a range of commit time, newest first. A gap begins at the last entry before it,
+ * or at minus infinity if there was none. It ends when capture resumed, or now if it is open.
  */
 export async function findGaps(
   client: Client,
@@ -71,7 +71,7 @@ export async function countGaps(client: Client): Promise<VersionedGapCounts> {
   return { open, total, version, last: last === null ? null : gapOf(last) };
 }
 
-/** A closed gap stays as it is, so the number of these tells them apart. */
+/** A closed gap never changes, so the number of closed gaps is enough to detect a change. */
 const VERSION = /* sql */ `md5(concat_ws(' ', count(*), count(closed_at),
                       string_agg(gap::text, ' ' order by id) filter (where closed_at is null)))`;
 
@@ -81,7 +81,8 @@ const utc = (column: string): string =>
   `to_char(${column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 
 /**
- * If the last entry has an impossible commit time, such as infinity, it is not known where the gap begins.
+ * Time of the last entry before the gap. If that time is impossible, such as infinity, the beginning of the
+ * gap is unknown.
  */
 const LAST_ENTRY_AT = /* sql */ `case when last_entry_at < '10000-01-01 00:00:00+00' then last_entry_at end`;
 

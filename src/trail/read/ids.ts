@@ -8,8 +8,8 @@ export interface IdRange {
 }
 
 /**
- * Groups chunks that follow each other, at most `most` of them. Their numbers ascend or descend, and the
- * groups are in the same order.
+ * Groups adjacent chunks, at most `most` in a group. The numbers of the chunks must ascend or descend. The
+ * groups have the same order.
  */
 export function runsOf(
   chunks: readonly number[],
@@ -26,21 +26,21 @@ export function runsOf(
   return runs;
 }
 
-/** Returns the ids of the chunks from the first to the last. */
+/** Returns the range of ids from the first chunk to the last. */
 export const idsOfChunks = (first: number, last: number): IdRange => ({
   above: firstIdOfChunk(first),
   below: firstIdOfChunk(last + 1),
 });
 
-/** Returns the ids of `count` days from the first. */
+/** Returns the range of ids of `count` days, beginning with `first`. */
 export const idsOfDays = (first: number, count: number): IdRange => ({
   above: firstIdOfDay(first),
   below: firstIdOfDay(first + count),
 });
 
 /**
- * Returns the condition on `entry e` that an id is one of some days. It is written without parameters, so
- * that a plan opens the partitions of these days alone, whatever its parameters will be.
+ * Returns the condition on `entry e` that an id belongs to some days. It has no parameters, so a plan opens
+ * only the partitions of these days, whatever the values of its parameters.
  */
 export function inDays(first: number, count: number): string {
   const { above, below } = idsOfDays(first, count);
@@ -48,8 +48,8 @@ export function inDays(first: number, count: number): string {
 }
 
 /**
- * Returns the ids of a chunk's entries at some places, ascending, that are in a range. They are JavaScript
- * numbers, which hold 53 bits; an id has 45.
+ * Returns the ids of a chunk's entries at some places, ascending, if they are in a range. The ids are
+ * JavaScript numbers: they have 45 bits, and 53 are exact.
  */
 export function idsAt(chunk: number, places: Places, range: IdRange): number[] {
   const first = chunk * CHUNK_ENTRIES;
@@ -60,8 +60,8 @@ export function idsAt(chunk: number, places: Places, range: IdRange): number[] {
 }
 
 /**
- * Prints an array of ids as PostgreSQL reads it. The driver would quote each id, which takes longer than
- * reading their entries.
+ * Returns an array of ids in PostgreSQL's text format. The driver would quote each id, which takes longer
+ * than reading the entries.
  */
 export const arrayOf = (ids: readonly number[]): string => `{${ids.join(',')}}`;
 

@@ -1,20 +1,20 @@
 /*
- * Scans JSON as text, one character at a time, so that neither depth nor width costs more than the length of
- * the text. JSON.parse would create an object for each of twenty million empty ones, and recursion over its
- * result overflows the stack.
+ * Scans JSON as text, one character at a time, so the cost depends only on the length of the text. JSON.parse
+ * would create an object for each of twenty million empty ones, and recursion over its result could overflow
+ * the stack.
  */
 
 /**
- * Levels of lists and objects that a value in an answer may have. Parsers of other languages refuse a whole
- * answer for one value that exceeds their limit: .NET at 64 levels, Ruby at 100, PHP at 512. The entry adds a
+ * Largest number of nested lists and objects in a value of an answer. Parsers of other languages refuse a
+ * whole answer if one value exceeds their limit: .NET at 64 levels, Ruby at 100, PHP at 512. The entry adds a
  * few levels around the value.
  */
 const MAX_JSON_DEPTH = 60;
 
 const WORD = /true|false|null/y;
 /**
- * The beginning of a number. Its digits, like the characters of a string, are matched by loops, because a
- * pattern that repeats overflows.
+ * The beginning of a number. Digits, and the characters of a string, are matched by loops, because a regular
+ * expression with a long repetition overflows.
  */
 const FIRST_DIGIT = /-?(?:0(?!\d)|(?=[1-9]))/y;
 const FRACTION = /\.(?=\d)/y;
@@ -27,16 +27,16 @@ const ESCAPE_OF_TEXT =
   /\\(?:["\\/bfnrt]|u(?:[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?![dD][89a-fA-F])[0-9a-fA-F]{4}))/y;
 
 /**
- * Whether a text is JSON (RFC 8259) that may stand in an answer as it is: not deeper than {@link
- * MAX_JSON_DEPTH}, and without an escape for half of a surrogate pair, which JavaScript takes and Rust, .NET
- * and PostgreSQL refuse.
+ * Returns whether a text is JSON (RFC 8259) that may appear unchanged in an answer. It must not be deeper
+ * than {@link MAX_JSON_DEPTH}. It must not have an escape for half a surrogate pair, which JavaScript
+ * accepts, but Rust, .NET and PostgreSQL refuse.
  */
 export function isAnswerable(text: string): boolean {
   return new Scanner(text, ESCAPE_OF_TEXT).value(MAX_JSON_DEPTH);
 }
 
 /**
- * Returns the members of the outermost object as JSON texts, however deep they are; null if the text is not
+ * Returns the members of the outermost object as JSON texts of any depth. Returns null if the text is not
  * JSON, or not an object.
  */
 export function memberTexts(text: string): ReadonlyMap<string, string> | null {
@@ -62,13 +62,13 @@ class Scanner {
   }
 
   /**
-   * Whether the whole text is one value of at most `maxDepth` levels.
+   * Returns whether the whole text is one value of at most `maxDepth` levels.
    *
-   * @param member told of each member of the outermost object: its name as JSON, and where its value begins
-   *   and ends
+   * @param member called for each member of the outermost object, with its name as JSON, and where its value
+   *   begins and ends
    */
   value(maxDepth: number, member?: (name: string, start: number, end: number) => void): boolean {
-    /** For each object or list that is open, which of the two it is. */
+    /** The kind of each open object or list, outermost first. */
     const open: boolean[] = [];
     let name = '';
     let start = 0;
@@ -89,7 +89,7 @@ class Scanner {
           continue;
         }
       } else if (!(bracket === '"' ? this.#string() : this.#match(WORD) || this.#number())) return false;
-      // A value has ended, or an object or list is about to.
+      // A value has ended. After it, open objects and lists may end.
       for (;;) {
         this.#space();
         const next = this.#text[this.#at];
@@ -111,7 +111,7 @@ class Scanner {
     }
   }
 
-  /** Reads a name with its colon; null if there is none. */
+  /** Reads a name with its colon. Returns null if there is none. */
   #name(): string | null {
     this.#space();
     const start = this.#at;
@@ -152,7 +152,7 @@ class Scanner {
     this.#pass((code) => code >= 0x30 && code <= 0x39);
   }
 
-  /** Passes over the characters of a string up to a quote, an escape or a character that is not allowed. */
+  /** Skips the characters of a string up to a quote, an escape or an invalid character. */
   #plain(): void {
     this.#pass((code) => code !== QUOTE && code !== BACKSLASH && code >= FIRST_PRINTABLE);
   }
@@ -168,7 +168,7 @@ class Scanner {
     this.#at = at;
   }
 
-  /** Returns where the value ends, before the white space that was just passed over. */
+  /** Returns where the value ends, before the white space that was just skipped. */
   #endOfValue(): number {
     let end = this.#at;
     while (' \t\n\r'.includes(this.#text[end - 1]!)) end--;

@@ -3,8 +3,8 @@ import type { Entry, Value, Values } from './entry.js';
 import { changesOf, type ValueChange } from './value-changes.js';
 
 /**
- * Prints an entry as the API's JSON. Numbers and json columns appear with exactly PostgreSQL's text, which
- * JSON.stringify cannot do: it would turn 12345678901234567890 into 12345678901234567000.
+ * Prints an entry as the API's JSON. Numbers and json columns keep exactly PostgreSQL's text. JSON.stringify
+ * would change 12345678901234567890 to 12345678901234567000.
  */
 export function entryToJson(entry: Entry): string {
   const { modifier, entity, transaction } = entry;
@@ -70,15 +70,15 @@ export function valueToJson(value: Value): string {
 }
 
 /**
- * Puts JSON text on one line, since an entry is one line of a file and of a live stream. In JSON text, line
- * ends stand between tokens.
+ * Returns JSON text on one line, because an entry is one line of a file or a live stream. Line ends in JSON
+ * occur only between tokens, so blanks can replace them.
  */
 export const oneLine = (json: string): string => json.replace(/[\r\n]/g, ' ');
 
 const quote = (text: string): string => JSON.stringify(text);
 const nullable = (text: string | null): string => (text === null ? 'null' : quote(text));
 
-/** JSON texts of the members of an answer; only an optional one may be undefined, and is then left out. */
+/** JSON texts of the members of an answer. An optional member may be undefined, and is then left out. */
 type MemberTexts<T> = {
   readonly [Name in keyof Required<T>]: Partial<T> extends Pick<T, Name> ? string | undefined : string;
 };
@@ -115,11 +115,11 @@ function labelsJson(entry: Entry): string | undefined {
   return previous === '{}' && updated === '{}' ? undefined : `{"previous":${previous},"updated":${updated}}`;
 }
 
-/** Prints what differs within values; undefined if nothing does. */
+/** Prints the differences within values. Returns undefined if there are none. */
 export const changesJson = (changes: readonly ValueChange[]): string | undefined =>
   changes.length === 0 ? undefined : JSON.stringify(changes);
 
-/** Prints the columns whose values are instants; undefined if there are none. */
+/** Prints the columns with instants as values. Returns undefined if there are none. */
 function instantsJson(entry: Entry): string | undefined {
   const columns = new Set(
     [entry.previous, entry.updated].flatMap((values) =>
@@ -130,8 +130,8 @@ function instantsJson(entry: Entry): string | undefined {
 }
 
 /**
- * Prints the columns whose value is the JSON null, which `previous` and `updated` cannot tell from SQL null;
- * undefined if there are none.
+ * Prints the columns that contain the JSON value null. In `previous` and `updated` it looks like SQL null.
+ * Returns undefined if there are none.
  */
 function jsonNullsJson(entry: Entry): string | undefined {
   const columns = (values: Values | null): string[] =>

@@ -10,23 +10,23 @@ import type { Query } from './plans.js';
 import { ROW_TEXT, type RowBytes } from './row-bytes.js';
 import { hasPartLookups, MAX_PARTED_BYTES, partsOf } from './value-parts.js';
 
-/** Labels of the values of some rows that are names in `trail.lookup`, each key read once. */
+/** Labels of some rows' values that are names in `trail.lookup`. Each key is read once. */
 export class LabelNames {
   readonly #byTable = new Map<string, TableNames>();
   readonly #columns = new Map<number, LabelledColumns | null>();
   readonly #id = { first: Infinity, last: 0 };
 
-  /** Returns the label that an entry shows for a stored field; null: it has none. */
+  /** Returns the label that an entry shows for a stored field, or null. */
   labelOf(table: string, field: Place & { readonly rowId: number }): string | null {
     return this.#byTable.get(table)?.labelOf(field) ?? null;
   }
 
-  /** Returns the label that an entry shows for a key; null: it has none. */
+  /** Returns the label that an entry shows for a key, or null. */
   label(table: string, key: string, id: number): string | null {
     return this.#byTable.get(table)?.label(key, id) ?? null;
   }
 
-  /** Notes the keys of the row that the rows are at. */
+  /** Collects the keys of the current row of `rows`. */
   note(rows: RowBytes, { relations }: ReaderDictionaries): void {
     const labelled = this.#labelled(rows.relationId, relations.get(rows.relationId));
     if (labelled === null) return;
@@ -45,7 +45,7 @@ export class LabelNames {
     }
   }
 
-  /** Reads the names of all keys that were noted, as a reader of the scope sees them. */
+  /** Reads the names of all collected keys, as a reader in the scope sees them. */
   async read(query: Query, scope: Scope): Promise<void> {
     const tables = [...this.#byTable];
     const keys = tables.flatMap(([table, { keys: ofTable }]) => ofTable.map((key) => ({ table, key })));
@@ -63,7 +63,7 @@ export class LabelNames {
     }
   }
 
-  /** Columns of a table version that have labels; null: none has. */
+  /** Returns the columns of a table version that have labels, or null. */
   #labelled(id: number, relation: StoredRelation | undefined): LabelledColumns | null {
     let columns = this.#columns.get(id);
     if (columns === undefined) {
@@ -86,7 +86,7 @@ export class LabelNames {
   }
 }
 
-/** Where a stored field stands. */
+/** Position of a stored field. */
 interface Place {
   readonly bytes: Buffer;
   readonly start: number;
@@ -96,14 +96,14 @@ interface Place {
 const SIDES = [ROW_TEXT.previous, ROW_TEXT.updated] as const;
 const NO_NAMES: readonly NameVersion[] = [];
 
-/** Notes the keys of a stored field. */
+/** Collects the keys of a stored field. */
 interface Noted {
   note(bytes: Buffer, start: number, end: number): void;
 }
 
-/** Lookup tables by field, for each set of columns that rows of a table version have. */
+/** Lookup tables by field, for each set of columns in rows of a table version. */
 class LabelledColumns {
-  /** By column; undefined: it has no labels. */
+  /** Lookup tables by column; undefined: the column has no labels. */
   readonly #tables: readonly (Noted | undefined)[];
   readonly #all: readonly (Noted | undefined)[];
   readonly #sets = new ByteTable();
@@ -114,7 +114,7 @@ class LabelledColumns {
     this.#all = upToLast(tables);
   }
 
-  /** Lookup tables of the fields of a row, up to the last that has one. */
+  /** Returns the lookup tables of a row's fields, up to the last field that has one. */
   of(rows: RowBytes): readonly (Noted | undefined)[] {
     const length = rows.lengthOf(ROW_TEXT.columns);
     if (length < 0) return this.#all;
@@ -132,7 +132,7 @@ class LabelledColumns {
 const upToLast = (tables: readonly (Noted | undefined)[]): readonly (Noted | undefined)[] =>
   tables.slice(0, tables.findLastIndex((table) => table !== undefined) + 1);
 
-/** Keys in the parts of a column's values. */
+/** Collects the keys in the parts of a column's values. */
 class PartNames implements Noted {
   readonly #column: StoredColumn;
   readonly #names: (table: string) => TableNames;
@@ -143,7 +143,7 @@ class PartNames implements Noted {
   }
 
   note(bytes: Buffer, start: number, end: number): void {
-    // No shorter text has so many bytes.
+    // Any longer field has more than MAX_CHARACTERS characters, and then no parts.
     if (end - start > MAX_PARTED_BYTES) return;
     const field = decodeField(bytes.toString('utf8', start, end));
     if (field.is !== 'text') return;
@@ -155,7 +155,7 @@ class PartNames implements Noted {
 /** Names of one lookup table, found by the bytes of stored fields or by their keys. */
 class TableNames {
   readonly #fields = new ByteTable();
-  /** By number of the field: its key; null: it has none. Different fields may have the same key. */
+  /** Key by number of the field; null: the field has none. Different fields may have the same key. */
   readonly #keys: (string | null)[] = [];
   #versions: readonly (readonly NameVersion[])[] = [];
   #byKey: Map<string, readonly NameVersion[]> | undefined;
@@ -175,7 +175,7 @@ class TableNames {
     return this.#keys.filter((key) => key !== null);
   }
 
-  /** Takes the names of {@link keys}, in the same order. */
+  /** Stores the names of {@link keys}, in the same order. */
   found(versions: readonly (readonly NameVersion[])[]): void {
     let next = 0;
     this.#versions = this.#keys.map((key) => (key === null ? NO_NAMES : versions[next++]!));
@@ -195,12 +195,12 @@ class TableNames {
 }
 
 function nameOf(versions: readonly NameVersion[], id: number): string | null {
-  // The usual case, without a bigint.
+  // The usual case, which needs no bigint.
   if (versions.length === 1 && versions[0]!.from === 0n) return versions[0]!.name;
   return versions.length === 0 ? null : nameAt(versions, BigInt(id));
 }
 
-/** Returns the key in `trail.lookup` that a stored field stands for; null: it is null or not known. */
+/** Returns the key in `trail.lookup` for a stored field; null: the field is null or unknown. */
 function keyOf(bytes: Buffer, start: number, end: number): string | null {
   for (let at = start; at < end; at++) {
     if (bytes[at] !== ESCAPE) continue;

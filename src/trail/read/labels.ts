@@ -2,20 +2,20 @@ import { throughOf } from '../../pipeline/ports.js';
 import type { Scope } from './entry.js';
 import type { Query } from './plans.js';
 
-/** A value whose label is a name in `trail.lookup`. */
+/** A value that has a name in `trail.lookup` as its label. */
 export interface LabelWanted {
   /** `table_name` in `trail.lookup`. */
   readonly table: string;
   readonly key: string;
-  /** The entry that shows the value: its label is the name at the time of this entry. */
+  /** Id of the entry that shows the value. The label is the name at the time of this entry. */
   readonly id: bigint;
   readonly found: (label: string) => void;
 }
 
 /**
- * Finds the labels of values as of their entries, in one statement. A key is requested once however many
- * entries show it, and the versions of its name are assigned to the entries here. In a `scope`, a name is
- * found only if it is that of a row of the tenant, or of a table whose rows have no tenants.
+ * Finds the labels of values as of their entries, in one statement. A key is requested once, even if many
+ * entries show it. Each entry gets its version of the name here. In a `scope`, a name is found only for rows
+ * of the tenant, and for tables without tenants.
  */
 export async function findLabels(
   query: Query,
@@ -43,13 +43,13 @@ export async function findLabels(
   });
 }
 
-/** The name that a key has from an entry on; null: its row was deleted. */
+/** The name of a key from an entry on; null: its row was deleted. */
 export interface NameVersion {
   readonly from: bigint;
   readonly name: string | null;
 }
 
-/** Returns the name of a key as of an entry; null: it has none. Versions are newest first. */
+/** Returns the name of a key as of an entry, or null. The versions must be newest first. */
 export const nameAt = (versions: readonly NameVersion[], id: bigint): string | null =>
   versions.find(({ from }) => from <= id)?.name ?? null;
 
@@ -60,7 +60,7 @@ interface WantedNames {
   readonly scope: Scope;
 }
 
-/** Reads for each key the versions of its name that entries from `first` to `last` show, newest first. */
+/** Reads, for each key, the versions of its name that entries from `first` to `last` show, newest first. */
 export async function readNames(
   query: Query,
   wanted: WantedNames,
@@ -71,7 +71,7 @@ export async function readNames(
     ...wanted,
     keys: wanted.keys.map(({ table, key }, index) => ({ table: ways[index]?.via ?? table, key })),
   });
-  // What the rows lead to, each once.
+  // The keys in other tables that the rows lead to, each once.
   const further = new Map<string, Pick<LabelWanted, 'table' | 'key'>>();
   ways.forEach((way, index) => {
     for (const { name: key } of way === null ? [] : near[index]!)
@@ -86,7 +86,10 @@ export async function readNames(
   });
 }
 
-/** The names behind the keys that a row had over time, newest first, as they were over time themselves. */
+/**
+ * Returns the names that a row leads to over time, newest first. `keys` are the keys that the row had over
+ * time, and each key has versions of its name.
+ */
 function through(
   keys: readonly NameVersion[],
   namesOf: (key: string) => readonly NameVersion[],
@@ -103,7 +106,7 @@ function through(
   return found;
 }
 
-/** A column that is followed is kept as the empty text where it is null: there is no word then. */
+/** A followed column that is null is stored as the empty text. It gives no name. */
 const shown = ({ from, name }: NameVersion): NameVersion => ({ from, name: name === '' ? null : name });
 
 async function readStored(query: Query, options: WantedNames): Promise<readonly (readonly NameVersion[])[]> {

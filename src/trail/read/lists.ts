@@ -2,29 +2,32 @@ import { runsOf } from './ids.js';
 import { bucketOf, BUCKETS, POSTING_DIMENSIONS, type PostingDimension } from '../posting-lists.js';
 import type { Snapshot } from './snapshot.js';
 
-/** Lists of a chunk, encoded as posting-lists.ts says. */
+/** Posting lists of a chunk, in the encoding of posting-lists.ts. */
 export interface ChunkLists {
   readonly chunk: number;
   readonly lists: Buffer;
 }
 
-/** Which rows of `trail.posting` to read. */
+/** Rows of `trail.posting` to read. */
 export interface WantedRows {
   readonly dimension: PostingDimension;
   readonly buckets: readonly number[];
-  /** In any order. */
+  /** Numbers of chunks, in any order. */
   readonly chunks: readonly number[];
 }
 
-/** Maximum number of rows that are read together, unless one chunk has more; a row of bitmaps takes 2 kB. */
+/**
+ * Largest number of rows that are read together, unless one chunk has more. A row with a bitmap takes 2 kB.
+ */
 const ROWS_TOGETHER = 4_096;
 /**
- * Chunks whose joined lists are read together. All lists of a chunk take 32 kB and 6 bytes for each key, at
- * most 128 kB. Rows that arrive together are counted without a pause, and capture waits meanwhile.
+ * Number of chunks for which joined lists are read together. All lists of a chunk take 32 kB and 6 bytes for
+ * each key, at most 128 kB. Rows that arrive together are counted without a pause, and capture waits during
+ * that time.
  */
 const CHUNKS_TOGETHER = 16;
 
-/** Reads rows in portions. */
+/** Reads rows of `trail.posting` in portions. */
 export const readLists = (snapshot: Snapshot, wanted: WantedRows): AsyncGenerator<readonly ChunkLists[]> =>
   read(snapshot, {
     wanted,
@@ -32,10 +35,7 @@ export const readLists = (snapshot: Snapshot, wanted: WantedRows): AsyncGenerato
     sql: `select p.chunk, p.lists from ${POSTINGS}`,
   });
 
-/**
- * Reads rows in portions, with the rows of a chunk joined: reading many rows one by one would take a quarter
- * longer.
- */
+/** Reads rows in portions, with the rows of a chunk joined. Separate rows would take a quarter longer. */
 export const readJoinedLists = (
   snapshot: Snapshot,
   wanted: WantedRows,
@@ -56,7 +56,7 @@ async function* read(
   snapshot: Snapshot,
   { wanted, together, sql }: { readonly wanted: WantedRows; readonly together: number; readonly sql: string },
 ): AsyncGenerator<readonly ChunkLists[], void, undefined> {
-  // Chunks that follow each other are one range of the primary key.
+  // Sorted, because adjacent chunks are one range of the primary key.
   const chunks = [...wanted.chunks].sort((a, b) => a - b);
   for (let at = 0; at < chunks.length; at += together) {
     const runs = runsOf(chunks.slice(at, at + together));

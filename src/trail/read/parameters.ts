@@ -3,7 +3,7 @@ import { arrayOf } from './ids.js';
 
 export type SqlValue = string | number | readonly number[] | readonly (string | null)[] | null;
 
-/** Values of a statement, as SQL expressions. */
+/** Values in a statement, as SQL expressions. */
 export interface SqlValues {
   /** Adds a value and returns the expression that stands for it, with its type. */
   add(value: SqlValue, type: string): string;
@@ -20,7 +20,9 @@ export class Parameters implements SqlValues {
   }
 }
 
-/** Values written into a statement, for COPY, which takes no parameters. */
+/**
+ * Values that are written into the statement as literals. COPY needs this, because it takes no parameters.
+ */
 export const LITERALS: SqlValues = { add: (value, type) => `${literal(value)}::${type}` };
 
 function literal(value: SqlValue): string {
@@ -32,5 +34,5 @@ function literal(value: SqlValue): string {
 const isOfNumbers = (values: readonly unknown[]): values is readonly number[] =>
   values.every((value) => typeof value === 'number');
 
-/** Returns the pattern of LIKE that finds what contains a text. */
+/** Returns the LIKE pattern that matches every value containing a text. */
 export const pattern = (text: string): string => `%${text.replace(/[\\%_]/g, '\\$&')}%`;

@@ -8,15 +8,15 @@ export type Query = <T extends pg.QueryResultRow>(
 
 interface KeptPlan {
   readonly name: string;
-  /** How many statements had been planned or found planned by then. */
+  /** Value of `used` when the plan was last used. */
   usedAt: number;
 }
 
 /** The plans that a connection holds. */
 interface Plans {
-  /** Kept plans by the text of their statement. */
+  /** Kept plans, by text of the statement. */
   readonly kept: Map<string, KeptPlan>;
-  /** Names of statements for `execute` by their text. */
+  /** Names of statements for `execute`, by text of the statement. */
   readonly prepared: Map<string, string>;
   made: number;
   used: number;
@@ -24,17 +24,20 @@ interface Plans {
 
 const held = new WeakMap<pg.ClientBase, Plans>();
 
-/** Plans that a connection holds at most. Each takes half a megabyte of the server's memory on average. */
+/**
+ * Largest number of plans that a connection keeps. Each takes half a megabyte of the server's memory on
+ * average.
+ */
 const MOST_PLANS = 120;
 /**
- * Statements that a connection prepares before it is replaced: the driver never forgets the text of a
- * prepared statement.
+ * Number of statements that a connection prepares before it is replaced. The driver never forgets the text of
+ * a prepared statement.
  */
 const MOST_MADE = 2_000;
 
 /**
- * Runs a statement whose plan the connection keeps, because planning a page costs more than running it. Only
- * for texts of which there are few: what differs from one request to the next is a parameter.
+ * Runs a statement and keeps its plan on the connection, because planning a page costs more than running it.
+ * The number of different texts must be small, so values that differ between requests must be parameters.
  *
  * @see https://www.postgresql.org/docs/current/sql-prepare.html
  */
@@ -61,8 +64,8 @@ export async function queryPlanned<T extends pg.QueryResultRow>(
 }
 
 /**
- * Returns the name under which the connection has prepared a statement without parameters, for `execute`
- * among other statements of one message.
+ * Prepares a statement without parameters once for each connection. Returns its name, which `execute` can use
+ * in a message with several statements.
  */
 export async function preparedOnce(client: pg.ClientBase, text: string): Promise<string> {
   const plans = plansOf(client);
@@ -86,7 +89,10 @@ function plansOf(client: pg.ClientBase): Plans {
   return plans;
 }
 
-/** Replaces the connection after an error: it is not known whether the statement was prepared before. */
+/**
+ * Has the connection replaced after an error, because it is unknown whether the statement was prepared before
+ * the error.
+ */
 async function orReplaced<T>(plans: Plans, prepare: () => Promise<T>): Promise<T> {
   try {
     return await prepare();
@@ -96,7 +102,7 @@ async function orReplaced<T>(plans: Plans, prepare: () => Promise<T>): Promise<T
   }
 }
 
-/** Whether the connection has to be replaced, because it has prepared many statements. */
+/** Returns whether the connection must be replaced, because it has prepared many statements. */
 export function isWornOut(client: pg.ClientBase): boolean {
   return (held.get(client)?.made ?? 0) >= MOST_MADE;
 }

@@ -1,22 +1,28 @@
 import { WaltrailError } from '../../errors.js';
 import { daysBefore, midnight } from './zone.js';
 
-/** A half-open range of commit time `[from, to)`: RFC 3339 instants in UTC with microseconds. */
+/** A half-open range of commit time `[from, to)`, as RFC 3339 instants in UTC with microseconds. */
 export interface TimeRange {
   readonly from: string;
   readonly to: string;
 }
 
 export interface RangeRequest {
-  /** RFC 3339 instant with an offset, or a date (its midnight in the zone). Missing: the longest range. */
+  /**
+   * RFC 3339 instant with an offset, or a date (midnight in the zone). By default, the range has its greatest
+   * length.
+   */
   readonly from?: string | undefined;
-  /** As `from`. Missing: `now`. */
+  /** In the same format as `from`; `now` by default. */
   readonly to?: string | undefined;
   /** `reports.max_range` of the YAML. */
   readonly maxRangeMs: number;
-  /** The same in calendar days of the zone, where it is given in days (`7d`); null: it is elapsed time. */
+  /**
+   * The same limit in calendar days of the zone, if the YAML gives it in days (`7d`). Null: the limit is
+   * elapsed time.
+   */
   readonly maxRangeDays: number | null;
-  /** IANA name of the zone in which dates and days are meant. */
+  /** IANA name of the time zone for dates and days. */
   readonly timezone: string;
   readonly now: Date;
 }
@@ -25,9 +31,9 @@ const INSTANT =
   /^(\d{4})-(\d{2})-(\d{2})(?:[Tt]([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d+))?(?:[Zz]|([+-])([01]\d|2[0-3]):([0-5]\d)))?$/;
 
 /**
- * Resolves the range that a page, a facet count or an export covers. Only this function knows its defaults
- * and its limit. Throws RANGE_INVALID (not an instant, or `to` not after `from`) and RANGE_TOO_LONG, both
- * naming the parameter.
+ * Resolves the range of a page, a facet count or an export. Only this function has the defaults and applies
+ * the limit. Throws RANGE_INVALID (not an instant, or `to` not after `from`) and RANGE_TOO_LONG. Both name
+ * the parameter.
  */
 export function resolveRange(request: RangeRequest): TimeRange {
   const { timezone } = request;
@@ -56,7 +62,7 @@ export function resolveRange(request: RangeRequest): TimeRange {
   return { from: formatInstant(from), to: formatInstant(to) };
 }
 
-/** Returns where the longest range that ends at an instant begins, both in microseconds since 1970. */
+/** Returns the beginning of the longest range that ends at an instant, both in microseconds since 1970. */
 function earliestOf(to: bigint, { maxRangeMs, maxRangeDays, timezone }: RangeRequest): bigint {
   if (maxRangeDays === null) return to - BigInt(maxRangeMs) * 1000n;
   const micros = ((to % 1000n) + 1000n) % 1000n;
@@ -65,8 +71,8 @@ function earliestOf(to: bigint, { maxRangeMs, maxRangeDays, timezone }: RangeReq
 }
 
 /**
- * Throws RANGE_TOO_LONG unless a live stream may resume at an entry of this commit time: it delivers the past
- * up to now, and no report covers more.
+ * Throws RANGE_TOO_LONG if a live stream may not resume at an entry of this commit time. A resumed stream
+ * delivers all entries up to now, so the limit for reports applies.
  */
 export function assertResumable(options: {
   readonly asOfMs: number;
@@ -76,21 +82,21 @@ export function assertResumable(options: {
 }): void {
   const { asOfMs, maxRangeMs, nowMs } = options;
   if (nowMs - asOfMs <= maxRangeMs) return;
-  const behind = describeDuration(nowMs - asOfMs);
+  const age = describeDuration(nowMs - asOfMs);
   const longest = describeDuration(maxRangeMs);
   throw new WaltrailError(
     'RANGE_TOO_LONG',
-    `Last-Event-ID is ${behind} behind; a stream resumes at most ${longest} back.`,
+    `Last-Event-ID is ${age} old. A stream can resume at most ${longest} back.`,
     {
-      remedy: 'Open the stream without Last-Event-ID, and read or export what lies before in shorter ranges.',
+      remedy: 'Open the stream without Last-Event-ID. Read or export the earlier entries in shorter ranges.',
       details: { maxRangeMs },
     },
   );
 }
 
 /**
- * Parses an instant to microseconds since 1970. Digits past the sixth round up, so that `[from, to)` holds
- * exactly the same entries.
+ * Parses an instant to microseconds since 1970. Digits after the sixth round up, so `[from, to)` still
+ * contains exactly the same entries.
  */
 function parseInstant(
   name: string,
@@ -133,8 +139,8 @@ function formatInstant(micros: bigint): string {
 }
 
 /**
- * Prints a duration, as `7 days`, `36 hours` or `90 seconds`: in the largest unit that divides it, rounded
- * down to seconds.
+ * Prints a duration, such as `7 days`, `36 hours` or `90 seconds`. It is rounded down to seconds, and printed
+ * in the largest unit that divides it. A longer one that no unit divides is printed as `more than 8 days`.
  */
 function describeDuration(ms: number): string {
   const seconds = Math.floor(ms / 1000);

@@ -3,9 +3,9 @@ import { tenantOf } from '../../api/requested-tenant.js';
 import type { UnboundedFilter } from './entry.js';
 
 /**
- * Translates the filters of a request to the trail's, without their range. The requester's tenant is forced
- * on them, and nothing of another is shown; null: the requester sees all. Throws HTTP_FORBIDDEN when the
- * request names another tenant.
+ * Translates the filters of a request, without their range, to a filter of the trail. If `tenant` is given,
+ * the filter finds only entries of this tenant; null: the requester sees all tenants. Throws HTTP_FORBIDDEN
+ * if the request names another tenant.
  */
 export function filterOf(filters: EntryFilters, tenant: string | null): UnboundedFilter {
   return {

@@ -23,18 +23,18 @@ import { instantText, lsnText, ROW_COLUMNS, ROW_TEXT, type RowBytes } from './ro
 import { DayClock, type Snapshot } from './snapshot.js';
 import { stretches } from './walk.js';
 
-/** Rows of a walk, in its order, for a file. A batch is there until the next one is asked for. */
+/** Rows of a walk, in its order, for a file. A batch is valid until the next one is requested. */
 export interface RowBatch {
   readonly count: number;
-  /** The rows as bytes; null: there are entries only. */
+  /** The rows as bytes; null: only entries are available. */
   readonly stored: StoredRows | null;
   /** Decodes one row. */
   entry(index: number): Entry;
-  /** What the rows cover. There has to be one. */
+  /** Returns what the rows cover. The batch must have at least one row. */
   coverage(): RowCoverage;
 }
 
-/** LSNs of the first and the last commit, and the least and the greatest commit time. */
+/** LSNs of the first and last commit, and the earliest and latest commit time. */
 export interface RowCoverage {
   readonly firstLsn: string;
   readonly lastLsn: string;
@@ -42,18 +42,24 @@ export interface RowCoverage {
   readonly lastCommittedAt: string;
 }
 
-/** Members of an extra that say something of the modifier or the entity. */
+/** Members of an extra with notes about the modifier or the entity. */
 const NOTES = ['"unread"', '"lastSetBy"', '"conflict"', '"laterKey"'].map((name) => Buffer.from(name));
 const CONTEXT_ID = [Buffer.from('"contextId"')];
 
-/** No id of a modifier: those are 0 and greater. */
+/** Stands for Waltrail as a modifier. Ids of modifiers are never negative. */
 const WALTRAIL = -1;
-/** Ids of a list that one statement reads. Each is planned by itself, which 512 ids would not repay. */
+/**
+ * Number of ids that one statement reads. Each statement is planned separately, which is not worthwhile for
+ * 512 ids.
+ */
 const IDS_TOGETHER = 8_192;
-/** Microseconds around 1970 that a number holds exactly, also when counted from 2000: 253 years. */
+/**
+ * Greatest distance from 1970 in microseconds for which numbers are exact, even if counted from 2000: 253
+ * years.
+ */
 const MOST_MICROS = 8e15;
 
-/** Rows as bytes, with everything that the trail's dictionaries say of them. */
+/** Rows as bytes, with everything in the trail's dictionaries that belongs to them. */
 export class StoredRows implements RowBatch {
   readonly rows: RowBytes;
   readonly modifiers: ReadonlyMap<number, StoredModifier>;
@@ -61,7 +67,7 @@ export class StoredRows implements RowBatch {
   readonly dictionaries: ReaderDictionaries;
   readonly names: LabelNames;
   readonly contexts: Contexts;
-  /** Commit times that are too far away for {@link instantText}, by row, as PostgreSQL prints them. */
+  /** Commit times outside the range of {@link instantText}, by row, as PostgreSQL prints them. */
   readonly #farTimes: ReadonlyMap<number, string>;
   readonly #batch: Batch;
   readonly #labels: LabelWanted[] = [];
@@ -94,27 +100,24 @@ export class StoredRows implements RowBatch {
     return this;
   }
 
-  /** What is stored beside the values of the row that the batch is at. */
+  /** Data stored beside the values of the current row. */
   get extra(): Extra {
     return readExtra(this.rows.text(ROW_TEXT.extra));
   }
 
-  /**
-   * The same where it says something of the modifier or the entity, and only perhaps where it does not; null:
-   * not.
-   */
+  /** The same data if it may have notes about the modifier or the entity; null: it has none. */
   get notes(): Extra | null {
     return mayHave(this.rows, NOTES) ? this.extra : null;
   }
 
-  /** The context that an extra has or refers to, as JSON text; null: there is none. */
+  /** Returns the context that an extra contains or refers to, as JSON text; null: there is none. */
   contextOf({ context, contextId }: Extra): string | null {
     return contextId === null ? context : (this.contexts.get(contextId) ?? null);
   }
 
   /**
-   * Goes to a row, and tells whether its bytes say what the entry says. They do not where the row moved, and
-   * where its time is far away.
+   * Goes to a row. Returns whether its bytes can be used as they are. If the row moved, or its time is out of
+   * range, {@link entry} must decode it.
    */
   goTo(index: number): boolean {
     this.rows.goTo(index);
@@ -137,7 +140,7 @@ export class StoredRows implements RowBatch {
       if (micros > last) last = micros;
     }
     const near = first === Infinity ? [] : [instantText(first), instantText(last)];
-    // Instants of one form compare as text.
+    // Instants of the same format can be compared as text.
     const times = [...near, ...this.#farTimes.values()].sort();
     return {
       firstLsn: lsn(rows.count - 1),
@@ -147,14 +150,14 @@ export class StoredRows implements RowBatch {
     };
   }
 
-  // What the row that the batch is at says in words.
+  // Words of the current row.
 
   get modifier(): Entry['modifier'] {
     const { modifierId, rung } = this.rows;
     return modifierOf({ modifier_id: modifierId, rung: String.fromCharCode(rung) as RungLetter }, this);
   }
 
-  /** A number for who is shown as the modifier, by which the words can be kept: Waltrail has one too. */
+  /** A number for the shown modifier, under which its words can be cached. Waltrail also has one. */
   get modifierNumber(): number {
     return this.rows.rung === RUNG_OWN ? WALTRAIL : this.rows.modifierId;
   }
@@ -196,10 +199,10 @@ export class StoredRows implements RowBatch {
 }
 
 /**
- * Reads the first `limit` rows of a walk, or fewer where their values are large, but at least one. `more`
- * tells whether there may be more.
+ * Reads the first `limit` rows of a walk, or fewer if their values are large, but at least one. `more` is
+ * true if there may be further rows.
  *
- * @param withContexts whether the entries have their contexts
+ * @param withContexts whether the contexts of the entries are read
  */
 export async function readRowBatch(
   snapshot: Snapshot,
@@ -207,7 +210,7 @@ export async function readRowBatch(
     readonly walk: Walk;
     readonly scope: Scope;
     readonly withContexts: boolean;
-    /** What the rows are read into; what it had before is gone. */
+    /** Receives the rows. Earlier rows in it are discarded. */
     readonly rows: RowBytes;
   },
 ): Promise<{ readonly batch: StoredRows; readonly more: boolean }> {
@@ -250,7 +253,7 @@ export async function readRowBatch(
   return { batch, more };
 }
 
-/** Whether the extra of the row that the rows are at may have one of the members. */
+/** Returns whether the extra of the current row may have one of the members. */
 function mayHave(rows: RowBytes, names: readonly Buffer[]): boolean {
   const length = rows.lengthOf(ROW_TEXT.extra);
   if (length <= 0) return false;

@@ -3,14 +3,15 @@ import type { OperationLetter, RungLetter } from '../../pipeline/ports.js';
 import type { EntryRow } from './entry-row.js';
 
 /**
- * Select list over `entry e` whose binary COPY {@link RowBytes} reads. Columns that are never null come
- * first, so they stand at fixed places. Behind it stand the stored bytes of values, and the values.
+ * Select list over `entry e`, which {@link RowBytes} reads as binary COPY. Columns that are never null come
+ * first, so their offsets are fixed. The query adds the total stored bytes of values, and the values, after
+ * this list.
  */
 export const ROW_COLUMNS = /* sql */ `e.id, e.committed_at, e.commit_lsn, e.seq, e.xid, e.modifier_id, e.relation_id, e.tenant_id,
     e.entity_type_id, e.action_id, e.operation, e.rung, e.previous_tenant_id, e.previous_entity_id, e.previous_entity_name,
     e.entity_id, e.entity_name, e.columns, e.extra`;
 
-/** Of the number of fields, and of the length that stands before each. */
+/** Bytes of the number of fields, and of the length before each field. */
 const COUNT_BYTES = 2;
 const LENGTH_BYTES = 4;
 const AT_ID = COUNT_BYTES + LENGTH_BYTES;
@@ -26,7 +27,7 @@ const AT_ACTION = AT_ENTITY_TYPE + 2 + LENGTH_BYTES;
 const AT_OPERATION = AT_ACTION + 2 + LENGTH_BYTES;
 const AT_RUNG = AT_OPERATION + 1 + LENGTH_BYTES;
 const AT_NULLABLE = AT_RUNG + 1;
-/** Fields from there on, each null or not. */
+/** Numbers of the fields that may be null, from the first of them on. */
 const PREVIOUS_TENANT = 0;
 const PREVIOUS_ENTITY_ID = 1;
 const PREVIOUS_ENTITY_NAME = 2;
@@ -59,8 +60,9 @@ export const ROW_TEXT = {
 } as const;
 
 /**
- * Rows of `trail.entry` as the bytes that the server sent, one behind the other. {@link goTo} chooses the row
- * that everything else is about. An object per row or per value would cost more than writing it to a file.
+ * Rows of `trail.entry` as the bytes that the server sent, one after the other. {@link goTo} chooses the
+ * current row, which all other members refer to. An object for each row or value would cost more than writing
+ * the row to a file.
  */
 export class RowBytes {
   #bytes = Buffer.allocUnsafe(FIRST_BYTES);
@@ -69,11 +71,11 @@ export class RowBytes {
   #starts = new Int32Array(FIRST_ROWS);
   #count = 0;
   #start = 0;
-  /** Where the nullable fields begin, and their lengths; -1: null. */
+  /** Offsets and lengths of the nullable fields. Length -1 means null. */
   readonly #at = new Int32Array(NULLABLE_FIELDS);
   readonly #lengths = new Int32Array(NULLABLE_FIELDS);
 
-  /** Adds a copy of the row that stands in a message from `at` on. */
+  /** Adds a copy of the row that begins at `at` in a message. */
   add(message: Buffer, at: number): void {
     const length = message.length - at;
     if (this.#length + length > this.#bytes.length) this.#grow(length);
@@ -83,7 +85,7 @@ export class RowBytes {
     this.#length += length;
   }
 
-  /** Begins again without rows, in the same memory unless a row was very large. */
+  /** Removes all rows. Keeps the memory, unless a row was very large. */
   clear(): void {
     this.#length = 0;
     this.#count = 0;
@@ -92,7 +94,7 @@ export class RowBytes {
     this.#view = viewOf(this.#bytes);
   }
 
-  /** Takes the last row away again. */
+  /** Removes the last row. */
   dropLast(): void {
     this.#length = this.#starts[--this.#count]!;
   }
@@ -101,7 +103,7 @@ export class RowBytes {
     return this.#count;
   }
 
-  /** The bytes in which the texts stand. */
+  /** The buffer that contains the texts. */
   get bytes(): Buffer {
     return this.#bytes;
   }
@@ -122,12 +124,12 @@ export class RowBytes {
     return this.#view.getBigInt64(this.#start + AT_ID);
   }
 
-  /** The id as a JavaScript number, which is exact: an id has 45 bits. */
+  /** The id as a JavaScript number. It is exact, because an id has 45 bits. */
   get idNumber(): number {
     return this.#int8(AT_ID);
   }
 
-  /** Microseconds since 1970; exact within 253 years of it. */
+  /** Microseconds since 1970. The number is exact within 253 years of 1970. */
   get committedMicros(): number {
     return this.#int8(AT_COMMITTED) + MICROS_1970_TO_2000;
   }
@@ -166,12 +168,12 @@ export class RowBytes {
     return this.#bytes[this.#start + AT_RUNG]!;
   }
 
-  /** Null: not changed, or not known; 0: none. */
+  /** Null: the tenant did not change, or is not known; 0: no tenant. */
   get previousTenantId(): number | null {
     return this.#lengths[PREVIOUS_TENANT] === NULL ? null : this.#view.getInt32(this.#at[PREVIOUS_TENANT]!);
   }
 
-  /** Whether the row moved, or its entity had another id before. */
+  /** Whether the row moved, or its entity had another id before the change. */
   get hasMoved(): boolean {
     return (
       this.#lengths[PREVIOUS_TENANT] !== NULL ||
@@ -180,17 +182,17 @@ export class RowBytes {
     );
   }
 
-  /** Stored bytes of all values up to this row. */
+  /** Total stored bytes of all values up to this row. */
   get valueBytes(): number {
     return Number(this.#view.getBigInt64(this.#at[BYTES]!));
   }
 
-  /** Where a text begins in {@link bytes}. */
+  /** Returns the offset of a text in {@link bytes}. */
   startOf(text: RowText): number {
     return this.#at[text]!;
   }
 
-  /** Length of a text in bytes; -1: null. */
+  /** Returns the length of a text in bytes; -1: null. */
   lengthOf(text: RowText): number {
     return this.#lengths[text]!;
   }
@@ -199,7 +201,7 @@ export class RowBytes {
     return this.#text(text);
   }
 
-  /** The row as `decode.ts` takes it, but for the commit time, which is given in its text. */
+  /** Returns the row in the form for `decode.ts`, with the given text as the commit time. */
   row(committedAt: string): EntryRow {
     return {
       id: this.id.toString(),
@@ -250,11 +252,14 @@ export class RowBytes {
   }
 }
 
-/** An LSN as PostgreSQL prints it, of its two halves. */
+/** Returns an LSN as PostgreSQL prints it, from its two halves. */
 export const lsnText = (high: number, low: number): string =>
   `${high.toString(16).toUpperCase()}/${low.toString(16).toUpperCase()}`;
 
-/** ISO 8601 in UTC, as an entry has it, of microseconds since 1970 that are in the years 1 to 9999. */
+/**
+ * Returns a time as ISO 8601 in UTC, the format of entries. `micros` counts from 1970 and must be in the
+ * years 1 to 9999.
+ */
 export function instantText(micros: number): string {
   const ms = Math.floor(micros / 1000);
   const rest = micros - ms * 1000;

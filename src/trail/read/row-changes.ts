@@ -6,23 +6,27 @@ import { StoredFields } from './stored-fields.js';
 import { changesOfValue, MAX_COMPARED_CHARACTERS, NO_CHANGES, type ValueChange } from './value-changes.js';
 import { partedAs } from './value-parts.js';
 
-/** No shorter value has so many bytes: three for each character, escapes twice. */
+/**
+ * Largest number of bytes of a value that is compared: three for each character, twice because of escapes.
+ */
 const MAX_BYTES = 6 * MAX_COMPARED_CHARACTERS;
 
-/** Where a field stands in the bytes of the rows. */
+/** Position of a field in the bytes of the rows. */
 interface Place {
   readonly start: number;
   readonly end: number;
 }
 
-/** What {@link changesOf} says of entries, from the bytes of rows: only fields that differ are decoded. */
+/**
+ * Finds the same changes as {@link changesOf}, but in the bytes of rows. Only fields that differ are decoded.
+ */
 export class RowChanges {
   readonly #fields = new StoredFields<boolean>(hasParts);
   readonly #after = new StoredFields<boolean>(hasParts);
-  /** By table version: whether values of one of its columns have parts. */
+  /** Whether a table version has a column with parts in its values, by table version. */
   readonly #relations = new Map<number, boolean>();
 
-  /** Returns what differs within the values of the row that the batch is at. */
+  /** Returns the differences within the values of the current row. */
   of(batch: StoredRows): readonly ValueChange[] {
     const { rows } = batch;
     if (rows.lengthOf(ROW_TEXT.previous) < 0 || rows.lengthOf(ROW_TEXT.updated) < 0) return NO_CHANGES;

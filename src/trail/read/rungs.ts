@@ -1,7 +1,7 @@
 import { RUNG, type RungLetter } from '../../pipeline/ports.js';
 import type { Rung } from './entry.js';
 
-/** The words for the letters that are stored. */
+/** Words for the stored letters. */
 export const RUNGS: Readonly<Record<RungLetter, Rung>> = {
   [RUNG.message]: 'message',
   [RUNG.witness]: 'witness',

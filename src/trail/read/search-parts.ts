@@ -5,21 +5,25 @@ import type { SqlValues } from './parameters.js';
 import { partedAs } from './value-parts.js';
 
 /*
- * Words of parts of values, for a search: which bits, elements and members of a stored field they stand for.
- * Fields are matched as text, for a cast would raise where a value was masked or cut. A member is known by
- * its name and value wherever in the JSON it is: a search may find an entry in which another member has both.
+ * Search for the words of parts of values: the bits, elements and members of a stored field. Fields are
+ * matched as text, because a cast would raise an error if a value was masked or cut. A member is recognized
+ * by its name and value anywhere in the JSON. A search may therefore find an entry in which a member on
+ * another path has both.
  */
 
-/** What of a stored field has a word with the text of a search. */
+/** Test whether a stored field has a part with a word that contains the search text. */
 export type PartTest =
-  /** One of the bits is set; with `none`, or no bit is. `width` 0: of a string of bits. */
+  /**
+   * One of the bits is set. With `none`, also a field without set bits passes. `width` 0: the field is a bit
+   * string.
+   */
   | { readonly is: 'bits'; readonly width: number; readonly bits: readonly number[]; readonly none: boolean }
-  /** One of the elements is printed so, in quotes or not. */
+  /** One of the elements has such a text, with or without quotes. */
   | { readonly is: 'elements'; readonly quoted: readonly string[]; readonly plain: readonly string[] }
   /** The field matches a regular expression of PostgreSQL. */
   | { readonly is: 'text'; readonly pattern: string };
 
-/** Positions up to here are looked for in strings of bits that have no words for them. */
+/** Number of positions in a bit string that are searched even if they have no words. */
 const MOST_BITS = 64;
 
 export function partTests(column: StoredColumn, has: (text: string) => boolean): PartTest[] {
@@ -60,7 +64,7 @@ function elementTests(values: readonly string[]): PartTest[] {
   return [{ is: 'elements', quoted, plain: printed.filter((element) => !quoted.includes(element)) }];
 }
 
-/** The YAML may name a boolean by its word. */
+/** Returns the stored text of a boolean, which the YAML may write as `true` or `false`. */
 const booleanText = (value: string): readonly string[] =>
   value === 'true' ? ['t'] : value === 'false' ? ['f'] : [];
 
@@ -72,10 +76,10 @@ function memberTests(name: string, values: readonly string[]): PartTest[] {
   return [{ is: 'text', pattern }];
 }
 
-/** A text as a part of a regular expression. */
+/** Returns a text escaped for a regular expression. */
 const literal = (text: string): string => text.replace(/[\\^$.|?*+()[\]{}]/g, '\\$&');
 
-/** Returns the condition that a stored field passes a test. */
+/** Returns the SQL condition that a stored field passes a test. */
 export function partSql(test: PartTest, field: string, parameters: SqlValues): string {
   if (test.is === 'text') return `${field} ~ ${parameters.add(test.pattern, 'text')}`;
   if (test.is === 'elements') return elementSql(test, field, parameters);
@@ -84,7 +88,8 @@ export function partSql(test: PartTest, field: string, parameters: SqlValues): s
   if (width === 0)
     return `${field} ~ '^[01]+$' and (exists (select from unnest(${list}) bit where substr(reverse(${field}), bit + 1, 1) = '1')
               ${none ? `or ${field} !~ '1'` : ''})`;
-  // In numeric, for no digits are too many for it; a negative number is one of as many bits as all have.
+  // Calculated as numeric, which has enough digits. Adding 2^width turns a negative number into its two's
+  // complement.
   const all = parameters.add((2n ** BigInt(width)).toString(), 'text');
   return `case when ${field} ~ '^-?[0-9]{1,19}$' then exists (
             select from unnest(${list}) bit
@@ -92,7 +97,7 @@ export function partSql(test: PartTest, field: string, parameters: SqlValues): s
             ${none ? `or ${field} = '0'` : ''} else false end`;
 }
 
-/** An array with further dimensions has no elements with words. */
+/** Returns the condition for elements. The elements of an array with several dimensions have no words. */
 function elementSql(
   { quoted, plain }: Extract<PartTest, { is: 'elements' }>,
   field: string,
@@ -106,11 +111,11 @@ function elementSql(
   return `${bare} !~ '[{].*[{]' and (${[...has(field, quoted), ...has(bare, plain)].join(' or ')})`;
 }
 
-/** The keys of a lookup table that a stored field has: itself, its elements, those of a member of JSON. */
+/** Source of the lookup keys in a stored field: the field itself, its elements, or a member of JSON. */
 export type KeysOf =
   { readonly is: 'value' } | { readonly is: 'elements' } | { readonly is: 'member'; readonly name: string };
 
-/** Returns a query of the keys that a stored field has, one a row. */
+/** Returns a query for the keys in a stored field, one in each row. */
 export function keysSql(
   keys: Exclude<KeysOf, { is: 'value' }>,
   field: string,

@@ -15,13 +15,13 @@ import { keysSql, partSql } from './search-parts.js';
 interface SearchOptions {
   readonly words: ShownWords;
   readonly parameters: SqlValues;
-  /** The id of the reader's tenant, as an SQL expression, and its name; null: the reader sees all. */
+  /** Id of the reader's tenant, as an SQL expression, and its name; null: the reader sees all tenants. */
   readonly scope: { readonly id: string; readonly name: string } | null;
 }
 
 /**
- * Returns the condition that an entry has what is looked for on a side: before the change, or after it. Where
- * a tenant is in scope, only that side of an entry counts that the tenant has.
+ * Returns the condition that a search matches one side of an entry: before or after the change. For a reader
+ * of one tenant, only the tenant's side counts.
  */
 export function onSides(
   found: { readonly before: string; readonly after: string },
@@ -33,7 +33,7 @@ export function onSides(
     or (${before}) and coalesce(e.previous_tenant_id, ${scope}) = ${scope})`;
 }
 
-/** Returns the condition that something which is shown for `entry e` has a text, ignoring case. */
+/** Returns the condition that something shown for `entry e` contains a text, ignoring case. */
 export function searchSql(q: string, options: SearchOptions): string {
   const contains = textsSql(q, options);
   const scope = options.scope?.id ?? null;
@@ -58,8 +58,8 @@ export function searchSql(q: string, options: SearchOptions): string {
 }
 
 /**
- * Texts that begin like the rest of a mark. A mark of values.ts begins with an escape, and a search for such
- * a text would find the letter behind it.
+ * Texts that begin with the second character of a mark. Marks (values.ts) begin with an escape, and a search
+ * for such a text would find the character after the escape.
  */
 const LOOKS_LIKE_MARK = new RegExp(`^[${BEHIND_ESCAPE.replaceAll('[', '\\[')}]`, 'i');
 
@@ -67,8 +67,7 @@ function textsSql(
   q: string,
   { parameters }: SearchOptions,
 ): { readonly text: (column: string) => string; readonly value: (column: string) => string } {
-  // Ignoring the case of ASCII letters is four times cheaper than ignoring that of all letters. A text of
-  // ASCII without letters has no case.
+  // Ignoring case only for ASCII letters takes a quarter of the time. A text without letters has no case.
   const ascii = /^[\x01-\x7f]*$/.test(q);
   const collation = ascii ? ' collate "C"' : '';
   const like = ascii && !/[a-z]/i.test(q) ? 'like' : 'ilike';
@@ -84,7 +83,7 @@ function textsSql(
   };
 }
 
-/** Conditions on what is shown of an entry whichever side is: cheap ones, so they come first. */
+/** Returns conditions on what an entry shows on both sides. They are cheap, so they come first. */
 function wordsSql({ words, parameters, scope }: SearchOptions): string[] {
   const { modifiers, actions, entityTypes, nobody, own } = words;
   const action = scope === null ? 'e.action_id' : shownActionSql(scope.id);
@@ -108,7 +107,7 @@ function wordsSql({ words, parameters, scope }: SearchOptions): string[] {
 
 type OfColumn = ShownValues | ShownParts | ShownLabels;
 
-/** Conditions on the stored values of a side for which something else is shown. */
+/** Returns conditions on stored values of a side, for values that are shown as something else. */
 function shownSql(side: string, { words, parameters, scope }: SearchOptions): string[] {
   const ofRelations = ({ relations }: OfColumn): string =>
     `e.relation_id = any(${parameters.add(relations, 'int4[]')})`;

@@ -12,35 +12,35 @@ import { escaped } from '../values.js';
 const BOOLEAN = 16;
 const BOOLEAN_WORDS = { t: 'true', f: 'false' } as const;
 /**
- * Names of modifiers and versions of labels that are looked up before entries are read. Of more, each entry
- * that is read asks for its own.
+ * Largest number of modifiers, and of label versions, that are looked up before entries are read. If there
+ * are more, the statement looks them up for each entry.
  */
 const MOST_RESOLVED = 1_000;
 
-/** A column of table versions, by the ids of these. */
+/** A column of several table versions. `relations` has the ids of these versions. */
 interface ColumnOfRelations {
-  /** Place of the column in each of them. */
+  /** Index of the column in each version. */
   readonly index: number;
   readonly relations: readonly number[];
 }
 
-/** Stored values of columns, as texts of fields, for which the page shows a word that has the search. */
+/** Stored values, as texts of fields, for which the page shows a word that contains the search text. */
 export interface ShownValues extends ColumnOfRelations {
   readonly stored: readonly string[];
 }
 
-/** Columns of whose values parts have such a word. */
+/** Columns with parts of values that are shown as such a word. */
 export interface ShownParts extends ColumnOfRelations {
   readonly test: PartTest;
 }
 
-/** Columns whose labels are names of a lookup table. */
+/** Columns that have names of a lookup table as labels. */
 export interface ShownLabels extends ColumnOfRelations {
   readonly table: string;
   readonly keys: KeysOf;
   /**
-   * Names that have the search, each for entries `[from, until)`. Null: each entry is asked, for they are too
-   * many (MOST_RESOLVED) or two tables away.
+   * Names that contain the search text, each for entries `[from, until)`. Null: the statement looks them up
+   * for each entry, because there are too many (MOST_RESOLVED), or they are two tables away.
    */
   readonly names: readonly LabelName[] | null;
 }
@@ -51,20 +51,20 @@ interface LabelName {
   readonly until: string;
 }
 
-/** What is shown for an entry beside its stored values, as far as it has the text of a search. */
+/** Everything shown beside stored values that contains the search text. */
 export interface ShownWords {
-  /** Modifiers that have, or have had, such a name; null: too many, see MOST_RESOLVED. */
+  /** Modifiers that have, or had, such a name; null: there are too many (MOST_RESOLVED). */
   readonly modifiers: readonly number[] | null;
-  /** The search is in the name that stands for nobody, or for Waltrail itself. */
+  /** Whether the name shown for unattributed entries, or for Waltrail itself, contains the search text. */
   readonly nobody: boolean;
   readonly own: boolean;
-  /** As a reader of one tenant sees them, where there is one. */
+  /** Actions, as the reader sees them. */
   readonly actions: readonly number[];
   readonly entityTypes: readonly number[];
   readonly values: readonly ShownValues[];
   readonly parts: readonly ShownParts[];
   readonly labels: readonly ShownLabels[];
-  /** What labels and names are compared with where they are asked for entry by entry. */
+  /** Pattern for labels and names that are looked up for each entry. */
   readonly pattern: string;
 }
 
@@ -74,9 +74,9 @@ interface FindOptions {
 }
 
 /**
- * Finds what the page shows with a text in it beside stored values: names of modifiers, words of
- * vocabularies, booleans, and labels. In a `scope`, names and labels count only that are the tenant's: a
- * search must not tell what the rows of others are called.
+ * Finds everything that the page shows beside stored values and that contains a text: names of modifiers,
+ * actions and entity types, booleans, and labels. In a `scope`, only the tenant's own names and labels count,
+ * because a search must not reveal names of other tenants' rows.
  */
 export async function findShownWords(q: string, options: FindOptions): Promise<ShownWords> {
   const { words, scope } = options;
@@ -110,8 +110,9 @@ const contains = (q: string): ((text: string) => boolean) => {
 };
 
 /**
- * Without a scope, a modifier is found by every name that its key has had. In a scope, by the name that
- * stands on the entry, and by those of the tenant's own rows. Who acted as somebody is found by either.
+ * Finds modifiers by name. Without a scope, every name that a modifier's key has had counts. In a scope, only
+ * the name on the entry and the names of the tenant's own rows count. A modifier who acted as somebody is
+ * also found by that person's name.
  */
 async function modifiersNamed(q: string, { words, scope }: FindOptions): Promise<readonly number[] | null> {
   const { rows } = await words.query<{ id: number }>(
@@ -121,7 +122,10 @@ async function modifiersNamed(q: string, { words, scope }: FindOptions): Promise
   return rows.length > MOST_RESOLVED ? null : rows.map(({ id }) => id);
 }
 
-/** Reads ids of modifiers by a pattern of names and a scope, as SQL expressions; null: there is no scope. */
+/**
+ * Returns a query for the ids of modifiers by name. The pattern of names and the scope are SQL expressions.
+ * Scope null: there is no scope.
+ */
 export const namedSql = (
   names: string,
   scope: string | null,
@@ -139,7 +143,10 @@ export const namedSql = (
    union all
   select m.id from trail.modifier m where m.acting_as in (select id from named)`;
 
-/** Whether a name in `trail.lookup l` may be shown in a scope; null: there is none. */
+/**
+ * Returns the condition that a name in `trail.lookup l` may be shown in a scope. The SQL expression `scope`
+ * may be null.
+ */
 export const inScope = (scope: string): string =>
   `(${scope} is null or l.tenant = ${scope}
     or exists (select from trail.lookup_table t where t.table_name = l.table_name and not t.has_tenants))`;
@@ -183,11 +190,11 @@ function shownParts(
   return [...found.values()];
 }
 
-/** The YAML may name a boolean by its word. */
+/** Returns the stored text of a value. The YAML may write a boolean as `true` or `false`. */
 const storedText = (type: number, value: string): string =>
   type === BOOLEAN && (value === 'true' || value === 'false') ? value[0]! : escaped(value);
 
-/** The lookup tables that give labels to a column's values or to parts of them. */
+/** Returns the lookup tables that give labels to a column's values or their parts. */
 const labelledParts = (
   column: StoredColumn,
 ): readonly { readonly label: string; readonly keys: KeysOf }[] => [
@@ -231,7 +238,7 @@ async function shownLabels(q: string, { words, scope }: FindOptions): Promise<Sh
     const found = rows.filter(({ table }) => table === (way?.of ?? column.table));
     if (!isBroad && found.length === 0) return [];
     const names = found.map(({ key, from, until }) => ({ key: escaped(key), from, until }));
-    // Which keys of the column lead to these names differs from entry to entry.
+    // If the names are two tables away, the keys that lead to them differ between entries.
     return [{ ...column, names: isBroad || way !== null ? null : names }];
   });
 }

@@ -1,6 +1,7 @@
 /**
- * Returns a read that all share who ask for it at the same time. What runs already may be older than the
- * question, so who asks meanwhile gets the next one: at most one runs and one is awaited, however many ask.
+ * Returns a read that concurrent callers share. A running read may have begun before a later caller's
+ * request, so that caller gets the result of the next read. At most one read runs and one waits, whatever the
+ * number of callers.
  */
 export function sharedRead<T>(read: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;

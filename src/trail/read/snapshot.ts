@@ -8,56 +8,56 @@ import type { TrailCoverage, TrailHead } from './entry.js';
 import { isWornOut, preparedOnce, queryPlanned, type Query } from './plans.js';
 
 /**
- * One consistent state of the trail. Every statement sees the same entries, and the dictionaries know
- * everything that these need.
+ * One consistent state of the trail. Every statement sees the same entries, and the dictionaries contain
+ * everything that these entries refer to.
  */
 export interface Snapshot {
   readonly client: pg.ClientBase;
-  /** Runs a statement, planned as {@link Plans} say. */
+  /** Runs a statement. {@link Plans} determines how it is planned. */
   readonly query: Query;
-  /** Runs a statement whose plan is kept in any case: one that reads lists and summaries, not entries. */
+  /** Runs a statement that reads lists or summaries, not entries. Its plan is always kept. */
   readonly queryKept: Query;
   readonly dictionaries: ReaderDictionaries;
   /** Greatest id of each dictionary. */
   readonly greatest: GreatestIds;
-  /** Undefined before the trail has begun. */
+  /** End of the trail; undefined before the trail has begun. */
   readonly head: TrailHead | undefined;
   readonly coverage: TrailCoverage;
-  /** The least id that an entry may have. */
+  /** Lowest possible id of an entry. */
   readonly firstId: bigint;
   /**
-   * The first id behind the last complete chunk. Complete chunks have lists and a summary; from this id on,
-   * all entries are read.
+   * First id after the last complete chunk. Complete chunks have lists and a summary. From this id on, all
+   * entries must be read.
    */
   readonly openFrom: bigint;
   /** Days that have entries from `openFrom` on, ascending; usually only the current day. */
   readonly openDays: readonly number[];
-  /** Limit in milliseconds for anything that reads entries of one day. */
+  /** Limit in milliseconds for reading the entries of one day. */
   readonly timeoutMs: number;
-  /** Runs a statement that reads every value of what it looks at; see {@link inTurn}. */
+  /** Runs statements that may read much to find little; see {@link inTurn}. */
   readonly turns: Turns;
 }
 
-/** Runs work that takes long when it is its turn among other such work. */
+/** Runs long work when it is its turn among other long work. */
 export type Turns = <T>(work: () => Promise<T>) => Promise<T>;
 
 /**
- * How statements of a snapshot are planned. Statements of pages have plans that are `kept` and know no
- * values. Statements that read much, or run seldom, are planned for their values each time.
+ * How statements of a snapshot are planned. `kept`, for pages: plans are kept, and do not depend on values.
+ * `fresh`, for statements that read much or run rarely: they are planned for their values each time.
  */
 export type Plans = 'kept' | 'fresh';
 
 /**
- * Settings for every statement. JIT, parallel plans and memoize cost more than these statements. Entries are
- * found by their id: without sequential and bitmap scans the planner has no choice to be wrong about, as it
- * was with BRIN (measured: 1,000 ms instead of 10 ms for entries of a list).
+ * Settings for every statement. JIT, parallel plans and memoize would cost more than the statements
+ * themselves. Entries are found by their id. Sequential and bitmap scans are off, because the planner chose
+ * them wrongly with BRIN (measured: 1,000 ms instead of 10 ms for entries of a list).
  */
 const FRESH = `set local jit = off; set local max_parallel_workers_per_gather = 0; set local enable_memoize = off;
   set local enable_seqscan = off; set local enable_bitmapscan = off;`;
 const KEPT = `${FRESH} set local plan_cache_mode = force_generic_plan;`;
 
 /**
- * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT when a statement takes
+ * Runs `work` in a read-only transaction of one snapshot. Throws TRAIL_QUERY_TIMEOUT if a statement takes
  * longer than `timeoutMs`.
  */
 export async function withSnapshot<T>(
@@ -85,8 +85,8 @@ export async function withSnapshot<T>(
       turns: options.turns,
       ...seen,
     });
-    // Nothing was written, so whoever has the result does not wait for its end: one of the four round trips
-    // of a page. The connection is free when it has come.
+    // Nothing was written, so the caller does not wait for the end of the transaction. This saves one of the
+    // four round trips of a page. The connection becomes free when the answer has arrived.
     void end(client, 'commit');
     return result;
   } catch (error) {
@@ -95,7 +95,7 @@ export async function withSnapshot<T>(
   }
 }
 
-/** Ends the transaction and gives the connection back. Never rejects: a broken one is not used again. */
+/** Ends the transaction and releases the connection. Never rejects. A broken connection is not used again. */
 async function end(client: pg.PoolClient, how: 'commit' | 'rollback'): Promise<void> {
   let broken: Error | undefined;
   await client.query(how).catch((reason: unknown) => {
@@ -104,7 +104,10 @@ async function end(client: pg.PoolClient, how: 'commit' | 'rollback'): Promise<v
   client.release(broken ?? isWornOut(client));
 }
 
-/** Where the trail ends, what it covers and what it knows: one row, also before the trail has begun. */
+/**
+ * Reads the end of the trail, its coverage and the greatest ids of its dictionaries: one row, even before the
+ * trail has begun.
+ */
 const STATE_SQL = /* sql */ `
   with open as (
     select ${ID_SQL.firstIdOfChunk(`least(coalesce((select max(chunk) + 1 from trail.chunk), 0), ${ID_SQL.chunkOfId('next_id')})`)} as first
@@ -144,7 +147,7 @@ type StateRow = GreatestIds &
   );
 
 /**
- * Begins the transaction and reads the state of the trail in one round trip. Planning that statement would
+ * Begins the transaction and reads the state of the trail in one round trip. Planning this statement would
  * take half of the time, so a connection prepares it once.
  */
 async function begin(
@@ -182,8 +185,8 @@ async function begin(
 }
 
 /**
- * Limits the time that many statements together may spend on the entries of one day. Without it, a search for
- * a rare text among the entries of a frequent value would hold a connection for minutes.
+ * Limits the time that all statements together may spend on the entries of one day. Without it, a search for
+ * a rare text among the entries of a frequent value would occupy a connection for minutes.
  */
 export class DayClock {
   readonly #timeoutMs: number;
@@ -194,7 +197,7 @@ export class DayClock {
     this.#timeoutMs = snapshot.timeoutMs;
   }
 
-  /** Notes that entries of a day are read next. Throws TRAIL_QUERY_TIMEOUT. */
+  /** Must be called before entries of a day are read. Throws TRAIL_QUERY_TIMEOUT. */
   reads(day: number): void {
     const now = performance.now();
     if (day !== this.#day) {
@@ -203,15 +206,15 @@ export class DayClock {
     } else if (now - this.#since > this.#timeoutMs) throw tookTooLong(this.#timeoutMs);
   }
 
-  /** Notes that nothing was read for so long, because it was the turn of others. */
+  /** Excludes time in which nothing was read, because it was the turn of others. */
   waited(ms: number): void {
     this.#since += ms;
   }
 }
 
 /**
- * Reads entries when it is the reader's turn. Only statements wait for one that may read much to find little.
- * The wait does not count as time of the day.
+ * Reads entries when it is the reader's turn. Only statements that may read much to find little wait for a
+ * turn. The waiting time does not count for the {@link DayClock}.
  */
 export async function inTurn<T>(
   snapshot: Snapshot,

@@ -8,36 +8,36 @@ import type { StoredRows } from './row-batch.js';
 import { ROW_TEXT, type RowBytes } from './row-bytes.js';
 import { hasPartLookups, PartedValue } from './value-parts.js';
 
-/** What a stored field is. `marked` is a value whose bytes are not its text. */
+/** Kind of a stored field. `marked`: a value that is stored in another form than its text. */
 export type FieldKind = 'text' | 'marked' | 'null' | 'unknown' | 'large';
 
-/** What a reader of fields keeps for each column, beside the column itself. */
+/** Data that a reader of fields keeps for each column, with the column itself. */
 export interface ColumnNotes<Notes> {
   readonly column: StoredColumn;
   readonly notes: Notes;
 }
 
-/** A set of columns that rows have. */
+/** A set of columns that occurs in rows. */
 interface ColumnSet<Notes> {
-  /** Characters that name them; null: all of the table version. */
+  /** Characters that name the columns; null: all columns of the table version. */
   readonly columns: string | null;
-  /** By field; made when the field is met first. */
+  /** Notes by field. They are created when the field first occurs. */
   readonly notes: (ColumnNotes<Notes> | undefined)[];
 }
 
-/** The sets of columns of a table version, by the bytes that name them. */
+/** Sets of columns of a table version, by the bytes that name them. */
 interface Sets<Notes> {
   readonly all: ColumnSet<Notes>;
   readonly names: ByteTable;
   readonly named: ColumnSet<Notes>[];
 }
 
-/** Sets of columns for which notes are kept; few differ within a trail. */
+/** Largest number of sets of columns for which notes are kept. A trail usually has few. */
 const MOST_SETS = 2_000;
 
 /**
- * Goes through the fields of `previous` or `updated` of a stored row, as places in its bytes. For each column
- * of each set of columns that rows have, notes are made once.
+ * Iterates over the fields of `previous` or `updated` of a stored row, as offsets in its bytes. Notes are
+ * created once for each column of each set of columns.
  */
 export class StoredFields<Notes> {
   readonly #make: (column: StoredColumn) => Notes;
@@ -46,14 +46,14 @@ export class StoredFields<Notes> {
   #batch!: StoredRows;
   #bytes!: Buffer;
   #set!: ColumnSet<Notes>;
-  /** Id of the row that {@link #set} is of. */
+  /** Id of the row to which {@link #set} belongs. */
   #setRow = -1;
   #next = 0;
   #end = 0;
-  /** Index of the field among those of its side. */
+  /** Index of the current field on its side. */
   index = -1;
   kind: FieldKind = 'text';
-  /** Where the field stands in the bytes of the rows. */
+  /** Offsets of the current field in the bytes of the rows. */
   start = 0;
   end = 0;
 
@@ -61,7 +61,7 @@ export class StoredFields<Notes> {
     this.#make = make;
   }
 
-  /** Begins with a side of the row that the batch is at. Returns false if the side is null. */
+  /** Begins with a side of the batch's current row. Returns false if the side is null. */
   begin(batch: StoredRows, side: 'previous' | 'updated'): boolean {
     const { rows } = batch;
     const length = rows.lengthOf(ROW_TEXT[side]);
@@ -80,7 +80,7 @@ export class StoredFields<Notes> {
     return true;
   }
 
-  /** Goes to the next field; false: there is none. */
+  /** Goes to the next field. Returns false if there is none. */
   next(): boolean {
     const bytes = this.#bytes;
     const start = this.#next;
@@ -108,7 +108,7 @@ export class StoredFields<Notes> {
     return this.columnAt(this.index);
   }
 
-  /** Returns the column of a field of either side. */
+  /** Returns the column of a field. Both sides have the same columns. */
   columnAt(index: number): ColumnNotes<Notes> {
     const { columns, notes } = this.#set;
     const known = notes[index];
@@ -120,25 +120,25 @@ export class StoredFields<Notes> {
     return (notes[index] = { column, notes: this.#make(column) });
   }
 
-  /** Id of the row that the fields are of. */
+  /** Id of the row that contains the fields. */
   get rowId(): number {
     return this.#batch.rows.idNumber;
   }
 
-  /** The field as it is stored. */
+  /** The stored text of the current field. */
   get text(): string {
     return this.#bytes.toString('utf8', this.start, this.end);
   }
 
-  /** Length and digest of a value that is too large. */
+  /** Length and digest of a value that was too large. */
   get large(): { readonly bytes: number; readonly sha256: string } {
     const field = decodeField(this.text);
-    if (field.is !== 'large') throw new TypeError('the field is not that of a large value');
+    if (field.is !== 'large') throw new TypeError('the field does not hold a value that was too large');
     return { bytes: field.bytes, sha256: field.sha256 };
   }
 
   /**
-   * The name in `trail.lookup` for the value as of its row, or those for its parts; null: it has none.
+   * The name in `trail.lookup` for the value, or the names for its parts, as of its row; null: there is none.
    */
   get lookupName(): string | null {
     const { column } = this.column;
@@ -146,7 +146,7 @@ export class StoredFields<Notes> {
     return column.label === undefined ? null : this.#batch.names.labelOf(column.label, this);
   }
 
-  /** The value of a field that is known, with its label. */
+  /** The value of a known field, with its label. */
   get value(): Value {
     const field = decodeField(this.text);
     if (field.is === 'unknown' || field.is === 'large') throw new TypeError('the value is not known');

@@ -28,7 +28,7 @@ import { withSnapshot, type Plans, type Snapshot, type Turns } from './snapshot.
 
 const MAX_PAGE = 500;
 const STATEMENT_TIMEOUT_MS = 15_000;
-/** Values of each list of facets, where nobody says otherwise. */
+/** Default number of values in each list of facets. */
 const USUAL_FACETS = 100;
 const NO_MORE = { values: 0, entries: 0 };
 const NO_FACETS: Answer<'Facets'> = {
@@ -47,28 +47,28 @@ const NO_FACETS: Answer<'Facets'> = {
 };
 
 export interface TrailReaderOptions {
-  /** Connections to the trail; the role waltrail_reader suffices. */
+  /** Connections to the trail. The role waltrail_reader suffices. */
   readonly pool: pg.Pool;
-  /** Limit of a statement, beyond which it ends with TRAIL_QUERY_TIMEOUT. 15 s by default. */
+  /** Time limit of a statement, after which it fails with TRAIL_QUERY_TIMEOUT; 15 s by default. */
   readonly statementTimeoutMs?: number;
-  /** Rows of a batch of `walkRows` at most; as many as files are written from by default. */
+  /** Largest number of rows in a batch of `walkRows`. The default suits files. */
   readonly batchRows?: number;
 }
 
-/** What one snapshot says of the trail as a whole. */
+/** State of the trail as a whole in one snapshot. */
 export interface TrailStanding {
   readonly head: TrailHead;
   readonly coverage: TrailCoverage;
   readonly gaps: VersionedGapCounts;
-  /** The shortest retention that is carried out, in days; null: nothing is dropped. */
+  /** Minimum retention in days; null: nothing is dropped. */
   readonly retentionFloor: number | null;
 }
 
 /**
- * Reads the trail: pages, single entries, counts, live tails, whole walks and gaps, newest first unless said
- * otherwise. Every call sees one consistent state of the trail. A value that the trail does not know finds
- * nothing; that is not an error. Every method may throw TRAIL_QUERY_TIMEOUT, and what the driver throws when
- * the trail cannot be reached.
+ * Reads the trail: pages, single entries, counts, live tails, complete walks and gaps. The order is newest
+ * first unless stated otherwise. Every call sees one consistent state of the trail. A value that the trail
+ * does not know finds nothing, and is not an error. Every method may throw TRAIL_QUERY_TIMEOUT, and the
+ * driver's errors if the trail cannot be reached.
  */
 export class TrailReader {
   readonly #pool: pg.Pool;
@@ -83,7 +83,7 @@ export class TrailReader {
     this.#batchRows = options.batchRows ?? MAX_BATCH_ROWS;
   }
 
-  /** Returns a reader of the same trail whose searches for a text take turns with other long reads. */
+  /** Returns a reader of the same trail. Its searches for a text take turns with other long reads. */
   inTurns(turns: Turns): TrailReader {
     const reader = new TrailReader({
       pool: this.#pool,
@@ -104,8 +104,8 @@ export class TrailReader {
   }
 
   /**
-   * Reads one entry; undefined if there is none with that id, whatever the id looks like, or none that a
-   * reader of the scope sees.
+   * Reads one entry. Returns undefined if the id is malformed, if no entry has it, or if a reader in the
+   * scope may not see the entry.
    */
   async entry(id: string, { scope = null }: { readonly scope?: Scope } = {}): Promise<Entry | undefined> {
     if (!/^\d{1,19}$/.test(id) || BigInt(id) > MAX_ENTRY_ID) return undefined;
@@ -116,10 +116,7 @@ export class TrailReader {
     });
   }
 
-  /**
-   * Reads everything that happened to one entity, in all the time that the trail covers. Throws
-   * TRAIL_CURSOR_INVALID.
-   */
+  /** Reads all entries of one entity in the time that the trail covers. Throws TRAIL_CURSOR_INVALID. */
   async history(options: {
     readonly type: string;
     readonly id: string;
@@ -131,7 +128,7 @@ export class TrailReader {
     return this.#page({ entityTypes: [type], entity: id, scope }, options);
   }
 
-  /** Counts the values in the lists beside a page; each list ignores its own filter. */
+  /** Counts the values in the facet lists beside a page. Each list ignores its own filter. */
   async facets(
     filter: EntryFilter,
     { limit = USUAL_FACETS }: { readonly limit?: number } = {},
@@ -143,8 +140,8 @@ export class TrailReader {
   }
 
   /**
-   * Counts the values of one of these lists whose text has every word of a search; undefined: all of them. A
-   * list, whichever it is, ends after `limit` values, and says how many more there are.
+   * Counts the values of one facet list. With `search`, it counts only values that match every word. The list
+   * ends after `limit` values, and has the number of further values.
    */
   async facetList(
     filter: EntryFilter,
@@ -173,8 +170,8 @@ export class TrailReader {
 
   /**
    * Reads the first `limit` entries after `id`, oldest first, or fewer if they are large. For live streams.
-   * With `stretch` it looks at no more than so many ids, counted from the first entry after `id`, so that one
-   * read is bounded however rare a match is. Throws TRAIL_CURSOR_INVALID.
+   * `stretch` limits the number of ids that are examined, counted from the first entry after `id`. One read
+   * is therefore bounded even if matches are rare. Throws TRAIL_CURSOR_INVALID.
    */
   async after(
     filter: UnboundedFilter,
@@ -183,7 +180,7 @@ export class TrailReader {
     const above = readId(options.id) + 1n;
     return this.#snapshot('kept', async (snapshot) => {
       const end = snapshot.head === undefined ? 0n : BigInt(snapshot.head.nextId);
-      // The usual answer of a live stream that waits: there is nothing new, and only the checkpoint was read.
+      // The usual case of a waiting live stream: nothing is new, and only the checkpoint was read.
       if (end <= above) return { items: [], more: false, through: options.id };
       const stored = await storedFilter(filter, snapshot);
       if (stored === undefined) return { items: [], more: false, through: String(end - 1n) };
@@ -207,8 +204,8 @@ export class TrailReader {
   }
 
   /**
-   * Reads the commit time of the first entry after `id`, whatever it is about; undefined if there is none.
-   * Throws TRAIL_CURSOR_INVALID.
+   * Reads the commit time of the first entry after `id`, without a filter. Returns undefined if there is
+   * none. Throws TRAIL_CURSOR_INVALID.
    */
   async firstCommitAfter(id: string): Promise<string | undefined> {
     const above = readId(id) + 1n;
@@ -219,22 +216,23 @@ export class TrailReader {
   }
 
   /**
-   * Yields the rows of the filter with ids below `below` (the `nextId` of a head that was read before: the
-   * frozen end), newest first, for files: as the bytes that the trail sends. Holds no connection between
-   * batches; entries that are stored meanwhile have greater ids and do not matter. Each batch is read by a
-   * snapshot of its own, while the caller works on the one before.
+   * Yields the rows of the filter with ids below `below`, newest first, as the bytes that the trail sends.
+   * For files. `below` is the frozen end: the `nextId` of a head that was read before. No connection is held
+   * between batches. Each batch is read in its own snapshot, while the caller works on the previous one.
+   * Entries that are stored during the walk have greater ids, so they do not appear.
    */
   async *walkRows(
     filter: EntryFilter,
     options: { readonly below: string; readonly withContexts: boolean },
   ): AsyncGenerator<RowBatch, void, undefined> {
-    // One batch is read while the other is in use. Their memory is used again and again: to fault in and to
-    // collect that of every batch takes longer than to copy the rows.
+    // One batch is read while the other is in use. Their memory is reused, because page faults and garbage
+    // collection for every batch would take longer than copying the rows.
     let [rows, other] = [new RowBytes(), new RowBytes()];
     const read = (below: bigint): Promise<RowsRead> => {
       [rows, other] = [other, rows];
       const reading = this.#rows(filter, { ...options, below, rows });
-      // Whoever stops early does not wait for it, and an error is thrown where it is waited for.
+      // A caller that stops early never awaits this read. Otherwise the error is thrown where the read is
+      // awaited.
       reading.catch(() => undefined);
       return reading;
     };
@@ -246,12 +244,12 @@ export class TrailReader {
     }
   }
 
-  /** Reads how far the trail goes. Before the trail has begun, the head is empty. */
+  /** Reads how far the trail reaches. Before the trail has begun, the head is empty. */
   async head(): Promise<TrailHead> {
     return this.#snapshot('fresh', (snapshot) => snapshot.head ?? NOT_BEGUN);
   }
 
-  /** Reads how far the trail goes, what it covers and lacks, and what retention is carried out at least. */
+  /** Reads how far the trail reaches, its coverage and gaps, and the minimum retention. */
   async standing(): Promise<TrailStanding> {
     return this.#snapshot('fresh', async ({ client, query, head, coverage }) => {
       const { rows } = await query<{ days: number }>(/* sql */ `select days from trail.retention_floor`, []);
@@ -264,7 +262,7 @@ export class TrailReader {
     });
   }
 
-  /** Reads what the trail may lack in a range of commit time: at most `limit` gaps, newest first. */
+  /** Reads at most `limit` gaps in a range of commit time, newest first. */
   async gaps(range: TimeRange, options: { readonly limit: number }): Promise<GapsInRange> {
     return this.#snapshot('fresh', async ({ client, coverage }) => ({
       ...(await findGaps(client, { range, limit: options.limit })),
@@ -287,8 +285,8 @@ export class TrailReader {
       const stored = await storedFilter(filter, snapshot);
       const { coverage } = snapshot;
       if (stored === undefined) return { items: [], next: null, coverage };
-      // One row more than requested tells whether there is a next page. So does a walk that ended earlier to
-      // save memory.
+      // One row more than requested shows that there is a next page. A walk that ended early to save memory
+      // shows it too.
       const { rows, more } = await walkEntries(snapshot, {
         filter: stored,
         above: 0n,
@@ -352,14 +350,17 @@ export class TrailReader {
   }
 }
 
-/** Reads the first row with an id of at least `above`, whatever it is about; none if there is none. */
+/**
+ * Reads the first row with an id of at least `above`, without a filter. Returns an empty list if there is
+ * none.
+ */
 async function firstRows(snapshot: Snapshot, above: bigint): Promise<readonly EntryRow[]> {
   const filter = await storedFilter({}, snapshot);
   if (filter === undefined) return [];
   return (await walkEntries(snapshot, { filter, above, below: MAX_ENTRY_ID, order: 'asc', limit: 1 })).rows;
 }
 
-/** Returns the id below which a stretch ends. Days leave wide holes between ids, which it passes over. */
+/** Returns the id below which a stretch ends. Skips the unused ids between two days. */
 async function endOfStretch(
   snapshot: Snapshot,
   { above, end, stretch }: { readonly above: bigint; readonly end: bigint; readonly stretch: bigint },
@@ -381,13 +382,13 @@ async function isInScope(
   return tenant !== undefined && (row.tenant_id === tenant || row.previous_tenant_id === tenant);
 }
 
-/** Rows of a batch for a file: some megabytes. A statement is planned for each batch. */
+/** Largest number of rows in a batch for a file: some megabytes. A statement is planned for each batch. */
 const MAX_BATCH_ROWS = 8_192;
 
 interface RowsRead {
-  /** Undefined: no row is found. */
+  /** Undefined: no row was found. */
   readonly batch: RowBatch | undefined;
-  /** Where the walk continues; undefined: nowhere. */
+  /** Id below which the walk continues; undefined: the walk has ended. */
   readonly next: bigint | undefined;
 }
 

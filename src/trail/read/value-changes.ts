@@ -4,19 +4,19 @@ import { printJson, readJson, type JsonNode } from '../../pg/json-tree.js';
 import type { Entry, Value } from './entry.js';
 import { memberText, PartedValue, partText, type ValuePart } from './value-parts.js';
 
-/** What differs within a value of an update: members of JSON, elements of an array, bits. */
+/** A difference within a value of an update: members of JSON, elements of an array, or bits. */
 export type ValueChange = NonNullable<Answer<'Entry'>['changes']>[number];
 
-/** Longer values are not compared: a page has a hundred entries. */
+/** Longer values are not compared, because a page has a hundred entries. */
 export const MAX_COMPARED_CHARACTERS = 65_536;
-/** What may stand in an answer as JSON is no deeper (json-text.ts). */
+/** Depth limit of JSON in an answer (json-text.ts). Deeper values are not compared. */
 const MAX_DEPTH = 60;
-/** Differences of a column that are listed, and texts on each side of one. */
+/** Largest number of listed differences of a column, and of texts on each side of a difference. */
 const MOST_CHANGES = 50;
 const MOST_TEXTS = 20;
 const MAX_TEXT = 200;
 
-/** Returns what differs within the values of an entry, in the order of its columns. */
+/** Returns the differences within the values of an entry, in the order of its columns. */
 export function changesOf({
   previous,
   updated,
@@ -34,7 +34,7 @@ export function changesOf({
 
 export const NO_CHANGES: readonly ValueChange[] = [];
 
-/** Returns what differs within the values of a column. */
+/** Returns the differences within the values of a column. */
 export function changesOfValue(column: string, before: Value, after: Value): readonly ValueChange[] {
   if (!hasParts(before) || !hasParts(after) || before.text === after.text) return NO_CHANGES;
   if (Math.max(before.text.length, after.text.length) > MAX_COMPARED_CHARACTERS)
@@ -50,13 +50,16 @@ const hasParts = (value: Value): boolean =>
 const hasMembers = (value: Value): boolean =>
   value.kind === 'json' || (value instanceof PartedValue && value.column.members !== undefined);
 
-/** A bit or an element: what tells it from others, and what is shown for it. */
+/** A bit or an element. `key` distinguishes it from others, and `shown` is the text that is shown. */
 interface Item {
   readonly key: string;
   readonly shown: string;
 }
 
-/** Null: it cannot be read as an array, as a masked one. */
+/**
+ * Returns the bits or elements of a value. Returns null if it cannot be read as an array, for example because
+ * it was masked.
+ */
 function itemsOf(value: Value): readonly Item[] | null {
   if (value instanceof PartedValue)
     return value.parts.map((part) => ({ key: JSON.stringify(part.text), shown: partText(part) }));
@@ -64,7 +67,10 @@ function itemsOf(value: Value): readonly Item[] | null {
   return elements?.map((text) => ({ key: JSON.stringify(text), shown: text ?? 'null' })) ?? null;
 }
 
-/** What is in one list and not in the other, each as often as it is. Empty where only the order differs. */
+/**
+ * Returns the items that are in only one of the lists. Repeated items are counted. Returns nothing if only
+ * the order differs.
+ */
 function ofItems(had: readonly Item[], has: readonly Item[]): Omit<ValueChange, 'column'>[] {
   const [removed, added] = [without(had, has), without(has, had)];
   if (removed.length + added.length === 0) return [];
@@ -84,7 +90,7 @@ function without(items: readonly Item[], others: readonly Item[]): Item[] {
   });
 }
 
-/** Never inside of a surrogate pair. */
+/** Cuts a long text, but never inside a surrogate pair. */
 const cut = (text: string): string =>
   text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT).replace(/[\uD800-\uDBFF]$/, '')}…` : text;
 
@@ -108,7 +114,7 @@ function ofJson(column: string, before: Value, after: Value): ValueChange[] {
   return more === 0 ? found : [...found, { column, removed: [], added: [], more }];
 }
 
-/** Names of members, and places in lists. */
+/** Names of members, and indexes in lists. */
 type Path = readonly (string | number)[];
 
 interface Compared {
@@ -138,7 +144,7 @@ function compare(
   if (had?.is === 'list' && has?.is === 'list') {
     const [removed, added] = [had, has].map(({ items }) => items.map((node) => compared.item(path, node)));
     const [change] = ofItems(removed!, added!);
-    // In another order the lists are shown whole.
+    // If only the order differs, both lists are shown completely.
     if (change !== undefined) {
       compared.found(path, change);
       return;
@@ -148,7 +154,10 @@ function compare(
   compared.found(path, { removed: texts(before), added: texts(after) });
 }
 
-/** Whether a list has neither objects nor lists in it, so that its items have no places of their own. */
+/**
+ * Returns whether a list has neither objects nor lists as items. Its items are then compared regardless of
+ * their indexes.
+ */
 const isFlat = ({ items }: Extract<JsonNode, { is: 'list' }>): boolean =>
   items.every(({ is }) => is === 'scalar');
 
@@ -161,7 +170,7 @@ const stepsText = (path: Path): string => {
   return text;
 };
 
-/** Words of members, by their path and what they are for. */
+/** Returns the words of members, by path and stored text. */
 const wordsOf = (value: Value): readonly (readonly [string, string])[] =>
   value instanceof PartedValue
     ? value.parts.flatMap(({ path, text, word }: ValuePart) =>

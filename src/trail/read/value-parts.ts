@@ -5,27 +5,31 @@ import type { BitWords, MemberWords } from '../../pipeline/ports.js';
 import type { StoredColumn } from './dictionaries.js';
 import type { Value } from './entry.js';
 
-// A page shows the values of a hundred entries, and reading them must not hold up others. A value that is
-// longer, or has more parts, is shown as PostgreSQL printed it.
+// Limits for values with parts. A page shows the values of a hundred entries, and reading them must not delay
+// other requests. A longer value, or one with more parts, is shown as PostgreSQL printed it.
 const MAX_CHARACTERS = 16_384;
 const MOST_PARTS = 1_000;
-/** Bytes that a stored field with words of parts has at most: three for each character, escapes twice. */
+/**
+ * Largest number of bytes of a stored field with parts: three for each character, twice because of escapes.
+ */
 export const MAX_PARTED_BYTES = 6 * MAX_CHARACTERS;
-/** Parts of a value that its label lists. */
+/** Largest number of parts that the label of a value lists. */
 const MOST_LISTED = 100;
 
-/** A part of a value that may have a word: a bit that is set, an element, a member of JSON. */
+/** A part of a value that may have a word: a set bit, an element, or a member of JSON. */
 export interface ValuePart {
-  /** What is shown of it without a word; null: a null in an array. */
+  /** Text that is shown if the part has no word; null: a null in an array. */
   readonly text: string | null;
-  /** Path of a member, names from the outermost on; empty: it is none. */
+  /** Path of a member, outermost name first; empty: the part is not a member. */
   readonly path: readonly string[];
   word: string | null;
-  /** Where the word is found, if it is that of a row. */
+  /** Lookup table and key of the word, if it is the name of a row. */
   readonly lookup: { readonly table: string; readonly key: string } | null;
 }
 
-/** What a column's values are made of; `list`: arrays. Null: they have no parts. */
+/**
+ * Returns the kind of parts that a column's values have. `list` stands for arrays. Null: they have no parts.
+ */
 export const partedAs = (column: StoredColumn): 'bits' | 'list' | 'members' | null => {
   if (column.bits !== undefined) return 'bits';
   if (column.members !== undefined) return 'members';
@@ -33,20 +37,20 @@ export const partedAs = (column: StoredColumn): 'bits' | 'list' | 'members' | nu
 };
 
 /**
- * Whether parts of a column's values have words. What an array has as `label` is for its elements, and no
- * value as a whole is a key then.
+ * Returns whether parts of a column's values have words. The `label` of an array column applies to its
+ * elements, not to the array as a whole.
  */
 export const hasPartWords = (column: StoredColumn): boolean =>
   column.bits !== undefined ||
   column.members !== undefined ||
   (partedAs(column) === 'list' && (column.label !== undefined || column.values !== undefined));
 
-/** Whether words of parts are names in `trail.lookup`. */
+/** Returns whether words of parts are names in `trail.lookup`. */
 export const hasPartLookups = (column: StoredColumn): boolean =>
   (column.label !== undefined && partedAs(column) === 'list') ||
   column.members?.some(({ label }) => label !== undefined) === true;
 
-/** The parts of a value; null: it has none, or too many, is too long, or was masked. */
+/** Returns the parts of a value. Returns null if it has none or too many, is too long, or was masked. */
 export function partsOf(column: StoredColumn, text: string): readonly ValuePart[] | null {
   const parts = text.length > MAX_CHARACTERS ? null : readParts(column, text);
   return parts === null || parts.length > MOST_PARTS ? null : parts;
@@ -65,7 +69,10 @@ function readParts(column: StoredColumn, text: string): readonly ValuePart[] | n
   }
 }
 
-/** Returns the text that is shown for a value by the words of its parts; null: none has a word. */
+/**
+ * Returns the text that is shown for a value, composed of the words of its parts. Returns null if no part has
+ * a word.
+ */
 export function partsLabel(column: StoredColumn, parts: readonly ValuePart[]): string | null {
   const kind = partedAs(column);
   if (kind === 'bits') return parts.length === 0 ? 'none' : listed(parts.map(partText));
@@ -76,10 +83,13 @@ export function partsLabel(column: StoredColumn, parts: readonly ValuePart[]): s
     : listed(named.map(({ path, word }) => `${memberText(path)}: ${word!}`));
 }
 
-/** What is shown for a part. */
+/** Returns the text that is shown for a part. */
 export const partText = ({ word, text }: ValuePart): string => word ?? text ?? 'null';
 
-/** A path as the YAML writes it: names with dots between them, in quotes where they have some. */
+/**
+ * Returns a path in the syntax of the YAML: names separated by dots. A name that contains dots or quotes is
+ * quoted.
+ */
 export const memberText = (path: readonly string[]): string =>
   path.map((name) => (/^[^."]+$/.test(name) ? name : `"${name.replaceAll('"', '""')}"`)).join('.');
 
@@ -91,7 +101,7 @@ function listed(texts: readonly string[]): string {
 const INTEGER = /^-?\d{1,19}$/;
 const BITS = /^[01]+$/;
 
-/** The bits that are set, lowest first. Negative numbers are in two's complement, as the server has them. */
+/** Returns the set bits, lowest first. Negative numbers are in two's complement, as on the server. */
 function bitsOf({ width, words }: BitWords, text: string): readonly ValuePart[] | null {
   let digits: string;
   if (width === 0) {
@@ -119,7 +129,7 @@ function elementsOf({ values, label }: StoredColumn, text: string): readonly Val
   }));
 }
 
-/** The YAML may name a boolean by its word. */
+/** Returns the word for a boolean element, which the YAML may write as `true` or `false`. */
 const booleanWord = (values: StoredColumn['values'], element: string): string | null =>
   element === 't' ? wordIn(values, 'true') : element === 'f' ? wordIn(values, 'false') : null;
 
@@ -144,14 +154,17 @@ function lookupOf(table: string, text: string): ValuePart['lookup'] {
   return { table, key: keyText(bytes, 0, bytes.length) };
 }
 
-/** A value that has parts, some of which have words. Words of rows are found after it was decoded. */
+/**
+ * A value with parts. Some of them have words. Words that are names of rows are added after the value was
+ * decoded.
+ */
 export class PartedValue implements Value {
   readonly kind: Value['kind'];
   readonly text: string;
   readonly isList?: true;
   readonly column: StoredColumn;
   readonly parts: readonly ValuePart[];
-  /** Of the value as a whole; null: it has none. */
+  /** Word for the value as a whole; null: there is none. */
   readonly #word: string | null;
 
   constructor({ kind, text, label, isList }: Value, column: StoredColumn, parts: readonly ValuePart[]) {

@@ -15,14 +15,14 @@ import { DayClock, inTurn, type Snapshot } from './snapshot.js';
 /** Rows in the order of the walk. */
 export interface Walked {
   readonly rows: readonly EntryRow[];
-  /** Whether the walk was ended by a limit, of rows or of bytes, so that there may be more rows. */
+  /** Whether a limit of rows or bytes ended the walk, so there may be further rows. */
   readonly more: boolean;
 }
 
 /**
- * Reads the first `limit` rows of a walk over the entries of a filter, or fewer where their values are large,
- * but at least one. Entries that posting lists do not name are not read, so the cost is bounded by the number
- * of chunks however rare a match is.
+ * Reads the first `limit` rows of a walk over the entries of a filter, or fewer if their values are large,
+ * but at least one. Entries that posting lists exclude are not read. The cost is therefore bounded by the
+ * number of chunks, even if matches are rare.
  */
 export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walked> {
   const rows: EntryRow[] = [];
@@ -45,17 +45,20 @@ export async function walkEntries(snapshot: Snapshot, walk: Walk): Promise<Walke
   return { rows, more: false };
 }
 
-/** Complete chunks whose lists are read together at first. A frequent value fills the page from these. */
+/**
+ * Number of complete chunks for which lists are read together at first. They suffice to fill a page with a
+ * frequent value.
+ */
 const FEWEST_CHUNKS = 8;
-/** Greatest factor by which the number of chunks that are read together may grow at a time. */
+/** Greatest factor by which the number of chunks read together may grow in one step. */
 const MOST_TIMES_AS_MANY = 16;
 const MOST_CHUNKS = 2_048;
-/** Factor by which more chunks are read than should suffice. */
+/** Safety factor on the number of chunks that should suffice. */
 const AMPLE = 1.3;
-/** Ids of one stretch. */
+/** Number of ids at which a stretch is complete. */
 const IDS_TOGETHER = 8_192;
 
-/** Yields the entries that the lists leave, in the order of the walk. */
+/** Yields stretches with the entries that lists do not exclude, in the order of the walk. */
 export async function* stretches(snapshot: Snapshot, walk: Walk): AsyncGenerator<Stretch, void, undefined> {
   const all = storedIds(snapshot, walk);
   const open = openRanges(snapshot, all);
@@ -94,12 +97,13 @@ async function* completeStretches(
     }
     entries += count;
     at += some.length;
-    // If the first few do not suffice, the values of the filter may be frequent but never occur together.
+    // If the first chunks do not suffice, the values of the filter may be frequent but never occur together.
     if (together === FEWEST_CHUNKS && at < chunks.length) {
       chunks = await chunksWithAllValues(snapshot, { filter, chunks: chunks.slice(at) });
       at = 0;
     }
-    // Next come as many chunks as should suffice at the density of these; if that is not known, many more.
+    // Next, read the number of chunks that should suffice if matches stay equally frequent. If their
+    // frequency is unknown, read many more.
     const most = Math.min(MOST_TIMES_AS_MANY * together, MOST_CHUNKS);
     const enough = (AMPLE * (walk.limit - entries) * together) / count;
     together = enough > 0 ? Math.min(Math.max(Math.ceil(enough), FEWEST_CHUNKS + 1), most) : most;

@@ -3,32 +3,40 @@ import { formatLsn, type Lsn } from '../../pg/lsn.js';
 import { quoteLiteral } from '../../pg/quote.js';
 import { queryTrail } from '../query.js';
 
-/** How the baseline of a table ended. Stored, so these words stay as they are. */
+/** How the baseline of a table ended. The words are stored in the trail, so they must not change. */
 export type BaselineOutcome = 'taken' | 'too many rows' | 'too many bytes';
 
-/** A table of which a baseline is asked for. */
+/** A table for which a baseline is wanted. */
 export interface WantedBaseline {
   readonly table: string;
-  /** Its oid on the source: one that was dropped and made again is another table. */
+  /**
+   * Its oid on the source. A table that was dropped and recreated has another oid, and counts as another
+   * table.
+   */
   readonly oid: string;
   readonly maxRows: number;
-  /** Names of the table and its partitions, by which gaps know it. */
+  /** Names of the table and its partitions. Gaps refer to the table by any of them. */
   readonly members: readonly string[];
 }
 
 /**
- * Reads which of the tables have no baseline since they began to be tracked with one, or none behind their
- * last gap. Not those with an open gap. Forgets tables that are wanted no more.
+ * Reads which of the wanted tables are due for a baseline. A table is due if it has none, if it was recreated
+ * since, or if a gap was closed since. It is also due if its baseline had too many rows or bytes and
+ * `maxRows` is now higher. A table with an open gap is never due. Forgets the baselines of all tables that
+ * are not in `known`.
  *
- * @param options.known names of all tables whose baseline is not forgotten
- * @returns also until when gaps were considered, by the clock of the trail
+ * @param options.known names of the tables that keep their baselines
+ * @returns the due tables; `askedAt`: the time, by the trail's clock, up to which gaps were considered
  */
 export async function readDueBaselines(
   client: pg.Client,
   options: {
     readonly wanted: readonly WantedBaseline[];
     readonly known: readonly string[];
-    /** Behind a gap a baseline is taken again, but not sooner: whoever owns a table can make gaps of it. */
+    /**
+     * Shortest time between two baselines of a table. After a gap a baseline is taken again, and the owner of
+     * a table can cause gaps at will.
+     */
     readonly againMs: number;
   },
 ): Promise<{ readonly due: ReadonlySet<string>; readonly askedAt: string }> {
@@ -59,14 +67,15 @@ export async function readDueBaselines(
 }
 
 /**
- * Returns the statement for the transaction that stores the entries of a baseline, or that there are none.
+ * Returns the statement that records a baseline. It belongs in the transaction that stores the baseline's
+ * entries, if there are any.
  */
 export const baselineStatement = (baseline: {
   readonly table: WantedBaseline;
   readonly outcome: BaselineOutcome;
   readonly entries: number;
   readonly lsn: Lsn;
-  /** As {@link readDueBaselines} has said it. */
+  /** As {@link readDueBaselines} returned it. */
   readonly askedAt: string;
 }): string => {
   const { table, outcome, entries, lsn, askedAt } = baseline;

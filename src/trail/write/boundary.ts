@@ -2,11 +2,11 @@ import type { Lsn } from '../../pg/lsn.js';
 import type { EntryRowBuffer } from './rows.js';
 
 /**
- * The last position up to which only whole source transactions are written. It is set for each of them, so it
- * keeps bytes and makes bigints of them only on request.
+ * Last position up to which all written source transactions are complete. It is set for every transaction, so
+ * it keeps bytes and converts them to bigints only on request.
  */
 export class Boundary {
-  /** Bytes of the rows that were not sent. */
+  /** Bytes of rows up to the boundary that were not sent. */
   bytes = 0;
   entries = 0;
   /** Whether the commit time is from the source's clock. */
@@ -26,8 +26,8 @@ export class Boundary {
   }
 
   /**
-   * Includes what was written since the boundary was set, between two transactions. `lsn` is where the trail
-   * ends; the boundary moves there if no transaction was written since.
+   * Includes rows that were written between two transactions after the boundary was set. `lsn` is the end of
+   * the trail. The boundary moves there unless it is already beyond it.
    */
   extend(rows: EntryRowBuffer, lsn: Lsn): void {
     this.bytes = rows.bytes;
@@ -37,7 +37,7 @@ export class Boundary {
     this.#end.writeBigInt64BE(0n, 8);
   }
 
-  /** Notes that everything up to the boundary was sent. */
+  /** Must be called after everything up to the boundary was sent. */
   sent(): void {
     this.bytes = 0;
     this.entries = 0;

@@ -18,9 +18,9 @@ interface UnindexedRow {
 }
 
 /**
- * Returns the index with which the writer continues; it holds the entries of the open chunk. Chunks that are
- * complete and not indexed are stored first: an entry of Waltrail's own may have been the last of a chunk, or
- * the first of a day.
+ * Returns the index with which the writer continues. It holds the entries of the open chunk. Complete chunks
+ * without an index are stored first. They can exist because SQL functions store Waltrail's own entries, which
+ * may be the last of a chunk or the first of a day.
  */
 export async function catchUpIndex(client: pg.Client): Promise<ChunkIndex> {
   await client.query(/* sql */ `select trail.trim_chunks()`);

@@ -10,9 +10,9 @@ import { takeRole } from '../roles.js';
 import { trailError } from '../trail-error.js';
 
 /**
- * Corrects settings that a database or role may have changed, beside those that every connection pins
- * (pg/pin.ts). Acknowledged means durable, so a commit must wait for its flush. A host that vanished must not
- * keep the election lock for the two hours that TCP waits by default.
+ * Corrects settings that a database or role may have changed, in addition to those that every connection pins
+ * (pg/pin.ts). Acknowledged means durable, so a commit must wait for its flush. A host that has disappeared
+ * must not keep the election lock for the two hours that TCP waits by default.
  */
 const SESSION_SETTINGS = /* sql */ `
   select pg_catalog.set_config(name, wanted.value, false)
@@ -22,7 +22,7 @@ const SESSION_SETTINGS = /* sql */ `
    using (name)
    where name <> 'synchronous_commit' or setting = 'off'`;
 
-/** The checkpoint row as the writer found it. */
+/** The checkpoint row as the writer read it. */
 export interface Checkpoint {
   readonly source: string;
   readonly systemIdentifier: string;
@@ -31,13 +31,13 @@ export interface Checkpoint {
   readonly endLsn: Lsn;
   readonly nextId: bigint;
   readonly entries: bigint;
-  /** Commit time of the last stored transaction, microseconds since 2000-01-01; null: there is none. */
+  /** Commit time of the last stored transaction in microseconds since 2000-01-01; null: there is none. */
   readonly lastCommittedAt: bigint | null;
 }
 
 /**
- * Makes this process the capturing daemon of the trail if no other process is. Returns a client that holds
- * the election lock, or null.
+ * Makes this process the capturing daemon of the trail, unless another process is. Returns the client that
+ * holds the election lock, or null.
  */
 export async function elect(url: string, signal?: AbortSignal): Promise<pg.Client | null> {
   const client = await connect({ url, side: 'trail', purpose: 'capture', signal });
@@ -60,7 +60,7 @@ export async function elect(url: string, signal?: AbortSignal): Promise<pg.Clien
   return null;
 }
 
-/** Reads the checkpoint; undefined for a trail that has not begun. Throws TRAIL_OTHER_SOURCE. */
+/** Reads the checkpoint. Returns undefined if the trail has not begun. Throws TRAIL_OTHER_SOURCE. */
 export async function readCheckpoint(client: pg.Client, source: string): Promise<Checkpoint | undefined> {
   const rows = await read<{
     source: string;
@@ -83,7 +83,7 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
   if (row.source !== source) {
     throw new WaltrailError(
       'TRAIL_OTHER_SOURCE',
-      `The trail holds entries of source ${row.source}, not of ${source}.`,
+      `The trail belongs to source ${row.source}, not to ${source}.`,
     );
   }
   return {
@@ -98,7 +98,7 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
   };
 }
 
-/** A name as of the beginning of a trail. */
+/** A name that holds at the beginning of a trail. */
 export interface StartName {
   readonly table: string;
   readonly key: string;
@@ -108,8 +108,8 @@ export interface StartName {
 }
 
 /**
- * Begins a trail in one transaction: its checkpoint at `startLsn`, and the names as of that point, batch by
- * batch.
+ * Begins a trail in one transaction. Stores the checkpoint at `startLsn`, and the names as of that position,
+ * batch by batch.
  */
 export async function beginTrail(
   client: pg.Client,
@@ -119,14 +119,16 @@ export async function beginTrail(
     readonly slot: string;
     readonly startLsn: Lsn;
     readonly names: AsyncIterable<readonly StartName[]>;
-    /** Which of them were read whole, as `rememberNamesRead` takes it; it is asked behind the last batch. */
+    /**
+     * Names that were read completely, in the form for `rememberNamesRead`. Evaluated after the last batch.
+     */
     readonly namesRead: Parameters<typeof rememberNamesRead>[1];
   },
 ): Promise<void> {
   try {
     await client.query('begin');
     await storeNames(client, { names: options.names, fromId: 0n });
-    // Else the next session would read them again, as of then, for changes that come before.
+    // Otherwise the next session would read the names again, and use these later names for earlier changes.
     await rememberNamesRead(client, options.namesRead);
     await client.query(
       /* sql */ `insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, next_id)
@@ -145,7 +147,7 @@ export async function beginTrail(
   }
 }
 
-/** Stores names as of entry `fromId`, batch by batch. A name that already holds is not stored again. */
+/** Stores names as of entry `fromId`, batch by batch. A name that is already current is not stored again. */
 export async function storeNames(
   client: pg.Client,
   options: { readonly names: AsyncIterable<readonly StartName[]>; readonly fromId: bigint },
@@ -170,7 +172,10 @@ export async function storeNames(
   }
 }
 
-/** Stores which lookup tables have rows that belong to tenants, for readers of one tenant (DECISIONS 57). */
+/**
+ * Stores for each lookup table whether its rows belong to tenants. Readers of one tenant need this (DECISIONS
+ * 57).
+ */
 export async function storeLookupTables(
   client: pg.Client,
   tables: ReadonlyMap<string, boolean>,
@@ -191,9 +196,9 @@ export async function readRedactionKey(client: pg.Client): Promise<Buffer> {
     /* sql */ `select value from trail.secret where name = 'redaction_key'`,
   );
   if (row === undefined)
-    throw new WaltrailError('TRAIL_WRITE_FAILED', 'The trail has lost its redaction key.', {
+    throw new WaltrailError('TRAIL_WRITE_FAILED', 'The trail lacks its redaction key.', {
       remedy:
-        'Restore the row redaction_key of trail.secret from a backup, or hashes of redacted values change.',
+        'Restore the row redaction_key of trail.secret from a backup. With another key, hashes of redacted values would change.',
     });
   return Buffer.from(row.value);
 }

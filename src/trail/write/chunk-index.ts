@@ -30,15 +30,15 @@ const POSTING_TABLE = 'trail.posting (dimension, bucket, chunk, lists)';
 const CHUNK_TABLE =
   'trail.chunk (chunk, entries, first_committed_at, last_committed_at, modifiers, modifier_counts, entity_types, entity_type_counts, ' +
   'actions, action_counts, tenants, tenant_counts)';
-/** Dimensions with counts, in the order of the columns. */
+/** Dimensions that are counted, in the order of the columns of `trail.chunk`. */
 const COUNTED = ['modifiers', 'entityTypes', 'actions', 'tenants'] as const;
-/** Initial sizes of the buffers, enough for a chunk of a usual trail. The buffers grow. */
+/** Initial sizes of the buffers. They suffice for a chunk of a usual trail, and grow if necessary. */
 const POSTING_BYTES = 256 * 1024;
 const CHUNK_ROW_BYTES = 8 * 1024;
-/** Commit times are kept in two halves of 32 bits. */
+/** Commit times are kept as two 32-bit halves. */
 const TIME_LOW_BITS = 32n;
 const TIME_LOW_MASK = 0xffffffffn;
-/** Number of buffers kept for reuse: as many as wait for the socket while it keeps up. */
+/** Number of buffers kept for reuse. No more wait for the socket while it keeps up. */
 const SPARE_BUFFERS = 2;
 
 /** The values by which an entry is found. */
@@ -52,24 +52,24 @@ export interface IndexedEntry {
   readonly tenantId: number;
   /** Null: the entry has no entity id. */
   readonly entityHash: number | null;
-  /** Tenant before; {@link SAME_TENANT} unless the entry moved from it. */
+  /** Tenant before the change; {@link SAME_TENANT} if the change did not move the row to another tenant. */
   readonly previousTenantId: number;
-  /** Null: the entry has no entity id of before. */
+  /** Null: the entry has no previous entity id. */
   readonly previousEntityHash: number | null;
 }
 
 /** Rows to be stored in a table. */
 export interface TableRows {
-  /** Name and columns of the table, as COPY expects them. */
+  /** Name and columns of the table, in the form that COPY expects. */
   readonly table: string;
-  /** CopyData frames without header and trailer of the binary format. */
+  /** CopyData frames, without the header and trailer of the binary format. */
   readonly frames: readonly Buffer[];
 }
 
 /**
- * Builds the posting lists and the summary of each chunk from the entries as they are sent to the trail. The
- * open chunk takes 1.8 MB of memory. A chunk is complete with its last entry, or with the first entry of
- * another chunk (of a new day).
+ * Builds the posting lists and the summary of each chunk while its entries are sent to the trail. The open
+ * chunk takes 1.8 MB of memory. A chunk is complete when its last possible entry arrives, or the first entry
+ * of another chunk (of a new day).
  */
 export class ChunkIndex {
   /** Number of the open chunk; -1 before the first entry. */
@@ -84,7 +84,7 @@ export class ChunkIndex {
     entity: new DimensionKeys(CHUNK_KEYS),
     moved: new DimensionKeys(CHUNK_KEYS),
   } satisfies Readonly<Record<PostingDimension, DimensionKeys>>;
-  /** Commit times in halves: a bigint for each entry would be garbage. */
+  /** Commit times in halves. A bigint for each entry would create garbage. */
   readonly #timesHigh = new Int32Array(CHUNK_ENTRIES);
   readonly #timesLow = new Uint32Array(CHUNK_ENTRIES);
   readonly #keyOrder = new KeyOrder();
@@ -93,7 +93,7 @@ export class ChunkIndex {
   #postings: Buffer[] = [];
   #chunks: Buffer[] = [];
 
-  /** Adds the entries of a CopyData frame of whole rows of `trail.entry`. */
+  /** Adds the entries of a CopyData frame. The frame holds complete rows of `trail.entry`. */
   addFrame(data: Buffer): void {
     const view = viewOf(data);
     for (let at = FRAME_HEADER_BYTES; at < data.length; at = rowEnd(view, at)) {
@@ -131,7 +131,7 @@ export class ChunkIndex {
     if (place === CHUNK_ENTRIES - 1) this.#close();
   }
 
-  /** Takes the rows of the chunks that have become complete since the last call; empty if there are none. */
+  /** Takes the rows of all chunks that have become complete since the last call. */
   takeComplete(): readonly TableRows[] {
     if (this.#chunks.length === 0) return [];
     const complete = [
@@ -143,13 +143,13 @@ export class ChunkIndex {
     return complete;
   }
 
-  /** Takes back a frame that is no longer needed. */
+  /** Accepts a frame that is no longer needed, for reuse of its buffer. */
   recycle(frame: Buffer): void {
     if (frame.buffer.byteLength >= POSTING_BYTES && this.#spare.length < SPARE_BUFFERS)
       this.#spare.push(Buffer.from(frame.buffer));
   }
 
-  /** Adds the hash of the entity id, of now or of before, whose field begins at `at`; null has none. */
+  /** Adds the hash of the current or previous entity id in the field at `at`. A null field adds nothing. */
   #addEntity(index: number, view: DataView, at: number): void {
     const length = view.getInt32(at);
     if (length >= 0) this.#keys.entity.add(index, entityHash(view, at + 4, length));
@@ -161,7 +161,7 @@ export class ChunkIndex {
     this.#keys.moved.add(index, from);
   }
 
-  /** Returns the index of the next entry in the chunk. */
+  /** Adds an entry to the open chunk, and returns its index there. */
   #place(chunk: number, place: number): number {
     if (chunk !== this.#chunk) {
       this.#close();
@@ -214,7 +214,7 @@ export class ChunkIndex {
     return (BigInt(this.#timesHigh[index]!) << TIME_LOW_BITS) | BigInt(this.#timesLow[index]!);
   }
 
-  /** Writes the rows of a dimension, and makes the summary that of its keys. */
+  /** Writes the rows of a dimension, and fills the summary with the counts of its keys. */
   #writeLists(rows: CopyRows, dimension: PostingDimension): void {
     this.#summary.clear();
     const { keys, entries, count } = this.#keys[dimension];
@@ -268,10 +268,10 @@ export class ChunkIndex {
   }
 }
 
-/** The keys of a chunk's entries in one dimension, in the order of the entries: none, one or two of each. */
+/** Keys of a chunk's entries in one dimension, in the order of the entries. An entry has at most two. */
 class DimensionKeys {
   readonly keys: Int32Array;
-  /** By key: the number of its entry in the chunk. */
+  /** Number of the entry in the chunk, for each key. */
   readonly entries: Uint16Array;
   count = 0;
 
@@ -280,7 +280,7 @@ class DimensionKeys {
     this.entries = new Uint16Array(most);
   }
 
-  /** Adds a key of an entry, unless it has it already: two ids may have the same hash. */
+  /** Adds a key of an entry, unless the entry already has it: two ids may have the same hash. */
   add(entry: number, key: number): void {
     const last = this.count - 1;
     if (last >= 0 && this.entries[last] === entry && this.keys[last] === key) return;

@@ -1,22 +1,22 @@
 import { CHUNK_ENTRIES } from '../entry-id.js';
 import { byBucket } from '../posting-lists.js';
 
-/** Most keys that the entries of a chunk have in one dimension: an entry that moved has two. */
+/** Largest number of keys in one dimension of a chunk. An entry that moved has two. */
 export const CHUNK_KEYS = 2 * CHUNK_ENTRIES;
-/** Factor that separates a key from its count: greater than any count. */
+/** Factor that separates a key from its count. It is greater than any count. */
 const COUNTS = 2 * CHUNK_ENTRIES;
 const DIGIT_BITS = 11;
 const DIGITS = 1 << DIGIT_BITS;
 
 /**
- * Counts how many entries of a chunk have each key of a dimension. The arrays are reused. With an object for
- * each key, which lived until the chunk was complete, the engine allocated the next ones where only a full
- * collection finds them, and a daemon that had little processor time grew by 60 MB.
+ * Counts the entries of a chunk for each key of a dimension, in reused arrays. An object for each key would
+ * live until the chunk is complete. The engine would then allocate later objects where only a full garbage
+ * collection frees them (measured: 60 MB more memory in a daemon with little processor time).
  */
 export class KeyCounts {
   /**
-   * Key and count in one number, so that sorting the numbers sorts the keys. They take 32 and 15 of the 53
-   * bits that are exact.
+   * Key and count combined in one number, so that sorting the numbers sorts the keys. They take 32 and 15 of
+   * the 53 exact bits.
    */
   readonly #pairs = new Float64Array(CHUNK_KEYS);
   readonly #keys = new Int32Array(CHUNK_KEYS);
@@ -31,7 +31,7 @@ export class KeyCounts {
     this.#pairs[this.#length++] = key * COUNTS + count;
   }
 
-  /** Returns keys and counts in the order of the keys. The next call overwrites them. */
+  /** Returns keys and counts in the order of the keys. The next call overwrites the arrays. */
   byKey(): { readonly keys: Int32Array; readonly counts: Int32Array } {
     const pairs = this.#pairs.subarray(0, this.#length).sort();
     for (let index = 0; index < pairs.length; index++) {
@@ -44,8 +44,8 @@ export class KeyCounts {
 }
 
 /**
- * Radix sort of the keys of a chunk's entries in one dimension. It is ten times as fast as a sort by
- * comparison, and equal keys stay in order.
+ * Radix sort of the keys of a chunk's entries in one dimension. It is ten times as fast as sorting by
+ * comparison, and keeps equal keys in order.
  */
 export class KeyOrder {
   #order = new Uint16Array(CHUNK_KEYS);
@@ -54,7 +54,7 @@ export class KeyOrder {
   readonly #counts = new Uint32Array(DIGITS);
 
   /**
-   * Returns the numbers of the keys, ordered by {@link byBucket} of the keys. The next call overwrites them.
+   * Returns the indexes of the keys, in the order of {@link byBucket}. The next call overwrites the array.
    */
   order(keys: Int32Array, count: number): Uint16Array {
     for (let index = 0; index < count; index++) {
@@ -68,7 +68,7 @@ export class KeyOrder {
   #pass(count: number, shift: number): void {
     const counts = this.#counts.fill(0);
     for (let index = 0; index < count; index++) counts[(this.#digits[index]! >>> shift) & (DIGITS - 1)]!++;
-    // Most dictionaries are small, so all keys have the same digit here.
+    // Skipped if all keys have the same digit, which is common because most dictionaries are small.
     if (counts[(this.#digits[0]! >>> shift) & (DIGITS - 1)] === count) return;
     for (let digit = 0, sum = 0; digit < DIGITS; digit++) {
       const of = counts[digit]!;

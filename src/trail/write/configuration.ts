@@ -2,16 +2,19 @@ import type pg from 'pg';
 import { formatLsn, type Lsn } from '../../pg/lsn.js';
 import { queryTrail } from '../query.js';
 
-/** A configuration as the trail keeps it; see `Definition` in tracking/rules.ts. */
+/** A configuration as the trail stores it; see `Definition` in tracking/rules.ts. */
 export interface StoredConfiguration {
   readonly digest: string;
   readonly document: string;
 }
 
-/** How a configuration came into effect. Stored in its entry, so these words stay as they are. */
+/**
+ * How a configuration came into effect. The words are stored in the configuration's entry, so they must not
+ * change.
+ */
 export type Adoption = 'start' | 'reload' | 'apply' | 'source as configured';
 
-/** Reads the configuration that is in effect at the checkpoint; undefined: none was ever stored. */
+/** Reads the configuration that is in effect at the checkpoint. Returns undefined if none was ever stored. */
 export async function readConfiguration(client: pg.Client): Promise<StoredConfiguration | undefined> {
   const [row] = await queryTrail<{ digest: string; document: string }>(
     client,
@@ -21,18 +24,19 @@ export async function readConfiguration(client: pg.Client): Promise<StoredConfig
 }
 
 /**
- * Stores that another configuration is in effect from the checkpoint on, with an entry that shows what
- * differs. The caller has begun a transaction. May be called only while there is no writer.
+ * Stores a configuration that takes effect at the checkpoint, with an entry that shows the differences. The
+ * caller must have begun a transaction. Call it only while there is no writer.
  */
 export async function adoptConfiguration(
   client: pg.Client,
   adopted: StoredConfiguration & {
     readonly lsn: Lsn;
     readonly how: Adoption;
-    /** Account of the operator who asked for it; null: nobody did, or it is not known. */
+    /** Account of the operator who requested it; null: nobody did, or the account is not known. */
     readonly askedBy: string | null;
     /**
-     * The parts that differ, as JSON; `before` null: there was no configuration before, and no entry is made.
+     * Parts that differ, as JSON. If `before` is null, there was no earlier configuration, and no entry is
+     * stored.
      */
     readonly difference: { readonly before: string | null; readonly after: string };
   },
@@ -50,10 +54,10 @@ export async function adoptConfiguration(
 }
 
 /**
- * Reads by which rule rows that are looked into were read whole, as JSON text by `table_name` of
- * `trail.lookup`. Those of a table of which changes may be missing since then are left out.
+ * Reads the rule under which the rows of each lookup table were completely read: JSON text by `table_name` of
+ * `trail.lookup`. A table is left out if changes of it may be missing since then.
  *
- * @param tables the tables whose rows these are
+ * @param tables table of the source for each `table_name`
  */
 export async function readNamesRead(
   client: pg.Client,
@@ -72,8 +76,8 @@ export async function readNamesRead(
 }
 
 /**
- * Stores that all rows which are looked into were read, by `table_name` of `trail.lookup` with the rule;
- * `wanted` are all that there are.
+ * Stores the rule under which all rows of a lookup table were read, by `table_name` of `trail.lookup`.
+ * `wanted` names all lookup tables in use. The rules of others are forgotten.
  */
 export async function rememberNamesRead(
   client: pg.Client,

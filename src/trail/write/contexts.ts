@@ -1,17 +1,17 @@
 import { CopyRows } from './copy-format.js';
 
-/** Bytes of a row beside its context: frame, field count, id and lengths. */
+/** Bytes of a row without its context: frame, field count, id and lengths. */
 const ROW_BYTES = 32;
 
 /**
- * Contexts that wait to be sent, as rows of `trail.context`: each is stored once, under the id of an entry
- * that refers to it (DECISIONS 58). Ids ascend.
+ * Contexts that wait to be sent as rows of `trail.context`. Each is stored once, under the id of an entry
+ * that refers to it (DECISIONS 58). The ids ascend.
  */
 export class WaitingContexts {
   readonly #waiting: { readonly id: bigint; readonly frame: Buffer }[] = [];
   #bytes = 0;
 
-  /** Bytes that wait. */
+  /** Bytes that wait to be sent. */
   get bytes(): number {
     return this.#bytes;
   }

@@ -6,10 +6,10 @@ import { COPY_DATA } from '../../pg/message-types.js';
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
 
-/** Room at the start of a buffer for the header of its CopyData frame. */
+/** Bytes at the start of a buffer that are reserved for the header of its CopyData frame. */
 export const FRAME_HEADER_BYTES = 5;
 
-/** Makes a CopyData frame of a buffer whose first bytes were left free for the frame's header. */
+/** Turns a buffer into a CopyData frame. The buffer's first bytes must be free for the frame's header. */
 export function frame(buffer: Buffer): Buffer {
   buffer[0] = COPY_DATA;
   buffer.writeInt32BE(buffer.length - 1, 1);
@@ -27,7 +27,7 @@ export const COPY_TRAILER = frame(
   Buffer.concat([Buffer.alloc(FRAME_HEADER_BYTES), Buffer.from([0xff, 0xff])]),
 );
 
-/** OID of int4, which the binary form of an array names. */
+/** OID of int4, which is part of the binary format of an array. */
 const INT4 = 23;
 
 /** Builds rows of a table in a buffer. A full buffer is replaced by a larger one. */
@@ -59,7 +59,7 @@ export class CopyRows {
     this.#at = this.#bytes.writeInt32BE(value, this.#at);
   }
 
-  /** Writes an int8, or a value that is stored like one. */
+  /** Writes an int8, or a value with the same binary format. */
   int8(value: bigint): void {
     this.#field(8);
     this.#at = this.#bytes.writeBigInt64BE(value, this.#at);
@@ -74,15 +74,15 @@ export class CopyRows {
     }
   }
 
-  /** Begins a bytea and returns the offset to pass to {@link endBytes}. */
+  /** Begins a bytea. Returns the offset that {@link endBytes} needs. */
   beginBytes(): number {
     this.#field(0);
     return this.#at;
   }
 
   /**
-   * Reserves `length` bytes of a bytea. The caller fills them in at the offset that is returned, before
-   * anything else is written.
+   * Reserves `length` bytes of a bytea. The caller must fill them in, at the returned offset, before anything
+   * else is written.
    */
   bytes(length: number): { readonly buffer: Buffer; readonly at: number } {
     this.#reserve(length);

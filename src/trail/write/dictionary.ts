@@ -20,13 +20,13 @@ import { TextIds } from './text-ids.js';
 
 const MAX_INT2 = 32_767;
 /**
- * Longest key that is stored as it is. A key of a B-tree takes at most a third of a page, about 2,700 bytes.
+ * Longest key that is stored unchanged. A B-tree key may take at most a third of a page, about 2,700 bytes.
  */
 const MAX_KEY_BYTES = 1_000;
 
 /**
- * The trail's dictionaries and lookup names in the writer's memory. There is only one writer (the fence
- * ensures this), so it numbers new texts itself and stores them in the transaction of the entries that use
+ * The trail's dictionaries and lookup names in the writer's memory. The fence ensures that there is only one
+ * writer, so it can number new texts in memory. It stores them in the transaction of the entries that use
  * them first.
  */
 export class TrailDictionary implements Dictionary {
@@ -39,7 +39,7 @@ export class TrailDictionary implements Dictionary {
   };
   /** Newest version of each table, by schema and table. */
   readonly #newestRelations = new Map<string, RelationVersion>();
-  /** By the OID of the table and the number of the column. */
+  /** Redacted columns by the OID of the table and the number of the column. */
   readonly #redacted = new Map<number, Map<number, RedactedColumn>>();
   readonly lookups: TrailLookups;
 
@@ -47,7 +47,7 @@ export class TrailDictionary implements Dictionary {
     this.lookups = lookups;
   }
 
-  /** Loads all stored rows, and the current names of the lookup tables that are held. */
+  /** Loads all stored rows, and the current names of the lookup tables that are held in memory. */
   static async load(client: pg.Client, options: LookupOptions): Promise<TrailDictionary> {
     const dictionary = new TrailDictionary(await TrailLookups.load(client, options));
     const { modifier, action, entity_type, tenant, relation } = dictionary.#tables;
@@ -55,7 +55,7 @@ export class TrailDictionary implements Dictionary {
     const all = async <T extends pg.QueryResultRow>(sql: string): Promise<T[]> =>
       (await client.query<T>(sql)).rows;
 
-    // Row by row: there may be a million of these.
+    // Read row by row, because there may be a million modifiers.
     await copyBinary(
       client,
       /* sql */ `copy (select id, key, name, kind, coalesce(acting_as, 0) from trail.modifier where key is not null) to stdout (format binary)`,
@@ -93,7 +93,7 @@ export class TrailDictionary implements Dictionary {
     const { kind } = modifier;
     const name = storable(modifier.name);
     const key = indexable(modifier.key);
-    // Whom somebody acts as is a row of its own, which is stored before.
+    // The person acted as has a row of their own, which is stored first.
     const actingAs = modifier.actingAs === undefined ? 0 : this.modifier(modifier.actingAs);
     return this.#tables.modifier.id(modifierText({ key, name, kind, actingAs }), () => [
       key,
@@ -132,8 +132,8 @@ export class TrailDictionary implements Dictionary {
     const version = storableVersion(asked);
     const text = relationText(version);
     const newest = this.#newestRelations.get(tableText(version));
-    // A shape that a table had before gets a new number, because a restart takes the highest number for the
-    // newest.
+    // If a table returns to an earlier version, that version gets a new number: a restart takes the version
+    // with the highest number for the newest.
     if (newest !== undefined && relationText(newest) !== text) this.#tables.relation.forget(text);
     this.#seen(version);
     return this.#tables.relation.id(text, () => [
@@ -153,7 +153,7 @@ export class TrailDictionary implements Dictionary {
   }
 
   #seen(version: RelationVersion): void {
-    // One with labels of a type stands beside the version that all rows have.
+    // A version with labels of one entity type exists beside the version that applies to all rows.
     if (version.columns.every(({ labelType }) => labelType === undefined))
       this.#newestRelations.set(tableText(version), version);
     for (const { redacted } of version.columns) {
@@ -173,9 +173,8 @@ export class TrailDictionary implements Dictionary {
   }
 
   /**
-   * Returns statements that store what is new since the last call. Names that entries see only from an id
-   * greater than `untilId` on are kept back: if they were stored before those entries, a restart would begin
-   * with them.
+   * Returns statements that store everything new since the last call. Names that take effect from an entry
+   * after `untilId` are kept back: if they were stored before that entry, a restart would use them too early.
    */
   takeStatements(untilId: bigint): string[] {
     const inserts = Object.entries(this.#tables).flatMap(([name, table]) => {
@@ -191,7 +190,7 @@ export class TrailDictionary implements Dictionary {
     if (id <= MAX_INT2) return id;
     throw new WaltrailError(
       'TRAIL_WRITE_FAILED',
-      `The trail has ${MAX_INT2} rows in trail.${table}, its limit.`,
+      `trail.${table} has reached its limit of ${MAX_INT2} rows.`,
     );
   }
 }
@@ -213,7 +212,7 @@ type RelationRow = {
   columns: RelationVersion['columns'];
 };
 
-/** One dictionary: it maps texts to numbers, and holds the rows that are not stored yet. */
+/** One dictionary. It maps texts to numbers, and holds the rows that are not stored yet. */
 class Table {
   readonly #ids = new TextIds();
   #next = 1;
@@ -238,29 +237,29 @@ class Table {
   }
 }
 
-/** Removal of all names of a table that was emptied. */
+/** Removal of all names of a table after the table was emptied. */
 interface Clearing {
   readonly fromId: bigint;
   readonly cleared: string;
 }
 
 interface LookupOptions {
-  /** Lookup tables whose names are held in memory. */
+  /** Lookup tables with names that are held in memory. */
   readonly held: ReadonlySet<string>;
   /** Every lookup table, and whether its rows belong to tenants. */
   readonly lookupTables: ReadonlyMap<string, boolean>;
   readonly nextId: () => bigint;
 }
 
-/** Names, and columns that are followed: those held in memory, and the versions that wait to be stored. */
+/** Names and followed columns: current ones in memory, and versions that wait to be stored. */
 class TrailLookups implements Lookups {
   /** Current names of the held tables. */
   readonly #held: ReadonlyMap<string, NameTable>;
   readonly #tables: ReadonlyMap<string, boolean>;
   readonly #nextId: () => bigint;
   /**
-   * Changes that wait to be stored, in the order in which they happened, so ids only grow. Versions are keyed
-   * by table, key and id: of two versions for one id, the later replaces the earlier.
+   * Changes that wait to be stored, in the order in which they happened, so their ids never decrease.
+   * Versions are keyed by table, key and id. A later version for the same id replaces the earlier one.
    */
   readonly #waiting: (Map<string, Version> | Clearing)[] = [];
 
@@ -272,7 +271,7 @@ class TrailLookups implements Lookups {
 
   static async load(client: pg.Client, options: LookupOptions): Promise<TrailLookups> {
     const lookups = new TrailLookups(options);
-    // Row by row, in the order of the primary key: there may be millions.
+    // Read row by row, in the order of the primary key, because there may be millions of names.
     for (const [table, names] of lookups.#held) {
       await copyBinary(
         client,
@@ -364,13 +363,14 @@ const storeClearing = ({ cleared, fromId }: Clearing): string =>
   `select trail.clear_names(${quoteLiteral(cleared)}, ${fromId})`;
 
 /**
- * Returns a key as the trail and its index can hold it. A key that is too long is cut, and a digest tells it
- * from others that begin alike.
+ * Returns a key in a form that the trail and its index can hold. A key that is too long is cut, and a digest
+ * is appended that distinguishes it from keys with the same beginning.
  */
 export function indexable(longKey: string): string {
   const key = storable(longKey);
   if (key.length * 3 <= MAX_KEY_BYTES || Buffer.byteLength(key) <= MAX_KEY_BYTES) return key;
-  // Cut by bytes: a string that is cut inside a character would not be stored as it is held in memory.
+  // Cut by bytes. A string that is cut inside a character would be stored differently from its form in
+  // memory.
   return `${Buffer.from(key).toString('utf8', 0, MAX_KEY_BYTES / 2)}…${createHash('sha256').update(key).digest('hex')}`;
 }
 
@@ -388,7 +388,7 @@ function insertStatements(into: string, rows: readonly (readonly (string | numbe
   return statements;
 }
 
-/** @param modifier.actingAs number of the person acted as; 0: none */
+/** @param modifier.actingAs number of the person acted as; 0: nobody */
 const modifierText = (modifier: {
   readonly key: string;
   readonly name: string;

@@ -6,49 +6,53 @@ import type { Checkpoint } from './checkpoint.js';
 import { gapSummary } from '../gap-summary.js';
 import { queryTrail } from '../query.js';
 
-/** A stretch of the source's WAL that may hold changes which the trail does not have. */
+/** A stretch of the source's WAL. The trail may lack changes from it. */
 export interface FoundGap {
-  /** What happened; ERROR_CODES says what can be done. */
+  /** Code of the cause. ERROR_CODES has its remedy. */
   readonly code: ErrorCode;
   /** Tables that may lack changes, as `schema.table`; null: every tracked table. */
   readonly tables: readonly string[] | null;
   /** Changes committed from this position on may be missing. */
   readonly fromLsn: Lsn;
-  /** Changes committed before this position may be missing; null while it is not known. */
+  /** Changes committed before this position may be missing; null while the position is not known. */
   readonly toLsn: Lsn | null;
 }
 
 /**
- * A recorded gap that is still open. Either it is one of the whole stream and capture has not resumed after
- * it, or it is one of tables that are not captured yet.
+ * A recorded gap that is still open. A gap of the whole stream is open until capture resumes after it. A gap
+ * of tables is open until the tables are captured again, or are no longer tracked.
  */
 export interface OpenGap extends FoundGap {
   readonly id: number;
   /**
-   * Commit time of the last entry before the gap, as `2026-11-23 20:29:02.027018+00`; null: there is none.
+   * Commit time of the last entry before the gap, such as `2026-11-23 20:29:02.027018+00`; null: there is
+   * none.
    */
   readonly lastEntryAt: string | null;
-  /** Whether an operator has let capture resume, or has acknowledged the gap of a table. */
+  /**
+   * Whether an operator has accepted a gap of the whole stream, so that capture resumes, or has acknowledged
+   * a gap of tables.
+   */
   readonly accepted: boolean;
   /**
-   * Whether no entry records the gap yet: a gap of a table is recorded first, and the writer then stores its
-   * entry with the changes.
+   * Whether no entry records the gap yet. A gap of a table is recorded first. The writer stores its entry
+   * later, among the changes.
    */
   readonly untold: boolean;
 }
 
-/** One table of which the trail may lack something, and the code that says what. */
+/** A table for which the trail may be incomplete, with the code of the reason. */
 export interface Lacking {
   readonly code: ErrorCode;
   readonly table: string;
 }
 
 /** Name of the entry that records the end of a gap. */
-const GAP_CLOSED_NAME = 'Capture goes on after a gap';
+const GAP_CLOSED_NAME = 'Capture resumes after a gap';
 
 /**
- * Records a gap and its entry, whose name is `name` or else the summary of the gap. Returns false if a gap
- * with the same code and tables is already open.
+ * Records a gap and its entry. The name of the entry is `name`, or by default the summary of the gap. Returns
+ * false if a gap with the same code and tables is already open.
  */
 export async function openGap(
   client: pg.Client,
@@ -100,12 +104,13 @@ const openGapOf = ({ code, from_lsn, to_lsn, last_entry_at, ...gap }: OpenGapRow
   lastEntryAt: last_entry_at,
 });
 
-/** Whether a gap concerns the whole stream: only these stop capture. */
+/** Returns whether a gap concerns the whole stream. Only such gaps stop capture. */
 export const isOfStream = ({ tables }: Pick<FoundGap, 'tables'>): boolean => tables === null;
 
 /**
- * Records a gap of each table from its position on, without its entry: the writer stores that, with {@link
- * toldStatement}. If a gap of the same table and code is already open, it is returned as it is.
+ * Records a gap of each table, which begins at the given position. The writer stores its entry later, with
+ * {@link toldStatement}. If a gap with the same table and code is already open, that gap is returned
+ * unchanged.
  */
 export async function beginTableGaps(
   client: pg.Client,
@@ -124,33 +129,36 @@ export async function beginTableGaps(
   return gaps;
 }
 
-/** Returns the statement for the transaction that stores the entry of a gap. */
+/**
+ * Returns the statement that notes which entry records a gap. It belongs in the transaction that stores the
+ * entry.
+ */
 export const toldStatement = (gap: number, entryId: bigint): string =>
   `select trail.tell_table_gap(${gap}, ${entryId})`;
 
 /**
- * Returns the statement that records a gap which begins and ends at a position, without its entries: for the
- * transaction that stores what was sent there.
+ * Returns the statement that records a gap which begins and ends at one position. It stores no entries. It
+ * belongs in the transaction that stores the changes sent at that position.
  */
 export const passedStatement = ({ code, table }: Lacking, lsn: Lsn): string =>
   `select trail.pass_table_gap(${quoteLiteral(code)}, ${quoteLiteral(table)}, '${formatLsn(lsn)}')`;
 
 /**
- * Returns the statement for the transaction that stores the entry with which a gap of tables ends: changes
- * committed from `toLsn` on are not missing.
+ * Returns the statement that ends a gap of tables: changes committed from `toLsn` on are not missing. It
+ * belongs in the transaction that stores the entry of the gap's end.
  */
 export const endStatement = (gap: number, toLsn: Lsn): string =>
   `select trail.end_table_gap(${gap}, '${formatLsn(toLsn)}')`;
 
-/** Returns the statement that stores the published state, for the next reading to be compared with. */
+/** Returns the statement that stores the published state. The next reading is compared with it. */
 export const publishedStatement = ({ state, lsn }: StoredPublished): string =>
   `select trail.remember_published(${quoteLiteral(JSON.stringify(state))}, '${formatLsn(lsn)}')`;
 
-/** Returns the statement that moves the position of the stored published state on. */
+/** Returns the statement that moves the position of the stored published state to `lsn`. */
 export const publishedUntilStatement = (lsn: Lsn): string =>
   `select trail.published_until('${formatLsn(lsn)}')`;
 
-/** Writes the entries of gaps that have none yet. May be called only while there is no writer. */
+/** Stores entries for the gaps that have none yet. Call it only while there is no writer. */
 export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): Promise<void> {
   const untold = gaps.filter((gap) => gap.untold);
   if (untold.length === 0) return;
@@ -161,9 +169,7 @@ export async function tellUntold(client: pg.Client, gaps: readonly OpenGap[]): P
   );
 }
 
-/**
- * Ends a gap of tables, with its entry, whose name is `name`. May be called only while there is no writer.
- */
+/** Ends a gap of tables, with an entry that has the given name. Call it only while there is no writer. */
 export async function closeTableGap(
   client: pg.Client,
   gap: OpenGap,
@@ -177,16 +183,16 @@ export async function closeTableGap(
 }
 
 /**
- * Records that changes from `toLsn` on are not missing, because the source is as it should be again. Does
- * nothing if the end of the gap is already known.
+ * Records that changes from `toLsn` on are not missing, because the state of the source is correct again.
+ * Does nothing if the end of the gap is already known.
  */
 export async function endGap(client: pg.Client, gap: OpenGap, toLsn: Lsn): Promise<void> {
   await queryTrail(client, /* sql */ `select trail.end_gap($1, $2)`, [gap.id, formatLsn(toLsn)]);
 }
 
 /**
- * Lets capture resume after every open gap of the whole stream, and acknowledges the open gaps of tables.
- * Returns how many were not accepted before.
+ * Accepts every open gap of the whole stream, so that capture resumes, and acknowledges every open gap of
+ * tables. Returns the number of gaps that were not accepted before.
  */
 export async function acceptGaps(client: pg.Client): Promise<number> {
   const rows = await queryTrail<{ accepted: number }>(
@@ -196,7 +202,7 @@ export async function acceptGaps(client: pg.Client): Promise<number> {
   return rows[0]!.accepted;
 }
 
-/** Where capture resumes: position, slot and identity of the source. */
+/** Position, slot and source identity with which capture resumes. */
 export interface NewPosition {
   readonly lsn: Lsn;
   readonly systemIdentifier: string;
@@ -205,8 +211,8 @@ export interface NewPosition {
 }
 
 /**
- * Moves the checkpoint to where capture resumes and closes the gaps, in the transaction that the caller has
- * begun on `client`. Throws TRAIL_FENCED if the checkpoint is not that of `from`, or if it would be moved
+ * Moves the checkpoint to the position where capture resumes, and closes the gaps. The caller must have begun
+ * a transaction on `client`. Throws TRAIL_FENCED if the checkpoint differs from `from`, or if it would move
  * without a gap.
  */
 export async function goOnAt(
@@ -229,10 +235,7 @@ export async function goOnAt(
   ]);
 }
 
-/**
- * Stores an entry for a change of the tracking in which nothing was lost. `subject` is the table, or the
- * source.
- */
+/** Stores an entry for a change of tracking that lost no changes. `subject` is the table or the source. */
 export async function recordTracking(
   client: pg.Client,
   change: { readonly subject: string; readonly before: string; readonly after: string; readonly lsn: Lsn },
@@ -246,8 +249,9 @@ export async function recordTracking(
 }
 
 /**
- * Reads the position up to which the source has been without its publication, as the closed gaps of this
- * source say; null: it never was. Changes before that position cannot be read with the publication.
+ * Reads the position up to which the source lacked its publication, according to the closed gaps of this
+ * source. Returns null if it never lacked the publication. Changes before that position cannot be read with
+ * the publication.
  */
 export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
   const rows = await queryTrail<{ lsn: string | null }>(
@@ -259,13 +263,16 @@ export async function readMissingUntil(client: pg.Client): Promise<Lsn | null> {
   return rows[0]!.lsn === null ? null : parseLsn(rows[0]!.lsn);
 }
 
-/** The published state that was last read in full, in a form that only its reader knows, and its position. */
+/**
+ * The published state that was last read completely, with its position. Only its reader knows the form of
+ * `state`.
+ */
 export interface StoredPublished {
   readonly state: unknown;
   readonly lsn: Lsn;
 }
 
-/** Reads the stored published state; undefined if none was stored yet. */
+/** Reads the stored published state. Returns undefined if none was stored yet. */
 export async function readStoredPublished(client: pg.Client): Promise<StoredPublished | undefined> {
   const rows = await queryTrail<{ state: unknown; lsn: string }>(
     client,
@@ -274,7 +281,7 @@ export async function readStoredPublished(client: pg.Client): Promise<StoredPubl
   return rows[0] === undefined ? undefined : { state: rows[0].state, lsn: parseLsn(rows[0].lsn) };
 }
 
-/** Stores the published state, for the next reading to be compared with. */
+/** Stores the published state. The next reading is compared with it. */
 export async function storePublished(client: pg.Client, published: StoredPublished): Promise<void> {
   await queryTrail(client, /* sql */ `select trail.remember_published($1, $2)`, [
     JSON.stringify(published.state),

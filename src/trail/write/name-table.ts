@@ -4,7 +4,7 @@ import type { Kind } from '../../tracking/rules.js';
 
 const FEWEST_PLACES = 64;
 const PAGE_BYTES = 1 << 20;
-/** Records begin at multiples of this, so that 32 bits are enough for the place of one in 32 GiB. */
+/** Records begin at multiples of this, so a 32-bit number can address records in 32 GiB. */
 const UNIT_BYTES = 8;
 const UNITS_OF_PAGE = PAGE_BYTES / UNIT_BYTES;
 // A record: kind (1 byte), length of the key (2), of the name (4), of the tenant (2), key, name, tenant.
@@ -12,36 +12,39 @@ const AT_KEY_LENGTH = 1;
 const AT_NAME_LENGTH = 3;
 const AT_TENANT_LENGTH = 7;
 const AT_KEY = 9;
-/** Length of the tenant where there is none. */
+/** Value of the tenant's length if the name has no tenant. */
 const NO_TENANT = 0xffff;
-// What the hash table has where there is no record; records begin at 1.
+// Values in the hash table where there is no record. Numbers of records begin with 1.
 const FREE = 0;
 const REMOVED = 0xffffffff;
-/** Bytes of records that are no longer used at least, before all are written again. */
+/** Least number of unused bytes before the records are rewritten. */
 const LEAST_WASTE_BYTES = 4 * PAGE_BYTES;
 const KINDS: readonly (Kind | null)[] = [null, 'agent', 'bot', 'system'];
 
 /**
- * Names by key, as bytes in pages of 1 MiB, and an open hash table of their places: the texts and about 20
- * bytes for each name. Tables of names have as many rows as the application stores, and a Map of them takes
- * four times as much.
+ * Names by key. The texts are kept as bytes in pages of 1 MiB, with an open hash table of their positions. A
+ * name takes about 20 bytes beside its texts. The application decides how many names there are, and a Map of
+ * them would take four times as much memory.
  */
 export class NameTable {
   #pages: Buffer[] = [];
-  /** Bytes that are used of the last page. */
+  /** Used bytes of the last page. */
   #at = PAGE_BYTES;
   #records = new Uint32Array(FEWEST_PLACES);
-  /** Places of the hash table that are not free. */
+  /** Number of places in the hash table that are not free. */
   #used = 0;
   #liveBytes = 0;
   #wasteBytes = 0;
-  /** Keys are the application's: nobody may choose them so that they fall on one place. */
+  /**
+   * Secret start value of the hash. The application chooses the keys, and nobody must be able to choose keys
+   * that collide.
+   */
   readonly #seed = randomInt(2 ** 32);
-  /** The key that was asked for last. */
+  /** The key of the current call. */
   #key = Buffer.allocUnsafeSlow(1_024);
   #keyLength = 0;
 
-  /** Memory that the names take. */
+  /** Bytes of memory that the names take. */
   get bytes(): number {
     return this.#pages.reduce((sum, page) => sum + page.length, this.#records.byteLength);
   }
@@ -61,7 +64,9 @@ export class NameTable {
     };
   }
 
-  /** Sets the name of a key; keys and tenants have fewer than 65,535 bytes (`indexable`). */
+  /**
+   * Sets the name of a key. Keys and tenants must be shorter than 65,535 bytes, which `indexable` ensures.
+   */
   set(key: string, { name, kind, tenant }: LookupName): void {
     if (4 * (this.#used + 1) > 3 * this.#records.length) this.#rewrite();
     else if (this.#wasteBytes > Math.max(LEAST_WASTE_BYTES, this.#liveBytes)) this.#rewrite();
@@ -105,7 +110,7 @@ export class NameTable {
     this.#keyLength = this.#key.write(key);
   }
 
-  /** The place of the key in the hash table, or the free one where it belongs. */
+  /** Returns the place of the key in the hash table, or the free place where it belongs. */
   #place(): number {
     const records = this.#records;
     const mask = records.length - 1;
@@ -130,7 +135,7 @@ export class NameTable {
   #allocate(bytes: number): number {
     if (this.#at + bytes > PAGE_BYTES) {
       this.#pages.push(Buffer.allocUnsafeSlow(Math.max(PAGE_BYTES, bytes + UNIT_BYTES)));
-      // The first record of all is not at 0, which means that there is none.
+      // The first record must not be at 0, because 0 means that there is no record.
       this.#at = UNIT_BYTES;
     }
     const record = (this.#pages.length - 1) * UNITS_OF_PAGE + this.#at / UNIT_BYTES;
@@ -140,7 +145,7 @@ export class NameTable {
     return record;
   }
 
-  /** Counts the record of a place as no longer used. */
+  /** Counts the record of a place as unused. */
   #free(place: number): void {
     const record = this.#records[place]!;
     if (record === FREE || record === REMOVED) return;
@@ -150,8 +155,8 @@ export class NameTable {
   }
 
   /**
-   * Makes the hash table anew, as large as it has to be; the records too, if many are no longer used. This
-   * keeps memory in proportion to the names, whatever is renamed and removed.
+   * Rewrites the hash table in the size that it needs, and also the records if many of them are unused.
+   * Memory therefore stays in proportion to the names, however often names change.
    */
   #rewrite(): void {
     let records = this.#records.filter((record) => record !== FREE && record !== REMOVED);
@@ -170,7 +175,7 @@ export class NameTable {
     }
   }
 
-  /** Copies records into new pages, and returns where they are. */
+  /** Copies records into new pages, and returns their new numbers. */
   #move(records: Uint32Array<ArrayBuffer>): Uint32Array<ArrayBuffer> {
     const before = this.#pages;
     this.#pages = [];
@@ -198,7 +203,7 @@ const placeIn = (pages: readonly Buffer[], record: number): RecordPlace => ({
   at: (record % UNITS_OF_PAGE) * UNIT_BYTES,
 });
 
-/** Length of the record at a place. */
+/** Returns the length of the record at a place. */
 function bytesAt({ page, at }: RecordPlace): number {
   const tenantLength = page.readUInt16LE(at + AT_TENANT_LENGTH);
   return (
@@ -211,7 +216,9 @@ function bytesAt({ page, at }: RecordPlace): number {
 
 const wholeUnits = (bytes: number): number => Math.ceil(bytes / UNIT_BYTES) * UNIT_BYTES;
 
-/** FNV-1a from a secret beginning, its upper half folded in. */
+/**
+ * Returns the FNV-1a hash, which begins with a secret seed. Its upper bits are folded into the lower ones.
+ */
 function hashOf(
   bytes: Buffer,
   { start, end, seed }: { readonly start: number; readonly end: number; readonly seed: number },

@@ -3,11 +3,11 @@ import { OWN, TRACKING_TABLE, type Notice, type RelationVersion } from '../../pi
 import { gapSummary } from '../gap-summary.js';
 import { endStatement, toldStatement, type OpenGap } from './gaps.js';
 
-/** OID of text. */
+/** OID of the type text. */
 const TEXT = 25;
 
-// The columns are those of trail.write_event in sql/trail/0005_gaps.sql, so that both write rows of one
-// relation version.
+// The columns equal those of trail.write_event in sql/trail/0005_gaps.sql, so that both use the same relation
+// version.
 const relation = (table: string, columns: readonly string[]): RelationVersion => ({
   schema: OWN,
   table,
@@ -15,7 +15,7 @@ const relation = (table: string, columns: readonly string[]): RelationVersion =>
 });
 const GAP = relation('gap', ['code', 'tables', 'from_lsn', 'to_lsn', 'last_entry_at']);
 
-/** Makes the entry that records a gap of a table. */
+/** Creates the entry that records a gap of a table. */
 export const gapNotice = (gap: OpenGap): Notice => ({
   ...gapEntry(gap, null),
   action: 'gap',
@@ -25,19 +25,22 @@ export const gapNotice = (gap: OpenGap): Notice => ({
 });
 
 /**
- * Why a gap of a table ends: the table is captured completely again, no longer exists, or is no longer
- * tracked by the YAML.
+ * Why a gap of a table ends: the table is captured completely again, it no longer exists, or the YAML no
+ * longer tracks it.
  */
 export type TableGapEnd = 'captured' | 'gone' | 'untracked';
 
-/** Names of the entries that say so. */
+/** Names of the entries that record the end of a gap. */
 export const ENDS: Readonly<Record<TableGapEnd, string>> = {
   captured: 'The table is captured again',
-  gone: 'The table is gone',
-  untracked: 'The table is tracked no more',
+  gone: 'The table no longer exists',
+  untracked: 'The table is no longer tracked',
 };
 
-/** Makes the entry that says where and why a gap ended: changes committed from `toLsn` on are not missing. */
+/**
+ * Creates the entry that records where and why a gap ended. Changes committed from `toLsn` on are not
+ * missing.
+ */
 export const gapClosedNotice = (
   gap: OpenGap,
   { end, toLsn }: { readonly end: TableGapEnd; readonly toLsn: Lsn },
@@ -49,7 +52,7 @@ export const gapClosedNotice = (
   statement: () => endStatement(gap.id, toLsn),
 });
 
-/** Makes the entry of a change of the tracking in which nothing was lost. `subject` is the table. */
+/** Creates the entry for a change of tracking that lost no changes. `subject` is the table. */
 export const trackingNotice = (change: {
   readonly subject: string;
   readonly before: string;

@@ -1,7 +1,9 @@
 import { storable } from '../../pg/text.js';
 import type { BitWords, MemberWords, RelationVersion } from '../../pipeline/ports.js';
 
-/** Makes the labels of a version storable. Names from the source are; texts from the YAML need not be. */
+/**
+ * Makes the labels of a version storable. Names from the source already are. Texts from the YAML may not be.
+ */
 export const storableVersion = (version: RelationVersion): RelationVersion => ({
   ...version,
   columns: version.columns.map((column) =>
@@ -27,7 +29,7 @@ const storableMember = ({ path, values, ...rest }: MemberWords): MemberWords => 
   ...rest,
 });
 
-/** Returns the same text for the same version, in whatever order jsonb returned the members. */
+/** Returns the same text for equal versions, whatever the order in which jsonb returned the members. */
 export const relationText = (version: RelationVersion): string =>
   JSON.stringify([
     version.schema,

@@ -49,32 +49,32 @@ import {
 } from '../values.js';
 
 /**
- * Buffers are twice as large as what the pipeline lets gather. As many are kept as it lets wait for the
- * socket.
+ * A buffer is twice as large as the data that the pipeline gathers before it sends. The number of spare
+ * buffers is the number that may wait for the socket.
  */
 const BUFFER_BYTES = 256 * 1024;
 const SPARE_BUFFERS = 16;
 /**
- * Late attribution may lengthen the rows of the buffer by at most this much: a thousand rows with 64 KiB of
- * context each are too many to hold in memory.
+ * Largest number of bytes that late attribution may add to the rows of the buffer. A thousand rows with 64
+ * KiB of context each would take too much memory.
  */
 const MAX_EXTRA_BYTES = 4 * 1024 * 1024;
 /** Lengths above which a native copy is faster than a loop over bytes (raw) or over words (value). */
 const LONG_RAW_BYTES = 64;
 const LONG_VALUE_BYTES = 256;
 /**
- * ESCAPE and SEPARATOR differ in one bit. With this bit cleared, each byte of a word that is one of them is
+ * Mask that clears, in each byte of a word, the one bit in which ESCAPE and SEPARATOR differ. Both are then
  * 0x1B.
  */
 const BUT_THAT_BIT = 0xfbfbfbfb;
 const ESCAPES = 0x1b1b1b1b;
 const SIGNS = 0x80808080;
-/** Length of a field that is null, in a row as it was sent. */
+/** Length of a null field in a row from the source. */
 const LENGTH_NULL = -1;
 const TRANSACTION_WORDS = 5;
-/** Of the length before each field. */
+/** Bytes of the length before each field. */
 const LENGTH_BYTES = 4;
-/** Lengths of fields, as they stand before them (big-endian), read as little-endian words. */
+/** Lengths 8, 4, 2 and 1. They are big-endian in a row, and are written here as little-endian words. */
 const OF_EIGHT = 0x08000000;
 const OF_FOUR = 0x04000000;
 const OF_TWO = 0x02000000;
@@ -84,20 +84,22 @@ const HEX = Buffer.from('0123456789abcdef');
 const NO_FRAMES: readonly Buffer[] = [];
 
 /**
- * Builds rows of `trail.entry` in the binary COPY format, in buffers that are handed to the socket without
- * copying.
+ * Builds rows of `trail.entry` in the binary COPY format. Its buffers go to the socket without copying.
  *
  * @see https://www.postgresql.org/docs/current/sql-copy.html (Binary Format)
  */
 export class EntryRowBuffer implements EntryRows {
-  /** Of the running one as the stream has it: commit LSN, time of the commit, xid. */
+  /** The running transaction in the bytes of the stream: commit LSN, commit time, xid. */
   readonly #transaction = new Int32Array(TRANSACTION_WORDS);
   readonly #sources = new LastView();
   #buffer: Buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #view = viewOf(this.#buffer);
   #at = FRAME_HEADER_BYTES;
   #textAt = 0;
-  /** Offset of the first row of the running transaction, or -1 if a part of it has left this buffer. */
+  /**
+   * Offset of the first row of the running transaction; -1: some of its rows were already taken from this
+   * buffer.
+   */
   #transactionAt = FRAME_HEADER_BYTES;
   #entries = 0;
   #day: number;
@@ -116,23 +118,23 @@ export class EntryRowBuffer implements EntryRows {
     return entryId(this.#day, this.#number);
   }
 
-  /** Bytes of rows that were not taken. */
+  /** Bytes of rows that were not taken yet. */
   get bytes(): number {
     return this.#at - FRAME_HEADER_BYTES;
   }
 
-  /** Bytes of contexts that were not taken. */
+  /** Bytes of contexts that were not taken yet. */
   get contextBytes(): number {
     return this.#contexts.bytes;
   }
 
-  /** Entries that were not taken. */
+  /** Number of entries that were not taken yet. */
   get entries(): number {
     return this.#entries;
   }
 
   /**
-   * Stores the following entries on `day` (days since 2026-01-01). May be called only while no rows are
+   * Numbers the following entries within `day` (days since 2026-01-01). Call it only while no rows are
    * buffered.
    */
   startDay(day: number): void {
@@ -152,7 +154,7 @@ export class EntryRowBuffer implements EntryRows {
     const at = this.#at;
     const view = this.#view;
     const transaction = this.#transaction;
-    // Field by field, which takes half the time of copying a template and filling it in.
+    // Written field by field, which takes half the time of filling in a copied template.
     view.setInt16(at, ENTRY_COLUMNS.length);
     view.setInt32(at + AT_DAY - LENGTH_BYTES, OF_EIGHT, true);
     view.setInt32(at + AT_DAY, this.#day);
@@ -339,8 +341,8 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   /**
-   * Takes the first `bytes` written as one CopyData frame; what follows stays. Once the frame was sent, its
-   * buffer is given back with {@link recycle}.
+   * Takes the first `bytes` as one CopyData frame. Later bytes stay. When the frame was sent, the caller
+   * returns it with {@link recycle}.
    */
   take(bytes: number, entries: number): Buffer | null {
     if (bytes === 0) return null;
@@ -360,7 +362,7 @@ export class EntryRowBuffer implements EntryRows {
     return frame(buffer.subarray(0, end));
   }
 
-  /** Takes the contexts of the entries that were taken, as CopyData frames of `trail.context`. */
+  /** Takes the contexts of all entries that were taken, as CopyData frames of `trail.context`. */
   takeContexts(): readonly Buffer[] {
     return this.#contexts.bytes === 0
       ? NO_FRAMES
@@ -375,7 +377,8 @@ export class EntryRowBuffer implements EntryRows {
   // Each of the following methods leaves room for the separator.
 
   /**
-   * Copies a value that may have to be escaped, or may not be text. The caller has reserved room for either.
+   * Copies a value that may need escapes, or may not be text. The caller must have reserved enough bytes for
+   * both cases.
    */
   #markedValue(bytes: Buffer, start: number, length: number): void {
     const from = this.#sources.of(bytes);
@@ -387,8 +390,8 @@ export class EntryRowBuffer implements EntryRows {
     for (const last = end - 4; source <= last; source += 4, target += 4) {
       const word = from.getInt32(source, true);
       const marked = (word & BUT_THAT_BIT) ^ ESCAPES;
-      // A byte of zero borrows from its neighbour, so the sign bit of some byte is set that was not set
-      // before.
+      // Finds a zero byte: subtracting 1 from it sets its sign bit, which was clear. A zero byte in `marked`
+      // is an ESCAPE or SEPARATOR, in `word` it is NUL.
       if ((((marked - 0x01010101) & ~marked) | ((word - 0x01010101) & ~word)) & SIGNS) break;
       seen |= word;
       to.setInt32(target, word, true);
@@ -404,7 +407,7 @@ export class EntryRowBuffer implements EntryRows {
         to.setUint8(target++, byte);
       }
     }
-    // A native call, which values of ASCII alone do not need.
+    // isUtf8 is a native call, which pure ASCII does not need.
     if ((seen & SIGNS) !== 0 && !isUtf8(bytes.subarray(start, end)))
       return this.#hexadecimalValue(bytes, start, length);
     this.#at = target;
@@ -430,7 +433,10 @@ export class EntryRowBuffer implements EntryRows {
     return length > MAX_VALUE_BYTES || this.#at - this.#textAt + length > MAX_SIDE_BYTES;
   }
 
-  /** Writes the length and digest of a value: they show that there was one, and tell two of them apart. */
+  /**
+   * Writes the length and digest in place of a value. They show that there was a value, and distinguish it
+   * from others.
+   */
   #largeValue(value: Buffer): void {
     this.#reserve(100);
     this.#buffer[this.#at++] = ESCAPE;
@@ -464,8 +470,8 @@ export class EntryRowBuffer implements EntryRows {
   }
 
   /**
-   * Rewrites the rows of the running transaction with another last text. This is rare: only late messages
-   * need it.
+   * Rewrites the rows of the running transaction with another last field (`extra`). This is rare: only late
+   * messages need it.
    */
   #replaceExtras(rows: readonly Row[], revised: readonly (EntryAttribution | undefined)[]): void {
     const pieces = rows.flatMap((row, index) => {

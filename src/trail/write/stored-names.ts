@@ -1,7 +1,7 @@
 import { quoteLiteral } from '../../pg/quote.js';
 import type { LookupName } from '../../pipeline/ports.js';
 
-/** A name that waits to be stored: `fromId` is the first entry that sees it. */
+/** A name that waits to be stored. `fromId` is the first entry for which it holds. */
 export interface Version {
   readonly fromId: bigint;
   readonly table: string;
@@ -12,11 +12,12 @@ export interface Version {
 const VERSIONS_PER_STATEMENT = 1_000;
 
 /**
- * Returns statements that store versions of names, in the order of their ids. A version that says what the
- * one before it says is left out: of a table that is only looked into, updates come without the row before,
- * and most of them change no name.
+ * Returns statements that store versions of names, in the order of their ids. A version that equals the one
+ * before it is left out. This is common: for a table that is only a lookup table, updates arrive without the
+ * previous row, and most of them change no name.
  *
- * Names are stored by functions, which change none that a stored entry has (sql/trail/0038_guarded.sql).
+ * The SQL functions that store names refuse to change the names of stored entries
+ * (sql/trail/0038_guarded.sql).
  */
 export function storeVersions(versions: readonly Version[]): string[] {
   const statements: string[] = [];

@@ -3,21 +3,21 @@ import type { ErrorCode } from '../../errors.js';
 import { formatLsn, parseLsn, type Lsn } from '../../pg/lsn.js';
 import { queryTrail } from '../query.js';
 
-/** An error that repeats at one position in the stream, as the trail remembers it. */
+/** An error that repeats at one position in the stream, as the trail stores it. */
 export interface Stuck {
   readonly code: ErrorCode;
-  /** SQLSTATE from the server that refuses; null: the error is not from a server. */
+  /** SQLSTATE of the server's error; null: the error is not from a server. */
   readonly sqlState: string | null;
   readonly message: string;
-  /** Capture waits as long as the checkpoint is at this position. */
+  /** Position of the checkpoint. Capture waits while the checkpoint stays there. */
   readonly checkpointLsn: Lsn;
-  /** Commit LSN of the transaction; null: it is not known which transaction it is. */
+  /** Commit LSN of the transaction; null: the transaction is not known. */
   readonly commitLsn: Lsn | null;
-  /** Tables that the transaction changes, as `schema.table`, as far as it was read. */
+  /** Tables that the part of the transaction read so far changes, as `schema.table`. */
   readonly tables: readonly string[];
 }
 
-/** A request to pass over the transaction that capture waits on. */
+/** A request to skip the transaction that capture waits on. */
 export interface SkipRequest {
   readonly id: number;
   readonly atLsn: Lsn;
@@ -25,7 +25,7 @@ export interface SkipRequest {
   readonly askedBy: string;
 }
 
-/** The answer to a request to pass over a transaction. */
+/** Answer to a request to skip a transaction. */
 export type SkipAnswer = 'asked' | 'asked before' | 'not waiting' | 'another place' | 'place unknown';
 
 export async function rememberStuck(client: pg.Client, stuck: Stuck): Promise<void> {
@@ -39,12 +39,12 @@ export async function rememberStuck(client: pg.Client, stuck: Stuck): Promise<vo
   ]);
 }
 
-/** Forgets the error that capture no longer waits on, and the requests to pass over it. */
+/** Deletes the error that capture no longer waits on, and the requests to skip its transaction. */
 export async function forgetStuck(client: pg.Client): Promise<void> {
   await queryTrail(client, /* sql */ `select trail.forget_stuck()`);
 }
 
-/** Reads the error that capture waits on; undefined if capture has moved on. */
+/** Reads the error that capture waits on. Returns undefined if the checkpoint has moved since then. */
 export async function readStuck(client: pg.Client): Promise<Stuck | undefined> {
   const [row] = await queryTrail<{
     code: ErrorCode;
@@ -69,7 +69,7 @@ export async function readStuck(client: pg.Client): Promise<Stuck | undefined> {
   };
 }
 
-/** Requests to pass over the transaction that commits at `atLsn`, if capture waits on it. */
+/** Requests to skip the transaction that commits at `atLsn`, if capture waits on it. */
 export async function askSkip(
   client: pg.Client,
   wish: { readonly atLsn: Lsn; readonly reason: string; readonly account: string | null },
@@ -82,7 +82,7 @@ export async function askSkip(
   return row!.answer;
 }
 
-/** Reads the request that was not carried out yet. */
+/** Reads the skip request that was not carried out yet. */
 export async function readSkipRequest(client: pg.Client): Promise<SkipRequest | undefined> {
   const [row] = await queryTrail<{ id: number; at_lsn: string; reason: string; asked_by: string }>(
     client,
@@ -93,7 +93,7 @@ export async function readSkipRequest(client: pg.Client): Promise<SkipRequest | 
   return { id: row.id, atLsn: parseLsn(row.at_lsn), reason: row.reason, askedBy: row.asked_by };
 }
 
-/** Marks a request as carried out, in the transaction that the caller has begun. */
+/** Marks a skip request as carried out. The caller must have begun a transaction. */
 export async function endSkip(
   client: pg.Client,
   ended: { readonly id: number; readonly gap: number },

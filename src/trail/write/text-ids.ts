@@ -1,19 +1,19 @@
 import { hash } from 'node:crypto';
 
 const FEWEST_PLACES = 64;
-/** Numbers of 32 bits that a digest is kept as: 128 bits. */
+/** Number of 32-bit words that are kept of a digest: 128 bits. */
 const WORDS = 4;
-/** The number of a text that was forgotten: its place stays used. */
+/** Marks the place of a text that was forgotten. The place stays used. */
 const FORGOTTEN = -1;
 
 /**
- * Numbers of texts, in 40 bytes for each text or fewer, however long it is: whoever may emit messages can
- * invent modifiers, and a Map with a million of their names takes 300 MB. Of a text only 128 bits of its
- * SHA-256 are kept; two texts with the same do not occur, also where somebody looks for them.
+ * Numbers of texts. A text of any length takes 27 to 53 bytes. Clients that may emit messages can invent
+ * modifiers, and a Map with a million of their names takes 300 MB. Only 128 bits of a text's SHA-256 are
+ * kept. Two texts with the same 128 bits do not occur, even if an attacker searches for them.
  */
 export class TextIds {
   #digests = new Uint32Array(WORDS * FEWEST_PLACES);
-  /** 0: the place is free. Numbers begin with 1. */
+  /** Number of the text at each place; 0: the place is free. Numbers begin with 1. */
   #ids = new Int32Array(FEWEST_PLACES);
   #used = 0;
 
@@ -28,7 +28,7 @@ export class TextIds {
     this.#setAt(this.#placeOf(digest), digest, id);
   }
 
-  /** The number of a text; `next` where it has none yet, which is its number from now on. */
+  /** Returns the number of a text. If it has none yet, `next` becomes its number. */
   getOrSet(text: string, next: number): number {
     if (4 * (this.#used + 1) > 3 * this.#ids.length) this.#grow();
     const digest = hash('sha256', text, 'buffer');
@@ -53,7 +53,7 @@ export class TextIds {
     this.#ids[place] = id;
   }
 
-  /** The place of a digest, or the free place where it belongs. */
+  /** Returns the place of a digest, or the free place where it belongs. */
   #placeOf(digest: Buffer): number {
     const first = digest.readUInt32LE(0);
     const second = digest.readUInt32LE(4);

@@ -18,38 +18,39 @@ import { dayAt, dayOfId } from '../entry-id.js';
 import { trailError } from '../trail-error.js';
 
 /**
- * Largest number of new dictionary rows that wait in memory for the commit. When a transaction brings more,
- * they are stored before the commit.
+ * Largest number of new dictionary rows that wait in memory for the commit. If a transaction adds more, they
+ * are stored before the commit.
  */
 const MAX_PENDING_DICTIONARY = 4_000;
 
-/** Bytes that a waiting dictionary row counts for in the decision whether to send. */
+/** Bytes that each waiting dictionary row counts in the decision whether to send. */
 const DICTIONARY_ROW_BYTES = 32;
 const CONTEXT_TABLE = 'trail.context (id, context)';
-/** Milliseconds in which a socket takes bytes for which its buffer has room. */
+/** Longest time in milliseconds in which a socket accepts bytes that fit into its buffer. */
 const AT_ONCE_MS = 20;
 
 export interface TrailWriterOptions {
-  /** Client from {@link elect}, which holds the election lock. The writer owns it from here on. */
+  /** Client from {@link elect}, which holds the election lock. The writer takes ownership of it. */
   readonly client: pg.Client;
   readonly checkpoint: Checkpoint;
-  /** Lookup tables whose names are held in memory. */
+  /** Lookup tables with names that are held in memory. */
   readonly held: ReadonlySet<string>;
   /** Every lookup table, and whether its rows belong to tenants. */
   readonly lookupTables: ReadonlyMap<string, boolean>;
-  /** Milliseconds between two checks whether the trail still answers. */
+  /** Milliseconds between two checks that the trail still answers. */
   readonly tickMs: number;
   /** Called once, with the first error. */
   readonly failed: (error: WaltrailError) => void;
 }
 
 /**
- * The one writer of a trail: it numbers entries, keeps dictionaries, stores entries by COPY and moves the
- * checkpoint in the same transaction. Any error ends it; the next writer starts from what is durable.
+ * The only writer of a trail. It numbers entries, keeps dictionaries, stores entries by COPY, and moves the
+ * checkpoint in the same transaction. Any error ends the writer. The next writer starts from the durable
+ * state.
  *
- * Entries are sent as they arrive, even while a commit is unanswered, so that the server can work on them as
- * soon as possible. But there is never more than one such commit, so what was sent behind one that fails
- * cannot become durable (DECISIONS 29).
+ * Entries are sent when they arrive, even while a commit is unanswered, so that the server can process them
+ * as soon as possible. At most one commit is unanswered at a time. If it fails, the entries sent after it
+ * therefore cannot become durable (DECISIONS 29).
  */
 export class TrailWriter implements TrailSession {
   readonly rows: EntryRowBuffer;
@@ -65,17 +66,19 @@ export class TrailWriter implements TrailSession {
   readonly #boundary = new Boundary();
   /** End LSN of the last commit that was sent. */
   #sentLsn: Lsn;
-  /** Statements that are executed with the next commit. */
+  /** Statements to be executed with the next commit. */
   #statements: string[] = [];
   #copying = false;
-  /** Entries sent since the last commit. */
+  /** Number of entries sent since the last commit. */
   #sentEntries = 0;
-  /** Rows beyond the boundary were sent: committing now would store a part of a source transaction. */
+  /**
+   * Whether rows after the boundary were sent. A commit would then store an incomplete source transaction.
+   */
   #torn = false;
-  /** Entries of the commit that is unanswered. */
+  /** Number of entries in the unanswered commit. */
   #committingEntries = 0;
   #busy = false;
-  /** Bytes that the socket has not taken. */
+  /** Bytes that the socket has not accepted yet. */
   #unsentBytes = 0;
   #drained: () => void = () => undefined;
   #failure: WaltrailError | undefined;
@@ -218,17 +221,17 @@ export class TrailWriter implements TrailSession {
   }
 
   /**
-   * Closes the connection, which also releases the election lock. What was not committed is not in the trail.
+   * Closes the connection, which also releases the election lock. Uncommitted entries are not in the trail.
    */
   async close(): Promise<void> {
     this.#failure ??= new WaltrailError('TRAIL_DISCONNECTED', 'The trail session is closed.');
     clearInterval(this.#watch);
-    // With an open COPY, a graceful end would wait for its data; the server rolls back either way.
+    // While a COPY is open, a graceful end would wait for its data. The server rolls back in both cases.
     destroy(this.#client);
     await close(this.#client);
   }
 
-  /** Waits for the answer that moves the checkpoint. Until then nothing else may move it. */
+  /** Waits for the answer to the statement that moves the checkpoint. Until then nothing else may move it. */
   async #confirmed(answer: Promise<void>): Promise<void> {
     this.#busy = true;
     try {
@@ -242,8 +245,8 @@ export class TrailWriter implements TrailSession {
   }
 
   /**
-   * Checks whether the trail still answers. Without this, a commit that is never answered, or bytes that are
-   * never taken, would be waited for as long as TCP tries.
+   * Checks that the trail still answers. Without this check, the writer would wait for a lost answer, or for
+   * bytes to be accepted, until TCP gives up.
    */
   #tick(tickMs: number): void {
     if (!this.#busy && this.#unsentBytes === 0) return this.#silence.heard();
@@ -266,14 +269,14 @@ export class TrailWriter implements TrailSession {
     this.#sentEntries += entries;
     this.#index.addFrame(data);
     this.#sendData(data, () => this.rows.recycle(data));
-    // Stored in the transaction that has the last entry of the chunk.
+    // Sent here so that they are stored in the transaction of the chunk's last entry.
     for (const { table, frames } of this.#index.takeComplete())
       this.#sendTable(table, { frames, sent: (data) => this.#index.recycle(data) });
     const contexts = this.rows.takeContexts();
     if (contexts.length > 0) this.#sendTable(CONTEXT_TABLE, { frames: contexts });
   }
 
-  /** Sends whole rows of another table than that of entries. */
+  /** Sends complete rows of a table other than `trail.entry`. */
   #sendTable(
     table: string,
     rows: { readonly frames: readonly Buffer[]; readonly sent?: (data: Buffer) => void },
@@ -294,8 +297,8 @@ export class TrailWriter implements TrailSession {
     const sentAt = performance.now();
     this.#server.copyData(data, () => {
       this.#unsentBytes -= data.length;
-      // While an answer is waited for, only bytes that had to wait are a sign of life: a buffer on this side
-      // that has room takes bytes also when nobody will ever answer.
+      // While a commit is unanswered, only bytes that had to wait show that the server is alive. A local
+      // socket buffer with room accepts bytes even if the server never answers.
       if (!this.#busy || performance.now() - sentAt > AT_ONCE_MS) this.#silence.heard();
       sent?.();
       this.#drained();
@@ -308,9 +311,9 @@ export class TrailWriter implements TrailSession {
     if (statements.length > 0) this.#inTransaction(statements.join('; '));
   }
 
-  /** Executes statements that only a later commit makes durable. */
+  /** Executes statements in the open transaction. A later commit makes them durable. */
   #inTransaction(sql: string): void {
-    // The conversation reports what goes wrong.
+    // The conversation reports errors.
     this.#server.within(sql).catch(() => undefined);
   }
 
@@ -341,7 +344,10 @@ export class TrailWriter implements TrailSession {
     );
   }
 
-  /** Entries are numbered within the day on which they are stored; see sql/trail/0001_trail.sql. */
+  /**
+   * Begins a new day if it has changed. Entries are numbered within the day on which they are stored
+   * (sql/trail/0001_trail.sql).
+   */
   #startDayIfNew(): void {
     const today = dayAt(Date.now());
     if (today <= dayOfId(this.rows.nextId)) return;

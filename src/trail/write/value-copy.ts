@@ -1,6 +1,6 @@
 /*
- * Copies short stretches of text, and says what they hold while each of their bytes is read anyway. Words of
- * four bytes are read at once, as in pg/byte-loops.ts.
+ * Copies short stretches of text and examines their content at the same time, because it reads every byte
+ * anyway. It reads words of four bytes, as pg/byte-loops.ts does.
  */
 
 const WORD = 4;
@@ -10,21 +10,22 @@ const BLANKS = 0x20202020;
 const FIRST_PRINTABLE = 0x20;
 const LAST_ASCII = 0x7f;
 /**
- * Added to a byte of ASCII, these set its sign bit from ':' on, and from behind '='. With the third one, 'B'
- * is zero. These are the signs of secrets (pipeline/secret-signs.ts), and ';' and '<'.
+ * Constants that find the signs of secrets (pipeline/secret-signs.ts) in ASCII bytes. Adding the first sets
+ * the sign bit of ':' and all later characters. Adding the second sets that of all characters after '='. XOR
+ * with the third makes 'B' zero. They also find ';' and '<', which are not signs.
  */
 const FROM_COLON = 0x46464646;
-const BEHIND_EQUALS = 0x42424242;
+const AFTER_EQUALS = 0x42424242;
 const CAPITAL_B = 0x42424242;
 
-/** What {@link copyLooked} found. */
+/** Results of {@link copyLooked}. */
 export const NO_SIGN = 0;
 export const SIGN = 1;
 export const NOT_PLAIN = 2;
 
 /**
- * Copies `length` bytes from `start` to place `at` of another buffer. False where one of them is not
- * printable ASCII: what was copied then is of no use.
+ * Copies `length` bytes from `start` to offset `at` of another buffer. Returns false if a byte is not
+ * printable ASCII. The caller must then ignore the copied bytes.
  */
 export function copyPlain(from: DataView, start: number, length: number, to: DataView, at: number): boolean {
   const end = start + length;
@@ -32,7 +33,8 @@ export function copyPlain(from: DataView, start: number, length: number, to: Dat
   let source = start;
   for (const last = end - WORD; source <= last; source += WORD) {
     const word = from.getInt32(source, true);
-    // A byte of 0x80 or more has its sign bit set. A byte below 0x20 borrows, which sets its sign bit.
+    // A byte of 0x80 or more has its sign bit set. Subtracting a blank from a byte below 0x20 also sets its
+    // sign bit.
     if (((word | (word - BLANKS)) & SIGN_BITS) !== 0) return false;
     to.setInt32(source + apart, word, true);
   }
@@ -45,8 +47,8 @@ export function copyPlain(from: DataView, start: number, length: number, to: Dat
 }
 
 /**
- * Does the same, and says whether a byte is a sign of a secret: {@link NO_SIGN}, {@link SIGN} or
- * {@link NOT_PLAIN}. This takes twice as long, so texts alone are copied by it.
+ * Copies like {@link copyPlain}, and also looks for signs of secrets. Returns {@link NO_SIGN}, {@link SIGN}
+ * or {@link NOT_PLAIN}. This takes twice as long, so only texts are copied with it.
  */
 export function copyLooked(from: DataView, start: number, length: number, to: DataView, at: number): number {
   const end = start + length;
@@ -56,13 +58,13 @@ export function copyLooked(from: DataView, start: number, length: number, to: Da
   for (const last = end - WORD; source <= last; source += WORD) {
     const word = from.getInt32(source, true);
     if (((word | (word - BLANKS)) & SIGN_BITS) !== 0) return NOT_PLAIN;
-    signs |= ((word + FROM_COLON) & ~(word + BEHIND_EQUALS)) | ((word ^ CAPITAL_B) - ONES);
+    signs |= ((word + FROM_COLON) & ~(word + AFTER_EQUALS)) | ((word ^ CAPITAL_B) - ONES);
     to.setInt32(source + apart, word, true);
   }
   for (; source < end; source++) {
     const byte = from.getUint8(source);
     if (byte < FIRST_PRINTABLE || byte > LAST_ASCII) return NOT_PLAIN;
-    signs |= ((byte + FROM_COLON) & ~(byte + BEHIND_EQUALS) & 0x80) | ((byte ^ 0x42) - 1);
+    signs |= ((byte + FROM_COLON) & ~(byte + AFTER_EQUALS) & 0x80) | ((byte ^ 0x42) - 1);
     to.setUint8(source + apart, byte);
   }
   return (signs & SIGN_BITS) === 0 ? NO_SIGN : SIGN;
