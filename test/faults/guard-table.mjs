@@ -520,7 +520,7 @@ export const GUARDS = [
     from: ' && !(rule.actionId === SKIPPED && isUnsure)',
     to: '',
     spec: 'test/unit/classification.spec.ts',
-    test: 'is none where a rule before it may have been meant',
+    test: 'does not apply if an earlier rule may match',
   },
   {
     guard: 'an entity type that nobody shares belongs to one table',
@@ -659,7 +659,7 @@ export const GUARDS = [
     from: 'waiting === null || waiting.first.lsn > storedUntil',
     to: 'waiting === null',
     spec: 'test/unit/coverage.spec.ts',
-    test: 'is the last look of which everything is stored',
+    test: 'is that of the last look before which everything is stored',
   },
   {
     guard: 'it is not known up to when an upgraded trail is current',
@@ -669,7 +669,7 @@ export const GUARDS = [
     to: `if (false)
         return`,
     spec: 'test/unit/coverage.spec.ts',
-    test: 'has no end that is known',
+    test: 'has an unknown end',
   },
   {
     guard: 'audit rows about rows that were already sent are heard by a second reading',
