@@ -633,7 +633,7 @@ export const GUARDS = [
     from: 'text.replace(FORMULA, "\'$&")',
     to: 'text',
     spec: 'test/unit/export-csv.spec.ts',
-    test: 'holds no formula, whichever of the separators',
+    test: 'is never a formula, whichever separator',
   },
   {
     guard: 'refusals of strangers and of tokens have separate budgets',
@@ -685,7 +685,7 @@ export const GUARDS = [
     from: 'return this.#disagree || this.#agreed === null ?',
     to: 'return this.#agreed === null ?',
     spec: 'test/pg/witnesses.spec.ts',
-    test: 'where all that name somebody agree',
+    test: 'if all that name somebody agree',
   },
   {
     guard: 'audit rows of one row that disagree have to come out even',
@@ -693,7 +693,7 @@ export const GUARDS = [
     from: 'return open === null && waiting === null ? speakers : nobody;',
     to: 'return speakers;',
     spec: 'test/unit/witness-facts.spec.ts',
-    test: 'where one is too many',
+    test: 'nobody if there is a witness too many',
   },
   {
     guard: 'if there are more audit rows than are kept, only what all agree on counts',

@@ -18,13 +18,13 @@ const { GUARDS } = (await import(path.join(ROOT, 'test/faults/guard-table.mjs'))
 };
 
 test.each(GUARDS)(
-  'the guard "$guard" stands where npm run test:guards looks for it',
+  'the guard "$guard" exists exactly once where npm run test:guards looks for it',
   ({ file, from, to, spec }) => {
     const parts = readFileSync(path.join(ROOT, file), 'utf8').split(from);
     expect(parts).toHaveLength(2);
     expect(existsSync(path.join(ROOT, spec))).toBe(true);
-    // Without it the file is still a program: what cannot be loaded proves nothing. A private name that is
-    // gone is found here.
+    // Without the guard, the file must still be a valid program: a test of a file that cannot be loaded
+    // proves nothing. This also finds private names that no longer exist.
     if (file.endsWith('.js')) expect(() => new SourceTextModule(parts.join(to))).not.toThrow();
   },
 );

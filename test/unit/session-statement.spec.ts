@@ -12,7 +12,7 @@ const RULE: SessionRule = {
 };
 const read = (content: string): ReturnType<typeof readSessionStatement> =>
   readSessionStatement({ content: Buffer.from(content) }, { rule: RULE, publication: 'waltrail' });
-/** As PostgreSQL prints an array, with quotes everywhere. */
+/** An array in PostgreSQL's text form, with quotes around every element. */
 const array = (...elements: readonly (string | null)[]): string =>
   `{${elements.map((text) => (text === null ? 'NULL' : `"${text.replaceAll(/["\\]/g, '\\$&')}"`)).join(',')}}`;
 const namedBy = (settings: Readonly<Record<string, string>>): SessionStatement['named'] =>
@@ -37,7 +37,7 @@ describe('a message of the session', () => {
     );
   });
 
-  test('says who is connected', () => {
+  test('states who is connected', () => {
     expect(read('within {waltrail,app,r,"psql 1",::1}')).toEqual({
       within: true,
       facts: { user: 'app', role: 'r', application: 'psql 1', address: '::1' },
@@ -50,7 +50,7 @@ describe('a message of the session', () => {
     });
   });
 
-  test('of another publication is passed by, and one that is none says nothing', () => {
+  test('is ignored if it is for another publication, and means nothing if it is malformed', () => {
     expect(read(array('billing', 'app', 'none', '', null))).toBe('of another');
     for (const content of [
       '',
@@ -67,7 +67,7 @@ describe('a message of the session', () => {
       expect(read(content)).toBeNull();
   });
 
-  test('has every text that a setting may hold, and never throws', () => {
+  test('keeps any text of a setting, and never throws', () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (text) => {
         read(text);
