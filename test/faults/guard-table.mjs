@@ -515,7 +515,7 @@ export const GUARDS = [
     test: 'loses no entry because a value was not sent',
   },
   {
-    guard: 'nothing is skipped where a rule before it may have been meant',
+    guard: 'nothing is skipped if an earlier rule may match',
     file: 'dist/pipeline/classification.js',
     from: ' && !(rule.actionId === SKIPPED && isUnsure)',
     to: '',
@@ -662,7 +662,7 @@ export const GUARDS = [
     test: 'is that of the last look before which everything is stored',
   },
   {
-    guard: 'it is not known up to when an upgraded trail is current',
+    guard: 'the time up to which an upgraded trail is current is unknown',
     file: 'dist/trail/read/covered.js',
     from: `if (isUnknown)
         return`,
@@ -685,10 +685,10 @@ export const GUARDS = [
     from: 'return this.#disagree || this.#agreed === null ?',
     to: 'return this.#agreed === null ?',
     spec: 'test/pg/witnesses.spec.ts',
-    test: 'if all that name somebody agree',
+    test: 'where all that name somebody agree',
   },
   {
-    guard: 'audit rows of one row that disagree have to come out even',
+    guard: 'audit rows of one row that disagree need one change each',
     file: 'dist/pipeline/row-speakers.js',
     from: 'return open === null && waiting === null ? speakers : nobody;',
     to: 'return speakers;',
