@@ -5,8 +5,8 @@ import { until } from '../support/until.ts';
 
 const open = sharedBrowser();
 
-describe('a row that existed already', () => {
-  browserTest('is shown as no change, made by nobody who is known, and has a filter of its own', async () => {
+describe('an entry of a baseline', () => {
+  browserTest('is shown as a row that existed already, without a modifier or a change, and has its own filter', async () => {
     await using ground = await openGround(open, { entries: 3 });
     const { api, page, tab } = ground;
     api.add({

@@ -4,7 +4,7 @@ import { entryRows, openGround } from '../support/page.ts';
 
 const open = sharedBrowser();
 
-browserTest('a row has one clock: its date and its values, with what PostgreSQL printed beside', async () => {
+browserTest('dates and values of a row use the same zone, and show beside them what PostgreSQL printed', async () => {
   await using ground = await openGround(open, { entries: 0, path: '?tz=Europe/Berlin' });
   const { api, page, tab } = ground;
   await page.getByText('Nothing was changed in this range').waitFor();
@@ -19,7 +19,7 @@ browserTest('a row has one clock: its date and its values, with what PostgreSQL 
   });
   const row = entryRows(page).first();
   await row.waitFor();
-  // The day has two offsets, so both say which of the two hours they mean.
+  // That day has two offsets. Both times show their offset, so the repeated hour is unambiguous.
   expect(await row.locator('.cell-date').textContent()).toBe('2026-10-25 02:30:00 +01:00');
   const value = row.locator('.values-previous .value');
   expect(await value.textContent()).toBe('2026-10-25 02:30:00 +02:00');

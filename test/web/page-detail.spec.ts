@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 const open = sharedBrowser();
 
 describe('the detail of an entry', () => {
-  browserTest('shows every field before and after, and says which way of having no value it is', async () => {
+  browserTest('shows every field before and after, and distinguishes the kinds of missing values', async () => {
     await using ground = await openGround(open, { entries: 10 });
     const { page, tab } = ground;
     await entryRows(page).filter({ hasText: 'Rivka Stern' }).click();
@@ -37,10 +37,10 @@ describe('the detail of an entry', () => {
     tab.expectQuiet();
   });
 
-  browserTest('tells the null of json from SQL, and a change of notation from a change', async () => {
+  browserTest('distinguishes null in json from null in SQL, and a changed notation from a changed value', async () => {
     await using ground = await openGround(open);
     const { api, page, tab } = ground;
-    // The texts of the rules differ in a key that came twice; when parsed they are the same.
+    // The texts of the rules differ only in a repeated key. Parsed, they are equal.
     api.add({
       previous: { payload: null, rules: { a: 1 } },
       updated: { payload: null, rules: { a: 1 } },
@@ -69,7 +69,7 @@ describe('the detail of an entry', () => {
     tab.expectQuiet();
   });
 
-  browserTest('marks the lines of json that differ, by more than colour', async () => {
+  browserTest('marks changed lines of json, not only by colour', async () => {
     await using ground = await openGround(open, { entries: 10 });
     const { page, tab } = ground;
     await entryRows(page).filter({ hasText: 'routing.rules' }).click();
@@ -112,8 +112,8 @@ describe('the detail of an entry', () => {
     await page.getByRole('dialog').getByRole('table').waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
     expect(new URL(page.url()).search).toBe('?action=nothing');
-    // A browser closes a dialog on Esc without asking when nobody has touched the page: the URL follows all
-    // the same.
+    // If nobody has interacted with the page, a browser closes a dialog on Esc without asking it. The URL must
+    // follow even then.
     await page.goto(new URL(href!, page.url()).href);
     await page.getByRole('dialog').getByRole('table').waitFor();
     await page.keyboard.press('Escape');
@@ -125,7 +125,7 @@ describe('the detail of an entry', () => {
     tab.expectQuiet({ except: /404/ });
   });
 
-  browserTest('leads to the last days of the entity', async () => {
+  browserTest('leads to the changes of the entity in the last days', async () => {
     await using ground = await openGround(open, { entries: 30 });
     const { page, tab } = ground;
     await entryRows(page).filter({ hasText: 'Rivka Stern' }).first().click();
@@ -140,7 +140,7 @@ describe('the detail of an entry', () => {
     tab.expectQuiet();
   });
 
-  browserTest('copies its link and its JSON with exact numbers', async () => {
+  browserTest('copies its link, and its JSON with exact numbers', async () => {
     await using ground = await openGround(open, {
       entries: 10,
       context: { permissions: ['clipboard-read', 'clipboard-write'] },
@@ -164,7 +164,7 @@ describe('the detail of an entry', () => {
     tab.expectQuiet();
   });
 
-  browserTest('nothing in a value becomes markup', async () => {
+  browserTest('shows markup in a value as text', async () => {
     await using ground = await openGround(open);
     const { api, page, tab } = ground;
     const nasty = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
@@ -183,7 +183,7 @@ describe('the detail of an entry', () => {
   });
 
   browserTest(
-    'says whom the row names as well, in the list too, and why a message named nobody',
+    'names the person in the row as well, also in the list, and states why a message named nobody',
     async () => {
       await using ground = await openGround(open);
       const { api, page, tab } = ground;

@@ -8,7 +8,7 @@ const open = sharedBrowser();
 
 describe('exports', () => {
   browserTest(
-    'an export is asked for with the filters, shows its progress, outlives a reload and is downloaded',
+    'an export has the filters of the list, shows its progress, survives a reload and is downloaded',
     async () => {
       await using ground = await openGround(open, { entries: 20, path: '?modifier=7&action=block' });
       const { api, page, tab } = ground;
@@ -65,7 +65,7 @@ describe('exports', () => {
   );
 
   browserTest(
-    'a button says how many run, and that one became ready while the panel was closed',
+    'a button shows how many exports run, and that one is ready although the panel was closed',
     async () => {
       await using ground = await openGround(open, { entries: 5 });
       const { api, page, tab } = ground;
@@ -83,7 +83,7 @@ describe('exports', () => {
     },
   );
 
-  browserTest('progress is asked for and holds no connection; what is removed elsewhere goes', async () => {
+  browserTest('progress is polled without an open connection, and an export that was deleted elsewhere disappears', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     api.exports.put({ state: 'running', progress: { done: 1, total: 9 } });
@@ -105,7 +105,7 @@ describe('exports', () => {
     tab.expectQuiet({ except: /404/ });
   });
 
-  browserTest('a failed export shows what can be done about it', async () => {
+  browserTest('a failed export shows the remedy', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     api.exports.put({
@@ -124,7 +124,7 @@ describe('exports', () => {
     tab.expectQuiet();
   });
 
-  browserTest('a refused request keeps the dialog and says why', async () => {
+  browserTest('a refused request keeps the dialog open and shows the reason', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await entryRows(page).first().waitFor();

@@ -36,7 +36,7 @@ describe('filters', () => {
   });
 
   browserTest(
-    'a shared link shows the same view, Back undoes a filter, and chips take filters away',
+    'a shared link shows the same view, Back undoes a filter, and chips remove filters',
     async () => {
       await using ground = await openGround(open, {
         entries: 40,
@@ -69,7 +69,7 @@ describe('filters', () => {
     },
   );
 
-  browserTest('how the modifier is known is chosen below the list of modifiers', async () => {
+  browserTest('the way of finding the modifier is chosen below the list of modifiers', async () => {
     await using ground = await openGround(open, { entries: 40, path: '?rung=witness&rung=guess' });
     const { api, page, tab } = ground;
     await page.locator('#main').getByText('The address has a way of finding the modifier').waitFor();
@@ -95,7 +95,7 @@ describe('filters', () => {
     await until('the whole list', async () => (await entryRows(page).count()) === 40);
   });
 
-  browserTest('of more modifiers than a list holds the others are found by a search', async () => {
+  browserTest('if there are more modifiers than the list holds, a search finds the others', async () => {
     await using ground = await openGround(open, { entries: 40 });
     const { api, page, tab } = ground;
     for (let n = 0; n < 30; n++)
@@ -112,7 +112,7 @@ describe('filters', () => {
     expect(await page.getByText(/Search to find them/).count()).toBe(0);
     await page.keyboard.press('Enter');
     expect(new URL(page.url()).searchParams.getAll('modifier')).toEqual(['k29']);
-    // What is chosen stays in the list, and has its name.
+    // A chosen option stays in the list, with its name.
     await search.fill('');
     await until('the whole list', async () => (await options.count()) >= 20);
     await page.getByRole('option', { name: /Invented 29/, selected: true }).waitFor();
@@ -120,7 +120,7 @@ describe('filters', () => {
   });
 
   browserTest(
-    'nobody is one of the options, stands apart from the names, and has a link of its own',
+    'unattributed is an option apart from the names, with its own link',
     async () => {
       await using ground = await openGround(open, { entries: 40 });
       const { api, page, tab } = ground;
@@ -141,8 +141,8 @@ describe('filters', () => {
       expect(await cell.locator('.badge').count()).toBe(0);
       await tab.expectAccessible('entries by nobody');
 
-      // What the link said before opens the same, and what the page writes for the agent with that key does
-      // not.
+      // The earlier form of the link opens the same list. The link for the agent with that key is another
+      // one.
       await page.goto(`${api.url}/?modifier=unattributed`);
       await until('entries by nobody', async () => (await entryRows(page).count()) === 4);
       await page.getByRole('button', { name: 'Remove filter Modified by: Unattributed' }).click();
@@ -159,7 +159,7 @@ describe('filters', () => {
     },
   );
 
-  browserTest('typed text is searched for when the typing rests, as one step for Back', async () => {
+  browserTest('typed text is searched for after a pause in typing, and Back undoes it in one step', async () => {
     await using ground = await openGround(open, { entries: 40 });
     const { api, page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -181,7 +181,7 @@ describe('filters', () => {
   });
 
   browserTest(
-    'a range over the limit is explained before the server is asked, with ranges that fit',
+    'a range over the limit is explained without a request, with ranges that fit',
     async () => {
       await using ground = await openGround(open, { entries: 5 });
       const { api, page, tab } = ground;
@@ -201,7 +201,7 @@ describe('filters', () => {
       await page.getByRole('heading', { name: 'Nothing was changed in this range' }).waitFor();
       expect(await page.locator('.live').textContent()).toBe('Not live');
 
-      // A link may hold such a range, too.
+      // A link may contain such a range, too.
       const before = api.seen.length;
       await page.goto(`${api.url}/?from=2026-11-01T00:00:00Z&to=2026-11-20T00:00:00Z`);
       await page.getByText('This range cannot be shown').waitFor();
@@ -212,7 +212,7 @@ describe('filters', () => {
     },
   );
 
-  browserTest('times follow the chosen zone, which is remembered', async () => {
+  browserTest('times use the chosen zone, which is remembered', async () => {
     await using ground = await openGround(open, { context: { timezoneId: 'Asia/Tokyo' } });
     const { api, page, tab } = ground;
     api.add();
@@ -231,12 +231,12 @@ describe('filters', () => {
   });
 
   browserTest(
-    'a problem of the API is shown with its detail and its remedy, and can be tried again',
+    'a problem of the API is shown with its detail and its remedy, and can be retried',
     async () => {
       await using ground = await openGround(open, { entries: 5 });
       const { api, page, tab } = ground;
       await entryRows(page).first().waitFor();
-      // Unlike one of a server that is away, the page does not try it again by itself.
+      // After this error the page does not retry automatically, unlike after a server that does not answer.
       api.failWith('/v1/entries', {
         status: 500,
         title: 'The trail does not answer',
@@ -259,7 +259,7 @@ describe('filters', () => {
     },
   );
 
-  browserTest('an address that cannot be read is told in a notice that goes when dismissed', async () => {
+  browserTest('an invalid part of the address is reported in a notice, which can be dismissed', async () => {
     await using ground = await openGround(open, { entries: 3, path: '?range=xx&from=junk' });
     const { page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -277,7 +277,7 @@ describe('filters', () => {
     tab.expectQuiet();
   });
 
-  browserTest('the panel finds nothing wrong with the longest range, and applies what it shows', async () => {
+  browserTest('the longest quick range is valid in the date panel, which applies what it shows', async () => {
     await using ground = await openGround(open, { entries: 3, path: '?range=last-7-days' });
     const { page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -286,7 +286,7 @@ describe('filters', () => {
     await from.waitFor();
     await page.waitForTimeout(1_100);
     expect(await page.locator('#range-note').getAttribute('class')).toBe('help');
-    // A range that is typed too long still is.
+    // A longer range is invalid.
     const shown = await from.inputValue();
     await from.fill('2026-01-01T00:00:00');
     expect(await page.locator('#range-note').getAttribute('class')).toBe('field-error');

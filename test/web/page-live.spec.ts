@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 const open = sharedBrowser();
 
 describe('the live list', () => {
-  browserTest('a new entry appears on top by itself, marked for a moment', async () => {
+  browserTest('a new entry appears at the top without a reload, marked for a moment', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
@@ -36,7 +36,7 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('who reads further down is not moved, but told how many wait', async () => {
+  browserTest('the list does not move for somebody who reads further down, and shows how many entries wait', async () => {
     await using ground = await openGround(open, { entries: 60 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
@@ -54,7 +54,7 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('the list can be stopped from moving, and goes on where it stopped', async () => {
+  browserTest('the list can be paused, and resumes where it stopped', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).click();
@@ -66,7 +66,7 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('what came while a dialog was open is shown when it is closed at the top', async () => {
+  browserTest('entries that came while a dialog was open are shown after it is closed, if the list is at the top', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
@@ -90,7 +90,7 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('a dialog closed while the list is paused or further down moves nothing', async () => {
+  browserTest('closing a dialog does not move the list if it is paused or scrolled down', async () => {
     await using ground = await openGround(open, { entries: 60 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).click();
@@ -113,7 +113,7 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('a broken stream connects again and misses nothing', async () => {
+  browserTest('a broken stream reconnects and misses nothing', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
@@ -132,7 +132,7 @@ describe('the live list', () => {
     tab.expectQuiet({ except: /503|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION/ });
   });
 
-  browserTest('more pages come by keyboard, and the document stays small', async () => {
+  browserTest('more pages are loaded by keyboard, and the document stays small', async () => {
     await using ground = await openGround(open, { entries: 620, path: '?range=last-7-days' });
     const { page, tab } = ground;
     for (let shown = 50; shown <= 500; shown += 50) {
@@ -152,7 +152,7 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('a burst of entries does not grow the document without bound', async () => {
+  browserTest('many entries in a short time do not make the document grow without limit', async () => {
     await using ground = await openGround(open, { entries: 60 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
