@@ -29,7 +29,7 @@ export const GUARDS = [
             this.#advance({ endLsn, nextId, entries: stored, committedAt }),
         ];`,
     spec: 'test/faults/trail.spec.ts',
-    test: 'ended while its commit waited',
+    test: 'its session is ended while the commit waits',
   },
   {
     guard: 'the fence: only from exactly the expected position',
@@ -77,7 +77,7 @@ export const GUARDS = [
     from: 'frame[38] = options.wantsAnswer ? 1 : 0;',
     to: 'frame[38] = 0;',
     spec: 'test/faults/network.spec.ts',
-    test: 'a source that has nothing to say is not taken for a dead one',
+    test: 'a source that has nothing to send is not taken for a dead one',
   },
   {
     guard: 'keepalives are answered',
@@ -121,7 +121,7 @@ export const GUARDS = [
     to: `    TRAIL_WRITE_FAILED: {
         retry: 'operator',`,
     spec: 'test/faults/trail.spec.ts',
-    test: 'read-only by a setting',
+    test: 'the writer may not insert',
   },
   {
     guard: 'a full disk ends the batch as a whole',
@@ -176,7 +176,7 @@ export const GUARDS = [
     from: '!this.#busy || performance.now() - sentAt > AT_ONCE_MS',
     to: 'true',
     spec: 'test/faults/network.spec.ts',
-    test: 'though what is sent goes on being taken',
+    test: 'is given up equally soon while a buffer still accepts data',
   },
   {
     guard: 'a slot without a trail is begun with as it stands',

@@ -60,7 +60,7 @@ const TAMPERINGS: readonly (readonly [keyof Verdict, string, string])[] = [
   ],
 ];
 
-test('the oracle sees each single entry that is lost, doubled, moved or altered', async () => {
+test('the oracle detects each single entry that is lost, doubled, moved or altered', async () => {
   await using g = await streamingGround();
   const { source, trail } = g;
   await using load = startLoad({ url: source.url, writers: 2, seed: 5, bulk: 60 });
