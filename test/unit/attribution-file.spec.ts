@@ -212,7 +212,7 @@ describe('a mistake in the attribution keys', () => {
       [`${at(9, 32)}tables."public.items".modifier.as must name exactly one column`],
     ],
     [
-      'a delete, of which the row does not say who did it',
+      'a delete, because the row does not name who deletes it',
       modifier('{ column: a, on: [insert, delete] }'),
       [
         `${at(9, 41)}tables."public.items".modifier.on[1] must be insert or update: a row that is deleted does not say who deleted it`,
@@ -227,7 +227,7 @@ describe('a mistake in the attribution keys', () => {
       ],
     ],
     [
-      'conditions that are none',
+      'conditions that are not a mapping',
       modifier('{ column: a, when: [b] }'),
       [`${at(9, 34)}tables."public.items".modifier.when must be columns with their values`],
     ],

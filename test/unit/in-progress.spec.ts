@@ -152,9 +152,9 @@ describe('transactions in progress', () => {
     await send(bytes.streamAbort(5, 7), bytes.streamAbort(5, 6), bytes.streamAbort(99, 98));
     await send(...block(5, false, [5, insert('kept')], [-8, insert('kept too')]), bytes.streamAbort(5, 8));
     await send(...block(9, true, [9, insert('all gone')]), bytes.streamAbort(9, 9));
-    await send(...block(9, true, [9, insert('the xid anew')]), commit(9), commit(5, 20n));
+    await send(...block(9, true, [9, insert('the xid again')]), commit(9), commit(5, 20n));
     expect(seen).toEqual([
-      'begin 9 at 10', 'insert the xid anew', 'commit until 11',
+      'begin 9 at 10', 'insert the xid again', 'commit until 11',
       'begin 5 at 20', 't(a)', 'insert kept', 'insert kept too', 'commit until 21',
     ]); // prettier-ignore
   });

@@ -55,7 +55,7 @@ describe('members of JSON', () => {
     ['{"t":"\\u0042earer abc123"}', '{"t":"Bearer ***"}'],
     ['{"a":"\\"password\\":\\"x\\"","b":"\\\\"}', '{"a":"\\"password\\":\\"x\\"","b":"\\\\"}'],
     ['{"{\\"password\\"":"x"}', '{"{\\"password\\"":"***"}'],
-  ])('%s', (json, expected) => {
+  ])('are masked in %s', (json, expected) => {
     expect(mask(json)).toBe(expected);
   });
 

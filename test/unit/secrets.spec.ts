@@ -67,7 +67,7 @@ describe('secrets within a text', () => {
     ['authorization: bearer AbCdEf12', 'authorization: bearer ***'],
     ['BASIC dXNlcjpwdw==', 'BASIC ***'],
     ['é postgres://é:pässwörd@h é', 'é postgres://é:***@h é'],
-  ])('%s', (text, expected) => {
+  ])('are masked in %s', (text, expected) => {
     expect(masked(text)).toBe(expected);
     const bytes = Buffer.from(`/${text}/`);
     expect(maySecret(bytes, 1, bytes.length - 1)).toBe(true);
@@ -86,7 +86,7 @@ describe('secrets within a text', () => {
     '?token=',
     'bearer',
     'Bearer ',
-  ])('not %s', (text) => {
+  ])('are not found in %s', (text) => {
     expect(withoutSecrets(text)).toBeNull();
   });
 

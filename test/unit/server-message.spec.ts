@@ -20,8 +20,8 @@ test.each([
 });
 
 test.each([
-  ['of a statement', { code: '42501' }],
-  ['of the disk, also in a COPY', { code: '53100', file: 'md.c', where: 'COPY entry, line 7' }],
+  ['about a statement', { code: '42501' }],
+  ['about the disk, also in a COPY', { code: '53100', file: 'md.c', where: 'COPY entry, line 7' }],
 ])('the message %s is quoted', (_, properties) => {
   expect(serverSays(told(properties))).toBe(`${properties.code}: about Ada Lovelace`);
 });

@@ -85,7 +85,7 @@ describe('status', () => {
     ['now, because no space is left', 1, -1, {}, { is: 'in sight', seconds: 0, leftBytes: -MB }],
     ['never without a limit', null, null, { keepBytes: null }, { is: 'never' }],
     [
-      'by the time without a reader',
+      'from the time without a reader',
       null,
       null,
       { keepBytes: null, idleTimeoutSeconds: 600 },

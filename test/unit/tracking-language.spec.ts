@@ -287,7 +287,7 @@ describe('a mistake in the language of tables', () => {
       '3:33',
       'is longer than a column name can be',
     ],
-  ])('%s', (text, at, message) => {
+  ])('is reported: %s', (text, at, message) => {
     const rest = text.startsWith('tables') ? '' : '\ntables: { public.a: {} }';
     const problems = problemsOf(text + rest);
     expect(problems[0]).toContain(`w.yaml:${at}: `);
@@ -299,7 +299,7 @@ describe('a mistake in the language of tables', () => {
     ['{b_id.c_id.d_id.name}', 'has "b_id.c_id.d_id.name", which leads through more than 2 tables'],
     ['{b_id.x_id.name}', 'has "b_id.x_id.name", but no label of public.b says what "x_id" refers to'],
     ['{b_id.}', 'has "b_id.", in which a name of a column is empty'],
-  ])('in a name: a path such as %s', (name, message) => {
+  ])('is reported for the path %s in a name', (name, message) => {
     const label = (column: string, table: string): string =>
       `labels: { ${column}: { table: public.${table}, key: id, name: "{name}" } }`;
     expect(
@@ -320,7 +320,7 @@ describe('a mistake in the language of tables', () => {
       'has "c_id.name" beside other parts; a word of another table is the whole name of a label',
     ],
     ['{c_id.d_id.name}', 'has "c_id.d_id.name", but no label of public.c says what "d_id" refers to'],
-  ])('in a label: a path such as %s', (name, message) => {
+  ])('is reported for the path %s in a label', (name, message) => {
     expect(
       problemsOf(`tables:
   public.a: { labels: { b_id: { table: public.b, key: id, name: "${name}" } } }

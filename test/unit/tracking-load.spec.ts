@@ -55,7 +55,7 @@ describe('the part of a configuration that is compared', () => {
 });
 
 describe('a tracking file', () => {
-  test('of the sample CRM loads completely', () => {
+  test('loads completely for the sample CRM', () => {
     const config = loadConfig({
       file: path.resolve(import.meta.dirname, '../../config/sample.yaml'),
       environment: { WALTRAIL_SOURCE_URL: environment.SOURCE, WALTRAIL_TRAIL_URL: environment.TRAIL },
@@ -349,7 +349,7 @@ tables:
 
   test.each([
     [
-      'an unknown key far from any known',
+      'an unknown key that resembles no known one',
       ['entity: a', 'colour: red'],
       '6:5',
       'is no key that is known here. Known: entity, name, id,',
@@ -409,31 +409,31 @@ tables:
       'actions[0].on names an operation twice',
     ],
     [
-      'changed on an insert',
+      'the key changed on an insert',
       ['entity: a', 'actions: [{ on: [insert, update], changed: b, action: x }]'],
       '6:48',
       'actions[0].changed is for rules on update only',
     ],
     [
-      'to on a delete',
+      'the key to on a delete',
       ['entity: a', 'actions: [{ on: delete, to: 1, action: x }]'],
       '6:33',
       'actions[0].to is for rules on update only',
     ],
     [
-      'from without changed',
+      'the key from without changed',
       ['entity: a', 'actions: [{ on: update, from: 1, action: x }]'],
       '6:35',
       'actions[0].from needs exactly one column in changed',
     ],
     [
-      'to with two changed columns',
+      'the key to with two changed columns',
       ['entity: a', 'actions: [{ on: update, changed: [a, b], to: 1, action: x }]'],
       '6:50',
       'actions[0].to needs exactly one column in changed',
     ],
     [
-      'when on truncate',
+      'the key when on truncate',
       ['entity: a', 'actions: [{ on: truncate, when: { a: 1 }, action: x }]'],
       '6:37',
       'actions[0].when cannot be used on truncate, which has no rows',
@@ -507,7 +507,7 @@ tables:
       [`w.yaml:1:60: source.event_trigger must be true or false`],
     ],
     [
-      'a publication too long to name an event trigger after',
+      'a publication with a name too long for an event trigger',
       `source: { name: crm, url: "postgres://h/d", publication: ${'p'.repeat(51)}, event_trigger: true }\ntrail: { url: "\${TRAIL}" }\n${TABLES}`,
       [`w.yaml:1:58: source.publication must be at most 50 characters with event_trigger: true`],
     ],
@@ -546,7 +546,7 @@ tables:
       ['w.yaml:5:32: redact[0].with must be drop, mask, hash or { truncate: N } with N from 1'],
     ],
     [
-      'a redaction of nothing',
+      'a redaction without columns',
       `${HEAD}${TABLES}redact: [{ columns: [], with: drop }]\n`,
       ['w.yaml:5:21: redact[0].columns names no column'],
     ],
@@ -604,9 +604,9 @@ describe('a file that is not a tracking file', () => {
 
   test.each([
     ['nesting deeper than the stack', '['.repeat(100_000)],
-    ['nesting that closes', `${'['.repeat(20_000)}${']'.repeat(20_000)}`],
+    ['deep nesting that closes', `${'['.repeat(20_000)}${']'.repeat(20_000)}`],
     [
-      'aliases that multiply',
+      'aliases that multiply their content',
       `a: &a [x,x,x,x,x,x,x,x,x,x]\n${[...'bcdefghi'].map((key, index) => `${key}: &${key} [${`*${'abcdefgh'[index]!},`.repeat(9)}*${'abcdefgh'[index]!}]`).join('\n')}\n`,
     ],
     ['an alias of itself', 'source: &a [*a]\n'],

@@ -86,7 +86,7 @@ describe('openpyxl reads the same from the workbook:', () => {
       ids.map((id) => sampleEntry({ entity: { type: 'agent', name: 'Omer Katz', id, previousId: null } })),
       {
         limits: { maxRows: 101, maxBytes: 1e9 },
-        cover: [{ label: 'May be incomplete', text: 'the slot is gone', isAlarm: true }],
+        cover: [{ label: 'May be incomplete', text: 'the slot was dropped', isAlarm: true }],
       },
     );
     const { sheets } = await readWithOpenpyxl(file);
@@ -100,7 +100,7 @@ describe('openpyxl reads the same from the workbook:', () => {
     const line = (label: string) => cover!.rows.find(([first]) => first!.value === label)!;
     expect(line('May be incomplete').map(({ value, fill }) => [value, fill])).toEqual([
       ['May be incomplete', 'FFFFC7CE'],
-      ['the slot is gone', 'FFFFC7CE'],
+      ['the slot was dropped', 'FFFFC7CE'],
     ]);
     expect(line('Entries').map(({ value, fill }) => [value, fill])).toEqual([
       ['Entries', '00000000'],
