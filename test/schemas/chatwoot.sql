@@ -3,8 +3,8 @@
  * column with its type, default, nullability and keys, as db/schema.rb of github.com/chatwoot/chatwoot names
  * them. The text is Waltrail's own.
  *
- * Differences: indexes that are not keys are left out. No extension is needed: `vector` is a domain over real[].
- * The table campaign_messages is left out, because it probably belongs to a branch.
+ * Differences: indexes that are not keys are left out. No extension is needed: `vector` is a domain over
+ * real[]. The table campaign_messages is left out, because it probably belongs to a branch.
  *
  * Rails writes `string` as varchar, `datetime` as timestamp(6), and before version 7 as timestamp. Most
  * references between tables exist only in the models, not in the database.

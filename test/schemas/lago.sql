@@ -96,7 +96,8 @@ create table password_resets (
 );
 create unique index on password_resets (token);
 
--- The audit log, written by the library PaperTrail. Its columns for keys are texts, so they can have keys of any table.
+-- The audit log, written by the library PaperTrail. Its columns for keys are texts, so they can have keys of
+-- any table.
 create table versions (
   id bigserial primary key,
   item_type varchar not null,
