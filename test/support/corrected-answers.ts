@@ -3,8 +3,8 @@
  * ones, and recorded answers to present ones. Everything that is not listed here must still be equal.
  *
  * - Entries without a modifier (DECISIONS 39): they show `Unattributed` or `Waltrail`, not `System`. The
- *   filter for unattributed entries is the empty value, not a word. This filter, and the counts of unattributed
- *   entries, leave out Waltrail's own entries, and those of an agent with that word as key.
+ *   filter for unattributed entries is the empty value, not a word. This filter, and the counts of
+ *   unattributed entries, leave out Waltrail's own entries, and those of an agent with that word as key.
  * - Rows of csv have more columns. These are empty for recorded entries (DECISIONS 51, 53, 104).
  * - A search also finds shown names and labels (DECISIONS 76), so it finds at least what was recorded.
  * - Entries state what differs within their values (DECISIONS 105); rows of csv have one more

@@ -98,7 +98,7 @@ describe('a byte writer', () => {
     );
   });
 
-  test('keeps taken bytes unchanged until the next but one are taken', () => {
+  test('keeps the bytes of a part unchanged while the next part is written', () => {
     const out = new ByteWriter(4);
     out.text('first');
     const first = out.take();

@@ -28,7 +28,7 @@ function last(failures: readonly Failure[], stepMs = 10_000): ReturnType<Repeats
 const times = (count: number, one: Failure): Failure[] => Array.from({ length: count }, () => one);
 
 describe('an error counts as repeated at one place', () => {
-  test('if a batch is refused three times within twenty seconds or longer, and not earlier', () => {
+  test('if a batch is refused three times over at least twenty seconds, and not earlier', () => {
     expect(last(times(2, failure('TRAIL_WRITE_FAILED')))).toBeUndefined();
     expect(last(times(9, failure('TRAIL_WRITE_FAILED')), 1_000)).toBeUndefined();
     expect(last(times(3, failure('TRAIL_WRITE_FAILED')))).toMatchObject({

@@ -14,7 +14,7 @@ const message = (n: number): UnreadMessage => ({
   reason: 'too large',
 });
 
-test('messages that were not understood are counted, and logged once a minute with their number and the last one', () => {
+test('messages that were not understood are counted, and logged at most once a minute with their number and the last one', () => {
   const lines: Record<string, unknown>[] = [];
   const destination = new Writable({
     write: (chunk: Buffer, _encoding, done) => {

@@ -42,7 +42,7 @@ describe('the witnesses of one row', () => {
     expect(speakersOf(story)).toBe(speakers);
   });
 
-  test('never attribute a change with none of them beside it', () => {
+  test('never attribute a change to a person without a witness beside it, if they name several people', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[C79]{1,12}$/), (story) => {
         const runs = story.replace(/C+/g, 'C');

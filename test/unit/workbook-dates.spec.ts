@@ -37,7 +37,7 @@ describe('dates in a zone', () => {
     expect(clock.local('infinity')).toBeUndefined();
   });
 
-  test('are those that Excel can show, or not', () => {
+  test('are recognised if Excel can show them', () => {
     const shows = (instant: string): boolean => isExcelDate(new ZoneClock('UTC').local(instant)!.localMs);
     expect(shows('1900-03-01T00:00:00.000000Z')).toBe(true);
     expect(shows('1900-02-28T23:59:59.999999Z')).toBe(false);
