@@ -75,13 +75,13 @@ describe('the import rule', () => {
 
   test.each([
     ['of a type', `import type { X } from '../high/x.js';`],
-    ['of a type among values', `of a type among values`],
+    ['of a type among values', `import { type X } from '../high/x.js';`],
     ['that is passed on', `export { X } from '../high/x.js';`],
-    ['of everything', `of everything`],
-    ['when it is needed', `on demand`],
-    ['inside of a type', `inside a type`],
+    ['of everything', `export * from '../high/x.js';`],
+    ['on demand', `const loaded = await import('../high/x.js');`],
+    ['inside a type', `let x: import('../high/x.js').X;`],
     ['by require', `import x = require('../high/x.js');`],
-    ['for adding to a module', `that extends a module`],
+    ['that extends a module', `export {}; declare module '../high/x.js' {}`],
     ['for a thread', `new Worker(new URL('../high/x.js', import.meta.url), { name: 'x' });`],
     ['for a process', `fork(fileURLToPath(new URL(\`../high/x.js\`, import.meta.url)));`],
   ])('an import %s counts like any other import', async (_, text) => {
@@ -171,7 +171,7 @@ describe('the import rule', () => {
     ['of a type among values', `import { type X } from '../../low/x.js';`],
     ['that loads it', `import '../../low/x.js';`],
     ['that is passed on', `export { x } from '../../low/x.js';`],
-    ['when it is needed', `on demand`],
+    ['on demand', `const { x } = await import('../../low/x.js');`],
     ['for a thread', `new Worker(new URL('../../low/x.js', import.meta.url));`],
   ])('the page may not have an import %s from another room', async (_, text) => {
     const sentence =

@@ -10,7 +10,7 @@ const WRONG = {
 };
 
 describe('the settings', () => {
-  test('reports all invalid variables at once, in sentences without their values', () => {
+  test('are all reported at once if they are invalid, in sentences without their values', () => {
     expect(() => readSettings(WRONG)).toThrow(
       expect.objectContaining({
         code: 'SETTINGS_INVALID',
