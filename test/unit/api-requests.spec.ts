@@ -102,7 +102,7 @@ describe.each([
     ['entity', { entity: ['1', '2'] }, 'takes one text, not several'],
     ['tenant', { tenant: ['1', '2'] }, 'takes one text, not several'],
     ['from', { from: ['1', '2'] }, 'takes one text, not several'],
-  ])('name %s if it is invalid: %j', async (name, value, message) => {
+  ])('report %s if it is invalid: %j', async (name, value, message) => {
     await expect(read(value)).rejects.toMatchObject({
       code,
       message: `${name} ${message}.`,

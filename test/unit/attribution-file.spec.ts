@@ -37,7 +37,7 @@ describe('tables of modifiers', () => {
     expect(parse(ITEMS).modifiers).toEqual([]);
   });
 
-  test('do not change the stored configuration of a file with only one of them', () => {
+  test('do not change the stored document of a file with only one of them', () => {
     const text = `modifiers: { table: public.users, key: id, name: "{name}" }
 tables: { public.items: { entity: item, modifier: { column: updated_by, always_set: true } }, public.a: { entity: a, modifier: b } }\n`;
     expect(parse(text).definition.document).toBe(

@@ -7,7 +7,7 @@ const bytes = fc
   .array(fc.constantFrom(0x00, 0x61, 0xff), { minLength: 1, maxLength: 40 })
   .map((values) => Buffer.from(values));
 
-describe('loops over words', () => {
+describe('byte loops that work on words', () => {
   test('two byte ranges are equal exactly if all of their bytes are', () => {
     fc.assert(
       fc.property(

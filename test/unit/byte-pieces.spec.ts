@@ -9,7 +9,7 @@ import { ByteTable } from '../../src/trail/read/byte-table.js';
 import { instantText, lsnText } from '../../src/trail/read/row-bytes.js';
 
 describe('numbers of byte strings', () => {
-  test('equal those of a map by text, for any number of texts', () => {
+  test('equal those of a Map by text, for any number of texts', () => {
     const texts = fc.array(fc.string({ unit: 'binary', maxLength: 6 }), { maxLength: 400, size: 'max' });
     fc.assert(
       fc.property(texts, (all) => {

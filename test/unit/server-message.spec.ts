@@ -13,7 +13,7 @@ test.each([
     { code: '53100', file: 'pl_exec.c', where: 'PL/pgSQL function f() line 1 at RAISE' },
   ],
   ['a row of a COPY', { code: '42804', where: 'COPY entry, line 7' }],
-  ['no server', { code: 'ECONNRESET' }],
+  ['an error that is not from a server', { code: 'ECONNRESET' }],
 ])('the message of %s is not quoted, because it may contain a value', (_, properties) => {
   expect(serverMessage(told(properties))).toBeNull();
   expect(serverSays(told(properties))).not.toContain('Ada');

@@ -21,16 +21,16 @@ const namedBy = (settings: Readonly<Record<string, string>>): SessionStatement['
 
 describe('a message of the session', () => {
   test.each([
-    ['the first setting that names somebody', { 'app.claims': '{"sub":"7"}', 'app.user': '2' }, [1, '7']],
-    ['the next where one is empty, missing or null', { 'app.claims': '', 'app.user': '2' }, [0, '2']],
-    ['the next where the member is missing', { 'app.claims': '{}', 'app.user': '2' }, [0, '2']],
-    ['the next where the member is null', { 'app.claims': '{"sub":null}', 'app.user': '2' }, [0, '2']],
-    ['every digit of a number', { 'app.claims': '{"sub":9007199254740993}' }, [1, '9007199254740993']],
-    ['nobody behind a value that is no JSON', { 'app.claims': '{"sub":', 'app.user': '2' }, null],
-    ['nobody behind a member that is no key', { 'app.claims': '{"sub":[7]}', 'app.user': '2' }, null],
-    ['nobody behind a value that was cut', { 'app.claims': 'x'.repeat(4_097), 'app.user': '2' }, null],
-    ['nobody by a key that is too long', { 'app.user': '7'.repeat(300) }, null],
-    ['nobody where nothing is said', {}, null],
+    ['the person of the first setting that names somebody', { 'app.claims': '{"sub":"7"}', 'app.user': '2' }, [1, '7']],
+    ['the person of the next setting if one is empty', { 'app.claims': '', 'app.user': '2' }, [0, '2']],
+    ['the person of the next setting if the member is missing', { 'app.claims': '{}', 'app.user': '2' }, [0, '2']],
+    ['the person of the next setting if the member is null', { 'app.claims': '{"sub":null}', 'app.user': '2' }, [0, '2']],
+    ['a number with every digit', { 'app.claims': '{"sub":9007199254740993}' }, [1, '9007199254740993']],
+    ['nobody if an earlier value is not JSON', { 'app.claims': '{"sub":', 'app.user': '2' }, null],
+    ['nobody if an earlier member is not a key', { 'app.claims': '{"sub":[7]}', 'app.user': '2' }, null],
+    ['nobody if an earlier value was cut', { 'app.claims': 'x'.repeat(4_097), 'app.user': '2' }, null],
+    ['nobody if the key is too long', { 'app.user': '7'.repeat(300) }, null],
+    ['nobody if there is no setting', {}, null],
   ])('names %s', (_, settings, named) => {
     expect(namedBy(settings)).toEqual(
       named === null ? null : { table: named[0], key: named[1], onlyKnown: named[0] === 0 },
