@@ -194,7 +194,7 @@ export async function startMockApi(
       status: 404,
       title: 'Not found',
       detail: 'There is no entry of this id.',
-      remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
+      remedy: 'Take the id from GET /v1/entries; an entry older than the retention no longer exists.',
     });
   }
 
@@ -324,7 +324,7 @@ export async function startMockApi(
       const gap: MockGap = {
         id: gaps.length + 1,
         code: 'SOURCE_SLOT_LOST',
-        summary: 'Changes may be missing: the replication slot is gone',
+        summary: 'Changes may be missing: the replication slot no longer exists',
         scope: said.tables == null ? 'stream' : 'tables',
         tables: null,
         fromLsn: '0/23739C0',

@@ -177,7 +177,7 @@ describe('the page', () => {
     .map((file) => readFileSync(path.join(web, file), 'utf8'))
     .join('\n');
 
-  test('limits its fields to as many characters as the API', () => {
+  test('limits its fields to the number of characters that the API accepts', () => {
     const limits = [...sources.matchAll(/maxLength=\{(\d+)\}/g)].map(([, limit]) => Number(limit));
     expect(limits.length).toBeGreaterThanOrEqual(2);
     expect(new Set(limits)).toEqual(new Set([MAX_TEXT_LENGTH]));

@@ -23,7 +23,12 @@ test.each<[string, Partial<HeapState>, Partial<HeapState>, string]>([
   ['the file is the same', {}, { touched: 2 }, 'none'],
   ['the TOAST table is the same', {}, { file: '2', touched: 2 }, 'none'],
   ['a column was altered with it', {}, { file: '2', toast: '6', touched: 2 }, 'certain'],
-  ['a column was altered with it, and there is no TOAST table', { toast: '0' }, { file: '2', toast: '0', touched: 2 }, 'certain'],
+  [
+    'a column was altered with it, and there is no TOAST table',
+    { toast: '0' },
+    { file: '2', toast: '0', touched: 2 },
+    'certain',
+  ],
   ['a column was added with it and filled', {}, { file: '2', toast: '6', touched: 3, filled: 3 }, 'certain'],
   ['a column was added with it and is empty', {}, { file: '2', toast: '6', touched: 3 }, 'perhaps'],
   ['no column was altered or added', {}, { file: '2', toast: '6' }, 'perhaps'],

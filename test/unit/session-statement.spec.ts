@@ -21,10 +21,22 @@ const namedBy = (settings: Readonly<Record<string, string>>): SessionStatement['
 
 describe('a message of the session', () => {
   test.each([
-    ['the person of the first setting that names somebody', { 'app.claims': '{"sub":"7"}', 'app.user': '2' }, [1, '7']],
+    [
+      'the person of the first setting that names somebody',
+      { 'app.claims': '{"sub":"7"}', 'app.user': '2' },
+      [1, '7'],
+    ],
     ['the person of the next setting if one is empty', { 'app.claims': '', 'app.user': '2' }, [0, '2']],
-    ['the person of the next setting if the member is missing', { 'app.claims': '{}', 'app.user': '2' }, [0, '2']],
-    ['the person of the next setting if the member is null', { 'app.claims': '{"sub":null}', 'app.user': '2' }, [0, '2']],
+    [
+      'the person of the next setting if the member is missing',
+      { 'app.claims': '{}', 'app.user': '2' },
+      [0, '2'],
+    ],
+    [
+      'the person of the next setting if the member is null',
+      { 'app.claims': '{"sub":null}', 'app.user': '2' },
+      [0, '2'],
+    ],
     ['a number with every digit', { 'app.claims': '{"sub":9007199254740993}' }, [1, '9007199254740993']],
     ['nobody if an earlier value is not JSON', { 'app.claims': '{"sub":', 'app.user': '2' }, null],
     ['nobody if an earlier member is not a key', { 'app.claims': '{"sub":[7]}', 'app.user': '2' }, null],

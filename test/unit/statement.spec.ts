@@ -122,9 +122,12 @@ describe("messages in Waltrail's format", () => {
     ['{"modifier": true}', 'the modifier is no key'],
     [`{"context": ${'['.repeat(3000)}${']'.repeat(3000)}}`, 'nested too deeply'],
     [`{"modifier": 7, "context": "${'x'.repeat(5_000_000)}"}`, 'too large'],
-  ])('without a valid statement are not understood, with a reason in fixed words: %.40s', (content, reason) => {
-    expect(read('waltrail', content)).toEqual(nothing(reason));
-  });
+  ])(
+    'without a valid statement are not understood, with a reason in fixed words: %.40s',
+    (content, reason) => {
+      expect(read('waltrail', content)).toEqual(nothing(reason));
+    },
+  );
 });
 
 describe('messages of the Bemi packages', () => {

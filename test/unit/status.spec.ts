@@ -80,8 +80,20 @@ describe('status', () => {
   });
 
   test.each([
-    ['from the rate at which the space shrinks', 100, 90, {}, { is: 'in sight', seconds: 90, leftBytes: 90 * MB }],
-    ['not foreseeable while the space does not shrink', 90, 100, {}, { is: 'not at the present rate', leftBytes: 100 * MB }],
+    [
+      'from the rate at which the space shrinks',
+      100,
+      90,
+      {},
+      { is: 'in sight', seconds: 90, leftBytes: 90 * MB },
+    ],
+    [
+      'not foreseeable while the space does not shrink',
+      90,
+      100,
+      {},
+      { is: 'not at the present rate', leftBytes: 100 * MB },
+    ],
     ['now, because no space is left', 1, -1, {}, { is: 'in sight', seconds: 0, leftBytes: -MB }],
     ['never without a limit', null, null, { keepBytes: null }, { is: 'never' }],
     [

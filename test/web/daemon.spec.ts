@@ -165,44 +165,54 @@ describe('the page on the real daemon', () => {
     },
   );
 
-  browserTest('keeps seven tabs live on one stream, and the access record states what each list followed', async () => {
-    await using ground = await daemonOnCrm();
-    await using tab = await open();
-    const { page } = tab;
-    await page.goto(`${ground.url}/#signin=${encodeURIComponent(ground.code)}`);
-    const tabs: Page[] = [page];
-    const live = (each: Page) => each.getByRole('button', { name: /^Live updates, live/ });
-    await live(page).waitFor();
-    for (const path of ['', '?action=block', '?q=katz', '?entityType=agent', '?action=block', '?modifier=']) {
-      const next = await page.context().newPage();
-      tabs.push(next);
-      await next.goto(`${ground.url}/${path}`);
-      await live(next).waitFor();
-    }
-    await ground.source.query(
-      `update public.agents set blocked = true,
+  browserTest(
+    'keeps seven tabs live on one stream, and the access record states what each list followed',
+    async () => {
+      await using ground = await daemonOnCrm();
+      await using tab = await open();
+      const { page } = tab;
+      await page.goto(`${ground.url}/#signin=${encodeURIComponent(ground.code)}`);
+      const tabs: Page[] = [page];
+      const live = (each: Page) => each.getByRole('button', { name: /^Live updates, live/ });
+      await live(page).waitFor();
+      for (const path of [
+        '',
+        '?action=block',
+        '?q=katz',
+        '?entityType=agent',
+        '?action=block',
+        '?modifier=',
+      ]) {
+        const next = await page.context().newPage();
+        tabs.push(next);
+        await next.goto(`${ground.url}/${path}`);
+        await live(next).waitFor();
+      }
+      await ground.source.query(
+        `update public.agents set blocked = true,
                 updated_by = (select id from public.agents where full_name = 'Dana Levi')
           where full_name = 'Omer Katz'`,
-    );
-    for (const each of tabs.slice(0, 6))
-      await entryRows(each).filter({ hasText: 'Omer Katz' }).first().waitFor();
-    const opened = await ground.trail.query<{ filters: { views: object[] } }>(
-      `select filters from trail.access where route = 'POST /v1/entries/stream' and delivered is null order by at`,
-    );
-    const last = opened.at(-1)!.filters.views.map((view) => ({ ...view, after: undefined }));
-    expect(last).toEqual(
-      expect.arrayContaining([{}, { action: ['block'] }, { q: 'katz' }, { entityType: ['agent'] }]),
-    );
-    for (const each of tabs) await each.close();
-    await until('what was delivered', async () => {
-      const delivered = await ground.trail.query(
-        `select 1 from trail.access where action = 'watch' and delivered is not null and filters ->> 'q' = 'katz'`,
       );
-      return delivered.length === 1;
-    });
-    // Gaps are recorded once for each tab. Requests of the status are not recorded.
-    const gaps = await ground.trail.query(`select 1 from trail.access where route = 'GET /v1/gaps'`);
-    expect(gaps).toHaveLength(tabs.length);
-    tab.expectQuiet();
-  });
+      for (const each of tabs.slice(0, 6))
+        await entryRows(each).filter({ hasText: 'Omer Katz' }).first().waitFor();
+      const opened = await ground.trail.query<{ filters: { views: object[] } }>(
+        `select filters from trail.access where route = 'POST /v1/entries/stream' and delivered is null order by at`,
+      );
+      const last = opened.at(-1)!.filters.views.map((view) => ({ ...view, after: undefined }));
+      expect(last).toEqual(
+        expect.arrayContaining([{}, { action: ['block'] }, { q: 'katz' }, { entityType: ['agent'] }]),
+      );
+      for (const each of tabs) await each.close();
+      await until('what was delivered', async () => {
+        const delivered = await ground.trail.query(
+          `select 1 from trail.access where action = 'watch' and delivered is not null and filters ->> 'q' = 'katz'`,
+        );
+        return delivered.length === 1;
+      });
+      // Gaps are recorded once for each tab. Requests of the status are not recorded.
+      const gaps = await ground.trail.query(`select 1 from trail.access where route = 'GET /v1/gaps'`);
+      expect(gaps).toHaveLength(tabs.length);
+      tab.expectQuiet();
+    },
+  );
 });

@@ -83,27 +83,33 @@ describe('exports', () => {
     },
   );
 
-  browserTest('progress is polled without an open connection, and an export that was deleted elsewhere disappears', async () => {
-    await using ground = await openGround(open, { entries: 5 });
-    const { api, page, tab } = ground;
-    api.exports.put({ state: 'running', progress: { done: 1, total: 9 } });
-    const removed = api.exports.put({ state: 'running', progress: { done: 2, total: 7 } });
-    await page.goto(`${api.url}/?panel=exports`);
-    await page.getByText('1 of 9 entries').waitFor();
-    api.exports.move({ progress: { done: 5, total: 7 } }, removed.id);
-    await page.getByText('5 of 7 entries').waitFor();
-    await fetch(`${api.url}/v1/exports/${removed.id}`, {
-      method: 'DELETE',
-      headers: {
-        cookie: (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join(),
-      },
-    });
-    await until('the removed one to go', async () => (await page.getByText('5 of 7 entries').count()) === 0);
-    api.exports.finish();
-    await page.getByText('Ready', { exact: true }).waitFor();
-    expect(api.seen.some(({ path }) => path.endsWith('/events'))).toBe(false);
-    tab.expectQuiet({ except: /404/ });
-  });
+  browserTest(
+    'progress is polled without an open connection, and an export that was deleted elsewhere disappears',
+    async () => {
+      await using ground = await openGround(open, { entries: 5 });
+      const { api, page, tab } = ground;
+      api.exports.put({ state: 'running', progress: { done: 1, total: 9 } });
+      const removed = api.exports.put({ state: 'running', progress: { done: 2, total: 7 } });
+      await page.goto(`${api.url}/?panel=exports`);
+      await page.getByText('1 of 9 entries').waitFor();
+      api.exports.move({ progress: { done: 5, total: 7 } }, removed.id);
+      await page.getByText('5 of 7 entries').waitFor();
+      await fetch(`${api.url}/v1/exports/${removed.id}`, {
+        method: 'DELETE',
+        headers: {
+          cookie: (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join(),
+        },
+      });
+      await until(
+        'the removed one to go',
+        async () => (await page.getByText('5 of 7 entries').count()) === 0,
+      );
+      api.exports.finish();
+      await page.getByText('Ready', { exact: true }).waitFor();
+      expect(api.seen.some(({ path }) => path.endsWith('/events'))).toBe(false);
+      tab.expectQuiet({ except: /404/ });
+    },
+  );
 
   browserTest('a failed export shows the remedy', async () => {
     await using ground = await openGround(open, { entries: 5 });

@@ -18,7 +18,7 @@ const own = (said: NewEntry): NewEntry => ({
 });
 const GAP_ENTRY = own({
   action: 'gap',
-  entity: { type: 'waltrail', name: 'Changes may be missing: the replication slot is gone', id: '1' },
+  entity: { type: 'waltrail', name: 'Changes may be missing: the replication slot no longer exists', id: '1' },
   table: 'waltrail.gap',
   previous: null,
   updated: {
@@ -52,7 +52,7 @@ describe('a range in which the trail may be incomplete', () => {
       expect(text).toContain(
         'The trail may lack changes between 2026-03-02 11:00:00 and 2026-03-02 12:30:00',
       );
-      expect(text).toContain('the replication slot is gone (SOURCE_SLOT_LOST; all tracked tables)');
+      expect(text).toContain('the replication slot no longer exists (SOURCE_SLOT_LOST; all tracked tables)');
       expect(text).not.toContain('stands still');
       await tab.expectAccessible('closed gap');
 
@@ -168,7 +168,7 @@ describe('a range in which the trail may be incomplete', () => {
       api.addGap();
       await page.reload();
       await banner(page).waitFor();
-      expect(await banner(page).textContent()).toContain('is gone (SOURCE_SLOT_LOST)');
+      expect(await banner(page).textContent()).toContain('no longer exists (SOURCE_SLOT_LOST)');
       expect(await banner(page).getByRole('link').count()).toBe(0);
       tab.expectQuiet();
     },
@@ -219,7 +219,7 @@ describe('entries that Waltrail itself records', () => {
     await entryRows(page).first().click();
     const dialog = page.getByRole('dialog');
     await dialog
-      .getByRole('heading', { name: 'Changes may be missing: the replication slot is gone' })
+      .getByRole('heading', { name: 'Changes may be missing: the replication slot no longer exists' })
       .waitFor();
     const detail = (await dialog.textContent())!;
     expect(detail).toContain('Missing to (LSN)not known yet');

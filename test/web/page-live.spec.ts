@@ -36,23 +36,26 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('the list does not move for somebody who reads further down, and shows how many entries wait', async () => {
-    await using ground = await openGround(open, { entries: 60 });
-    const { api, page, tab } = ground;
-    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
-    await entryRows(page).nth(40).scrollIntoViewIfNeeded();
-    const before = await page.evaluate(() => scrollY);
-    const added = [api.add(), api.add(), api.add()];
-    const button = page.getByRole('button', { name: '3 new entries' });
-    await button.waitFor();
-    expect(await page.evaluate(() => scrollY)).toBe(before);
-    expect(await entryRows(page).count()).toBe(50);
-    await tab.expectAccessible('waiting entries');
-    await button.click();
-    await until('the new rows', async () => (await entryRows(page).count()) === 53);
-    expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added[2]!.id);
-    tab.expectQuiet();
-  });
+  browserTest(
+    'the list does not move for somebody who reads further down, and shows how many entries wait',
+    async () => {
+      await using ground = await openGround(open, { entries: 60 });
+      const { api, page, tab } = ground;
+      await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+      await entryRows(page).nth(40).scrollIntoViewIfNeeded();
+      const before = await page.evaluate(() => scrollY);
+      const added = [api.add(), api.add(), api.add()];
+      const button = page.getByRole('button', { name: '3 new entries' });
+      await button.waitFor();
+      expect(await page.evaluate(() => scrollY)).toBe(before);
+      expect(await entryRows(page).count()).toBe(50);
+      await tab.expectAccessible('waiting entries');
+      await button.click();
+      await until('the new rows', async () => (await entryRows(page).count()) === 53);
+      expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added[2]!.id);
+      tab.expectQuiet();
+    },
+  );
 
   browserTest('the list can be paused, and resumes where it stopped', async () => {
     await using ground = await openGround(open, { entries: 5 });
@@ -66,29 +69,32 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('entries that came while a dialog was open are shown after it is closed, if the list is at the top', async () => {
-    await using ground = await openGround(open, { entries: 5 });
-    const { api, page, tab } = ground;
-    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
-    const dialog = page.getByRole('dialog');
-    let shown = 5;
-    for (const openDialog of [() => entryRows(page).nth(2).click(), () => page.keyboard.press('?')]) {
-      await openDialog();
-      await dialog.waitFor();
-      const added = api.add();
-      await page.locator('.new-entries').getByText('1 new entry').waitFor();
-      expect(await entryRows(page).count()).toBe(shown);
-      await page.keyboard.press('Escape');
-      shown += 1;
-      await until('the row that waited', async () => (await entryRows(page).count()) === shown);
-      expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added.id);
-      expect(await page.locator('.new-entries').count()).toBe(0);
-      expect(await dialog.count()).toBe(0);
-    }
-    const last = api.add();
-    await page.waitForFunction((id) => document.querySelector(`tr[data-entry="${id}"]`) !== null, last.id);
-    tab.expectQuiet();
-  });
+  browserTest(
+    'entries that came while a dialog was open are shown after it is closed, if the list is at the top',
+    async () => {
+      await using ground = await openGround(open, { entries: 5 });
+      const { api, page, tab } = ground;
+      await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+      const dialog = page.getByRole('dialog');
+      let shown = 5;
+      for (const openDialog of [() => entryRows(page).nth(2).click(), () => page.keyboard.press('?')]) {
+        await openDialog();
+        await dialog.waitFor();
+        const added = api.add();
+        await page.locator('.new-entries').getByText('1 new entry').waitFor();
+        expect(await entryRows(page).count()).toBe(shown);
+        await page.keyboard.press('Escape');
+        shown += 1;
+        await until('the row that waited', async () => (await entryRows(page).count()) === shown);
+        expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added.id);
+        expect(await page.locator('.new-entries').count()).toBe(0);
+        expect(await dialog.count()).toBe(0);
+      }
+      const last = api.add();
+      await page.waitForFunction((id) => document.querySelector(`tr[data-entry="${id}"]`) !== null, last.id);
+      tab.expectQuiet();
+    },
+  );
 
   browserTest('closing a dialog does not move the list if it is paused or scrolled down', async () => {
     await using ground = await openGround(open, { entries: 60 });

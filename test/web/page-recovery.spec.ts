@@ -10,29 +10,26 @@ const live = (page: Page) => page.getByRole('button', { name: /^Live updates, li
 const problems = (page: Page) => page.locator('.problem');
 
 describe('after the server did not answer for a while', () => {
-  browserTest(
-    'the page is live, has everything that it missed, and shows no problem',
-    async () => {
-      await using ground = await openGround(open, { entries: 60 });
-      const { api, page } = ground;
-      await live(page).waitFor();
-      await page.evaluate(() => Object.assign(globalThis, { isSamePage: true }));
-      await api.down();
-      await page.getByRole('button', { name: /^Live updates, reconnecting/ }).waitFor();
-      // Every request fails now, and the page shows that.
-      await page.getByRole('button', { name: 'Load more' }).click();
-      await problems(page).getByText('Waltrail does not answer').waitFor();
-      const missed = [api.add(), api.add()];
-      await api.up();
-      await live(page).waitFor();
-      await page.evaluate(() => scrollTo({ top: 0 }));
-      for (const { id } of missed) await page.locator(`tr[data-entry="${id}"]`).waitFor();
-      await until('the page that was asked for', async () => (await entryRows(page).count()) === 62);
-      expect(await problems(page).count()).toBe(0);
-      await page.getByText('62 entries', { exact: true }).waitFor();
-      expect(await page.evaluate(() => 'isSamePage' in globalThis)).toBe(true);
-    },
-  );
+  browserTest('the page is live, has everything that it missed, and shows no problem', async () => {
+    await using ground = await openGround(open, { entries: 60 });
+    const { api, page } = ground;
+    await live(page).waitFor();
+    await page.evaluate(() => Object.assign(globalThis, { isSamePage: true }));
+    await api.down();
+    await page.getByRole('button', { name: /^Live updates, reconnecting/ }).waitFor();
+    // Every request fails now, and the page shows that.
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await problems(page).getByText('Waltrail does not answer').waitFor();
+    const missed = [api.add(), api.add()];
+    await api.up();
+    await live(page).waitFor();
+    await page.evaluate(() => scrollTo({ top: 0 }));
+    for (const { id } of missed) await page.locator(`tr[data-entry="${id}"]`).waitFor();
+    await until('the page that was asked for', async () => (await entryRows(page).count()) === 62);
+    expect(await problems(page).count()).toBe(0);
+    await page.getByText('62 entries', { exact: true }).waitFor();
+    expect(await page.evaluate(() => 'isSamePage' in globalThis)).toBe(true);
+  });
 
   browserTest('a list that failed to load is loaded, with its counts, gaps and exports', async () => {
     await using ground = await openGround(open, { entries: 10 });
@@ -91,27 +88,24 @@ describe('after the server did not answer for a while', () => {
   });
 });
 
-browserTest(
-  'a request that keeps failing while others succeed is retried less and less often',
-  async () => {
-    await using ground = await openGround(open, { entries: 5 });
-    const { api, page } = ground;
-    await live(page).waitFor();
-    api.failWith('/v1/entries', { status: 503, title: 'The trail does not answer' });
-    await page.evaluate(() => {
-      history.pushState(null, '', '?action=block');
-      dispatchEvent(new PopStateEvent('popstate'));
-    });
-    await problems(page).getByText('The trail does not answer').waitFor();
-    const before = api.seen.length;
-    await page.waitForTimeout(5_000);
-    // Retries come immediately, after one second and after two, each with the other requests of a list.
-    expect(api.seen.length - before).toBeLessThan(15);
-    api.failWith('/v1/entries', null);
-    await entryRows(page).first().waitFor();
-    await until('the problem to be over', async () => (await problems(page).count()) === 0);
-  },
-);
+browserTest('a request that keeps failing while others succeed is retried less and less often', async () => {
+  await using ground = await openGround(open, { entries: 5 });
+  const { api, page } = ground;
+  await live(page).waitFor();
+  api.failWith('/v1/entries', { status: 503, title: 'The trail does not answer' });
+  await page.evaluate(() => {
+    history.pushState(null, '', '?action=block');
+    dispatchEvent(new PopStateEvent('popstate'));
+  });
+  await problems(page).getByText('The trail does not answer').waitFor();
+  const before = api.seen.length;
+  await page.waitForTimeout(5_000);
+  // Retries come immediately, after one second and after two, each with the other requests of a list.
+  expect(api.seen.length - before).toBeLessThan(15);
+  api.failWith('/v1/entries', null);
+  await entryRows(page).first().waitFor();
+  await until('the problem to be over', async () => (await problems(page).count()) === 0);
+});
 
 browserTest('a page without a network recovers as soon as the network is available', async () => {
   await using ground = await openGround(open, { entries: 5 });

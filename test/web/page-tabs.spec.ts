@@ -190,19 +190,22 @@ describe('tabs of one browser', () => {
     },
   );
 
-  browserTest('stop following while hidden, and have everything that they missed when they are visible again', async () => {
-    await using ground = await openGround(open, { entries: 5 });
-    const { api, page } = ground;
-    await page.clock.install();
-    await page.reload();
-    await live(page).waitFor();
-    await setHidden(page, true);
-    await page.clock.fastForward(31_000);
-    await until('no connection', () => api.openStreams() === 0);
-    const missed = api.add();
-    await setHidden(page, false);
-    await has(page, missed.id);
-  });
+  browserTest(
+    'stop following while hidden, and have everything that they missed when they are visible again',
+    async () => {
+      await using ground = await openGround(open, { entries: 5 });
+      const { api, page } = ground;
+      await page.clock.install();
+      await page.reload();
+      await live(page).waitFor();
+      await setHidden(page, true);
+      await page.clock.fastForward(31_000);
+      await until('no connection', () => api.openStreams() === 0);
+      const missed = api.add();
+      await setHidden(page, false);
+      await has(page, missed.id);
+    },
+  );
 });
 
 describe('tabs of a browser without shared workers', () => {
