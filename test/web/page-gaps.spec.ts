@@ -18,7 +18,11 @@ const own = (said: NewEntry): NewEntry => ({
 });
 const GAP_ENTRY = own({
   action: 'gap',
-  entity: { type: 'waltrail', name: 'Changes may be missing: the replication slot no longer exists', id: '1' },
+  entity: {
+    type: 'waltrail',
+    name: 'Changes may be missing: the replication slot no longer exists',
+    id: '1',
+  },
   table: 'waltrail.gap',
   previous: null,
   updated: {
