@@ -210,7 +210,7 @@ export async function makeWindow(ground, { name, changes, statement }) {
   };
 }
 
-/** Runs a load and returns its changes. They must be as many rows as requested. */
+/** Runs a load and returns its changes. Their number must equal the number of rows requested. */
 async function loadCounted(ground, { changes, statement }) {
   const before = await changedRows(ground);
   await load(ground, statement);

@@ -16,7 +16,7 @@ const taken = async (g: FaultGround): Promise<boolean> =>
 const existed = (entries: readonly PlainEntry[]): (string | null)[] =>
   entries.flatMap(({ operation, entityId }) => (operation === 'b' ? [entityId] : []));
 
-/** Each row once, behind nothing that changed it later. */
+/** Expects each row once in the baseline, and later changes after it. */
 async function expectOnce(g: FaultGround): Promise<void> {
   await until('the baseline', () => taken(g));
   await g.source.query(`update grades set name = 'other' where id = 1`);
@@ -28,7 +28,7 @@ async function expectOnce(g: FaultGround): Promise<void> {
 }
 
 describe('a daemon that is killed (SIGKILL) while it takes a baseline', () => {
-  test('before its commit reaches the trail: the next takes another, and nothing of the first is stored', async () => {
+  test('before its commit reaches the trail stores nothing, and the next daemon takes another baseline', async () => {
     await using g = await faultGround(GRADES);
     const reached = g.toTrail.cutAt({ before: ['trail.remember_baseline'] });
     const daemon = await g.startDaemon();
@@ -41,7 +41,7 @@ describe('a daemon that is killed (SIGKILL) while it takes a baseline', () => {
     await expectOnce(g);
   });
 
-  test('after its commit, before it could know: the next takes none', async () => {
+  test('after its commit, before it could know, leaves a baseline that the next daemon does not repeat', async () => {
     await using g = await faultGround(GRADES);
     const reached = g.toTrail.cutAt({ after: ['trail.remember_baseline'] });
     const daemon = await g.startDaemon();
@@ -55,7 +55,7 @@ describe('a daemon that is killed (SIGKILL) while it takes a baseline', () => {
     expect(await g.trail.query('select stored_at from trail.baseline')).toEqual(before);
   });
 
-  test('while it reads the rows of a later one: no slot is left, and the next takes it', async () => {
+  test('while it reads the rows leaves no slot, and the next daemon takes the baseline', async () => {
     await using g = await faultGround(GRADES);
     const first = g.toTrail.cutAt({ before: ['trail.remember_baseline'] });
     const daemon = await g.startDaemon();
@@ -71,7 +71,7 @@ describe('a daemon that is killed (SIGKILL) while it takes a baseline', () => {
     expect(await temporary()).toHaveLength(1);
     await second.kill('SIGKILL');
     g.toSource.pass();
-    await until('the slot to be gone', async () => (await temporary()).length === 0);
+    await until('the temporary slot to be dropped', async () => (await temporary()).length === 0);
     await g.startDaemon();
     await expectOnce(g);
   });

@@ -29,7 +29,7 @@ export const GUARDS = [
             this.#advance({ endLsn, nextId, entries: stored, committedAt }),
         ];`,
     spec: 'test/faults/trail.spec.ts',
-    test: 'ended while its commit waited',
+    test: 'its session is ended while the commit waits',
   },
   {
     guard: 'the fence: only from exactly the expected position',
@@ -77,7 +77,7 @@ export const GUARDS = [
     from: 'frame[38] = options.wantsAnswer ? 1 : 0;',
     to: 'frame[38] = 0;',
     spec: 'test/faults/network.spec.ts',
-    test: 'a source that has nothing to say is not taken for a dead one',
+    test: 'a source that has nothing to send is not taken for a dead one',
   },
   {
     guard: 'keepalives are answered',
@@ -121,7 +121,7 @@ export const GUARDS = [
     to: `    TRAIL_WRITE_FAILED: {
         retry: 'operator',`,
     spec: 'test/faults/trail.spec.ts',
-    test: 'read-only by a setting',
+    test: 'the writer may not insert',
   },
   {
     guard: 'a full disk ends the batch as a whole',
@@ -176,7 +176,7 @@ export const GUARDS = [
     from: '!this.#busy || performance.now() - sentAt > AT_ONCE_MS',
     to: 'true',
     spec: 'test/faults/network.spec.ts',
-    test: 'though what is sent goes on being taken',
+    test: 'is given up equally soon while a buffer still accepts data',
   },
   {
     guard: 'a slot without a trail is begun with as it stands',
@@ -515,12 +515,12 @@ export const GUARDS = [
     test: 'has an entry when a value that "where" needs was not sent',
   },
   {
-    guard: 'nothing is skipped where a rule before it may have been meant',
+    guard: 'nothing is skipped if an earlier rule may match',
     file: 'dist/pipeline/classification.js',
     from: ' && !(rule.actionId === SKIPPED && isUnsure)',
     to: '',
     spec: 'test/unit/classification.spec.ts',
-    test: 'is none where a rule before it may have been meant',
+    test: 'does not apply if an earlier rule may match',
   },
   {
     guard: 'an entity type that nobody shares belongs to one table',
@@ -633,7 +633,7 @@ export const GUARDS = [
     from: 'text.replace(FORMULA, "\'$&")',
     to: 'text',
     spec: 'test/unit/export-csv.spec.ts',
-    test: 'holds no formula, whichever of the separators',
+    test: 'is never a formula, whichever separator',
   },
   {
     guard: 'refusals of strangers and of tokens have separate budgets',
@@ -659,17 +659,17 @@ export const GUARDS = [
     from: 'waiting === null || waiting.first.lsn > storedUntil',
     to: 'waiting === null',
     spec: 'test/unit/coverage.spec.ts',
-    test: 'is the last look of which everything is stored',
+    test: 'is that of the last look before which everything is stored',
   },
   {
-    guard: 'it is not known up to when an upgraded trail is current',
+    guard: 'the time up to which an upgraded trail is current is unknown',
     file: 'dist/trail/read/covered.js',
     from: `if (isUnknown)
         return`,
     to: `if (false)
         return`,
     spec: 'test/unit/coverage.spec.ts',
-    test: 'has no end that is known',
+    test: 'has an unknown end',
   },
   {
     guard: 'audit rows about rows that were already sent are heard by a second reading',
@@ -688,12 +688,12 @@ export const GUARDS = [
     test: 'when all witnesses that name somebody agree',
   },
   {
-    guard: 'audit rows of one row that disagree have to come out even',
+    guard: 'audit rows of one row that disagree need one change each',
     file: 'dist/pipeline/row-speakers.js',
     from: 'return open === null && waiting === null ? speakers : nobody;',
     to: 'return speakers;',
     spec: 'test/unit/witness-facts.spec.ts',
-    test: 'where one is too many',
+    test: 'nobody if there is a witness too many',
   },
   {
     guard: 'if there are more audit rows than are kept, only what all agree on counts',

@@ -53,7 +53,7 @@ describe('a daemon that is killed (SIGKILL)', () => {
     expect(verdict.entries).toBe(2);
   });
 
-  test('in the middle of a transaction, a part of which has left for the trail, stores the whole once', async () => {
+  test('in the middle of a transaction that is partly sent to the trail stores the whole once', async () => {
     await using g = await faultGround();
     const daemon = await g.startDaemon();
     await note(g.source, 'before');
@@ -113,11 +113,11 @@ describe('a daemon that is killed (SIGKILL)', () => {
     await g.exact({ atLeast: 20_000 });
   });
 
-  test('at its first start, between making the slot and beginning the trail, has every change from the slot on', async () => {
+  test('at its first start, between making the slot and beginning the trail, stores every change from the slot on', async () => {
     await using g = await faultGround();
     const reached = g.toTrail.cutAt({ before: ['insert into trail.checkpoint'] });
     const daemon = g.daemons.start();
-    await until('the slot to be made', reached);
+    await until('the slot to be created', reached);
     await daemon.kill('SIGKILL');
     await note(g.source, 'after the slot, before the trail');
     g.toTrail.pass();

@@ -58,7 +58,7 @@ describe('a dead connection', () => {
     await streaming(g.capture);
   });
 
-  test('to the trail is given up as soon though what is sent goes on being taken by a buffer', async () => {
+  test('to the trail is given up equally soon while a buffer still accepts data', async () => {
     await using g = await streamingGround();
     await note(g.source, 'before');
     await g.caughtUp();
@@ -90,7 +90,7 @@ describe('a dead connection', () => {
     expect(entries.map(({ seq }) => seq)).toEqual(Array.from({ length: 2_000 }, (_, index) => index));
   });
 
-  test('a source that has nothing to say is not taken for a dead one', async () => {
+  test('a source that has nothing to send is not taken for a dead one', async () => {
     // On separate servers: the trail's commits would otherwise be WAL that the source has to report.
     await using server = await ownSource({ autovacuum: 'off' });
     await using g = await streamingGround({ servers: { source: server } });
@@ -147,7 +147,7 @@ describe('wal_sender_timeout', () => {
 });
 
 describe('stop', () => {
-  test.each(['source', 'trail'] as const)('ends soon though the %s is silent', async (which) => {
+  test.each(['source', 'trail'] as const)('ends soon even if the %s is silent', async (which) => {
     await using g = await streamingGround();
     (which === 'source' ? g.toSource : g.toTrail).blackhole();
     await note(g.source, 'x');
@@ -156,7 +156,7 @@ describe('stop', () => {
   });
 
   test.each(['source', 'trail'] as const)(
-    'ends at once while a session is opened that the %s does not answer',
+    'ends at once even if the %s does not answer a session that is being opened',
     async (which) => {
       await using g = await streamingGround();
       await g.capture.stop();

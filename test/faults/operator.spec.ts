@@ -53,7 +53,7 @@ const items = async (g: CaptureGround): Promise<unknown[]> =>
     .filter(({ entityType }) => entityType === 'item')
     .map(({ updated }) => updated!['name']);
 
-describe('what an operator does behind the back of capture stops it with a clear error, and nothing is skipped', () => {
+describe("an operator's change that capture was not told about stops it with a clear error, and nothing is skipped:", () => {
   test('a slot that is dropped', async () => {
     await using g = await ground();
     await add(g, 'a');
@@ -111,7 +111,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     expect(await items(g)).toEqual(['a']);
   });
 
-  test('a publication that is dropped, and also when it is made again', async () => {
+  test('a publication that is dropped, even if it is created again', async () => {
     await using g = await ground();
     await add(g, 'a');
     await g.caughtUp();
@@ -147,7 +147,7 @@ describe('what an operator does behind the back of capture stops it with a clear
     }
   });
 
-  test('another writer that moved the checkpoint: fenced, and read again from there', async () => {
+  test('another writer that moved the checkpoint; capture then reads again from there', async () => {
     await using g = await ground();
     await add(g, 'a');
     await g.caughtUp();

@@ -45,7 +45,7 @@ const TAMPERINGS: readonly (readonly [keyof Verdict, string, string])[] = [
   [
     'wrong',
     'alters a value',
-    `update trail.entry set updated = replace(updated, 'told apart', 'told wrong') where updated like '%told apart%'`,
+    `update trail.entry set updated = replace(updated, 'as written', 'as altered') where updated like '%as written%'`,
   ],
   ['wrong', 'forgets a value', `update trail.entry set previous = null where id = $id`],
   [
@@ -60,14 +60,14 @@ const TAMPERINGS: readonly (readonly [keyof Verdict, string, string])[] = [
   ],
 ];
 
-test('the oracle sees each single entry that is lost, doubled, moved or altered', async () => {
+test('the oracle detects each single entry that is lost, doubled, moved or altered', async () => {
   await using g = await streamingGround();
   const { source, trail } = g;
   await using load = startLoad({ url: source.url, writers: 2, seed: 5, bulk: 60 });
   await g.storesMore();
   await source.query(`
     insert into accounts values (1001, 'swap', 1, 'first'), (1002, 'pair', 1, null), (1003, 'pair', 1, null), (1004, 'plain', 1, null)`);
-  await source.query(`update accounts set note = 'told apart' where id = 1001`);
+  await source.query(`update accounts set note = 'as written' where id = 1001`);
   await source.query(
     `begin; update accounts set note = 'a' where id = 1002; update accounts set note = 'b' where id = 1003; commit`,
   );

@@ -50,7 +50,7 @@ ${[...tracked]
   .join('\n')}`;
 
 test(
-  'whatever the order of changed files, reload, apply, kills and starts, each row is there as its position asks, and nothing is a gap',
+  'for any order of changed files, reloads, applies, kills and starts, each row is stored by the rules of its position, and there is no gap',
   async () => {
     await using source = await freshDatabase('empty');
     await using trail = await freshDatabase('trail');

@@ -45,7 +45,7 @@ async function outrun(g: FaultGround): Promise<void> {
   });
 }
 
-describe('a slot that the source has invalidated is a gap that stops capture, and nothing is stored beyond it', () => {
+describe('a slot that the source has invalidated is a gap that stops capture, and nothing is stored beyond it:', () => {
   test('for holding back too much WAL while capture was away (max_slot_wal_keep_size)', async () => {
     await using server = await ownSource({ max_slot_wal_keep_size: '1MB' });
     await using g = await streamingGround({ servers: { source: server } });

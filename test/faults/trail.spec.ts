@@ -59,8 +59,8 @@ async function healed(g: FaultGround): Promise<void> {
   await streaming(g.capture);
 }
 
-describe('a trail that takes no entries is written to when it does again', () => {
-  test('whose writer may not insert any more', async () => {
+describe('a trail that accepts no entries is written to as soon as it accepts them again:', () => {
+  test('the writer may not insert', async () => {
     await using g = await streamingGround();
     await note(g.source, 'before');
     await g.caughtUp();
@@ -76,7 +76,7 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await healed(g);
   });
 
-  test('read-only because it was made a standby, until it is promoted', async () => {
+  test('it is read-only because it was made a standby, until it is promoted', async () => {
     await using server = await ownTrail();
     await using g = await streamingGround({ servers: { trail: server } });
     await note(g.source, 'before');
@@ -89,7 +89,7 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await healed(g);
   });
 
-  test('locked for longer than the daemon waits', async () => {
+  test('it is locked for longer than the daemon waits', async () => {
     await using g = await streamingGround();
     await note(g.source, 'before');
     await g.caughtUp();
@@ -101,7 +101,7 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await healed(g);
   });
 
-  test('locked at the checkpoint: a commit that was given up comes late and is not repeated', async () => {
+  test('the checkpoint is locked: a commit that was given up arrives late and is not repeated', async () => {
     await using g = await streamingGround();
     await note(g.source, 'before');
     await g.caughtUp();
@@ -113,7 +113,7 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await healed(g);
   });
 
-  test('ended while its commit waited: entries and checkpoint are stored together or not at all', async () => {
+  test('its session is ended while the commit waits: entries and checkpoint are stored together or not at all', async () => {
     await using g = await streamingGround();
     await note(g.source, 'before');
     await g.caughtUp();
@@ -125,7 +125,7 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await healed(g);
   });
 
-  test('locked for a moment, and set neither to be written to nor to wait for locks', async () => {
+  test('it is locked for a moment, with settings for read-only transactions and a short lock_timeout', async () => {
     await using g = await streamingGround();
     await note(g.source, 'before');
     await g.caughtUp();
@@ -146,7 +146,7 @@ describe('a trail that takes no entries is written to when it does again', () =>
     await healed(g);
   });
 
-  test('in a deadlock that the writer loses', async () => {
+  test('the writer loses a deadlock', async () => {
     await using g = await streamingGround({ tickMs: 1_000 });
     await note(g.source, 'before');
     await g.caughtUp();
@@ -223,7 +223,7 @@ async function writeUntilFailure(writer: TrailWriter, stop: () => boolean): Prom
   }
 }
 
-describe('a writer whose statements are cancelled at any moment, the first of a transaction included', () => {
+describe('a writer with statements that are cancelled at any moment, even the first of a transaction', () => {
   test(
     'stores each batch whole or not at all',
     async () => {
@@ -261,7 +261,7 @@ describe('a writer whose statements are cancelled at any moment, the first of a 
 });
 
 describe('a trail whose disk is full', () => {
-  onSmallDisk()('is written to when there is space again, and nothing is torn', async () => {
+  onSmallDisk()('is written to when there is space again, and no entry is stored in part', async () => {
     using disk = smallDisk(64);
     await using server = await ownTrail();
     await server.restart((cluster) => {

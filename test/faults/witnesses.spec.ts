@@ -46,7 +46,7 @@ describe('a daemon that reads a transaction again for its witnesses, and is kill
     await expectNamed(g);
   });
 
-  test('before the second one is stored, names each row by its witness', async () => {
+  test('in the second reading, before it is stored, names each row by its witness', async () => {
     await using g = await ground();
     const daemon = await g.startDaemon();
     await note(g.source, 'before');
@@ -65,7 +65,7 @@ describe('a daemon that reads a transaction again for its witnesses, and is kill
     expect(second.log()).toContain('PIPELINE_READ_AGAIN');
   });
 
-  test('after that, before it could acknowledge, does not store it twice', async () => {
+  test('after the second reading is stored, before it could acknowledge, does not store it twice', async () => {
     await using g = await ground();
     const daemon = await g.startDaemon();
     await note(g.source, 'before');

@@ -8,40 +8,40 @@ import type { World } from './world.ts';
 export const RUNGS = { m: 'message', a: 'witness', c: 'column', s: 'session' } as const;
 export type Rung = (typeof RUNGS)[keyof typeof RUNGS];
 
-/** What an entry says of who made it. */
+/** The attribution of an entry. */
 export interface NamedEntry {
-  /** Of the source, without its epoch. */
+  /** Transaction id of the source, without its epoch. */
   readonly xid: string;
   /** `schema.table`. */
   readonly table: string;
-  /** The letter. */
+  /** The letter of the rung. */
   readonly rung: string;
-  /** As it is shown; null: nobody is named. */
+  /** The key as it is shown; null if nobody is named. */
   readonly modifierKey: string | null;
 }
 
-/** A table of `modifiers`; the first is that of the keys without a prefix. */
+/** A table of `modifiers`. Keys without a prefix belong to the first one. */
 export interface People {
   readonly called: string | null;
   /** `schema.table`. */
   readonly table: string;
 }
 
-/** How many changes that people made name whoever made them. */
+/** How many changes that people made name the right person. */
 export interface Shares {
   /** Changes by people, without the audit rows that the application writes. */
   readonly changes: number;
-  /** Of these the ones with the right name. */
+  /** Changes with the right name, by rung. */
   readonly right: Readonly<Record<Rung, number>>;
   readonly unnamed: number;
-  /** One line for each entry that names another than who made the change; also one that nobody made. */
+  /** One line for each entry with a wrong name. Any name for a change of a job is wrong. */
   readonly wrong: readonly string[];
 }
 
 /**
- * Compares entries with who really made the changes. Entries of other transactions are passed over.
+ * Compares entries with who really made the changes. Ignores entries of other transactions.
  *
- * @param options.deeds in which each transaction has one actor
+ * @param options.deeds transactions with one actor each
  * @param options.people in the order of the YAML
  */
 export function sharesOf(options: {
@@ -77,7 +77,7 @@ export function sharesOf(options: {
 export const named = ({ changes, right }: Shares): number =>
   changes === 0 ? 0 : Object.values(right).reduce((sum, count) => sum + count, 0) / changes;
 
-/** Transactions with an audit row of the application beside what it is about. */
+/** Transactions that contain an audit row of the application, and the change that it is about. */
 export const audited = (deeds: readonly Deed[]): readonly Deed[] =>
   deeds.filter(
     ({ changes }) =>
@@ -96,7 +96,7 @@ function personOf(shown: string, people: readonly People[]): Person {
 const isSame = (world: World, actor: Person, { table, key }: Person): boolean =>
   keyAs(world, actor, table) === key;
 
-/** A column that is called for who made the last change. */
+/** A column with a name for whoever made the last change. */
 const UPDATED = /^(?:last_)?(?:updated|modified|changed|edited)_by(?:_id)?$/;
 
 type File = Record<string, unknown> & {
@@ -105,10 +105,10 @@ type File = Record<string, unknown> & {
 };
 
 /**
- * What `waltrail init` writes, as an audit trail has it that knows no more than columns such as `updated_by`:
- * without audit tables, session, polymorphic pairs and logins.
+ * Returns the YAML of `waltrail init` reduced to what an audit trail finds that knows only columns such as
+ * `updated_by`: without audit tables, session, polymorphic pairs and logins.
  *
- * @param name of the source, the slot and the publication: it may run beside the other one
+ * @param name name of the source, the slot and the publication, so that both can run at the same time
  */
 export function withColumnsAlone(yaml: string, name: string): string {
   const file = parse(yaml) as File;

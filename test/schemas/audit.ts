@@ -4,23 +4,23 @@ import { step, updateStep, type Person, type Step } from './steps.ts';
 import type { Operation, Witness, Witnessed, WitnessOrder } from './truth.ts';
 import type { Row, World } from './world.ts';
 
-/** A change that was made, as the application sees it. */
+/** A change that was made, as the application knows it. */
 export interface Done {
   readonly step: Step;
   readonly table: Table;
   readonly row: Row;
-  /** Of an update: the columns with other values than before, its time aside. */
+  /** Columns that an update changed, except the time of the change. */
   readonly columns: readonly string[];
 }
 
-/** Audit rows of a change: in its transaction before and behind it, and in the next transaction. */
+/** Audit rows of a change: before and after it in its transaction, and in the next transaction. */
 export interface AuditRows {
   readonly before: readonly Step[];
-  readonly behind: readonly Step[];
+  readonly after: readonly Step[];
   readonly late: readonly Step[];
 }
 
-/** Which audit rows such a change has. */
+/** Returns the audit rows that such a change has. */
 export const witnessed = (
   world: World,
   table: string,
@@ -32,27 +32,30 @@ export const witnessed = (
       .map((of) => [witness, of] as const),
   );
 
-/** The operations whose audit row stands behind the change. */
-const BEHIND: Readonly<Record<WitnessOrder, readonly Operation[]>> = {
+/** The operations with an audit row after the change. */
+const AFTER: Readonly<Record<WitnessOrder, readonly Operation[]>> = {
   before: [],
-  behind: ['insert', 'update', 'delete'],
-  'behind inserts, before others': ['insert'],
-  'behind, before deletes': ['insert', 'update'],
+  after: ['insert', 'update', 'delete'],
+  'after inserts, before others': ['insert'],
+  'after, before deletes': ['insert', 'update'],
 };
 
 export function auditRows(world: World, done: Done, actor: Person | null): AuditRows {
-  const rows = { before: [] as Step[], behind: [] as Step[], late: [] as Step[] };
+  const rows = { before: [] as Step[], after: [] as Step[], late: [] as Step[] };
   const { operation } = done.step.change;
   for (const [witness, of] of witnessed(world, done.table.name, operation)) {
     if (of.column !== undefined && !done.columns.includes(of.column)) continue;
-    const isBehind = BEHIND[of.order ?? witness.order].includes(operation);
-    const place = of.isLate === true ? 'late' : isBehind ? 'behind' : 'before';
+    const isAfter = AFTER[of.order ?? witness.order].includes(operation);
+    const place = of.isLate === true ? 'late' : isAfter ? 'after' : 'before';
     rows[place].push(...auditRow(world, { witness, of, done, actor }));
   }
   return rows;
 }
 
-/** A job's names nobody, and is not there where an audit row must name somebody. */
+/**
+ * Returns the audit row of a change. The audit row of a job names nobody. If the column for a name is
+ * required, there is none.
+ */
 function auditRow(
   world: World,
   audited: {
@@ -82,7 +85,7 @@ function auditRow(
   return [inserted, updateStep({ table, row, isWitness: true }, { [touched.name]: value })];
 }
 
-/** Of an audit row that names a tenant: that of the changed row. */
+/** Returns the tenant of the changed row for an audit row that names a tenant. */
 function tenantOf(world: World, audits: Table, row: Row): Row {
   const { tenant } = world.truth;
   if (tenant === null) return {};

@@ -2,20 +2,20 @@ import type { TestDatabase } from '../support/database.ts';
 
 export interface Column {
   readonly name: string;
-  /** Of the base type, such as `varchar`, `int4` or `_text`. */
+  /** Name of the base type, such as `varchar`, `int4` or `_text`. */
   readonly type: string;
-  /** Of varchar(n) and char(n): n. */
+  /** n of varchar(n) and char(n). */
   readonly length: number | null;
-  /** Of numeric(p, s). */
+  /** Precision of numeric(p, s). */
   readonly precision: number | null;
   readonly scale: number | null;
   readonly isRequired: boolean;
   readonly hasDefault: boolean;
-  /** Of an enum: its words. */
+  /** Labels of an enum. */
   readonly labels: readonly string[] | null;
 }
 
-/** Tables have keys of one column to each other here. */
+/** A foreign key. In these schemas, foreign keys have one column. */
 export interface ForeignKey {
   readonly column: string;
   readonly table: string;
@@ -24,14 +24,14 @@ export interface ForeignKey {
 export interface Table {
   readonly name: string;
   readonly columns: readonly Column[];
-  /** Columns of the primary key, else of the first unique index, else all. */
+  /** Columns of the primary key. Without one: of the first unique index. Without any: all columns. */
   readonly key: readonly string[];
   readonly foreignKeys: readonly ForeignKey[];
-  /** Columns of the unique indexes, the primary key's among them. */
+  /** Columns of each unique index, including the primary key. */
   readonly uniques: readonly (readonly string[])[];
 }
 
-/** Partitions are their table's: its foreign keys are those that any of them has. */
+/** Counts partitions as part of their table: it has the foreign keys of any of them. */
 const TABLES_SQL = /* sql */ `
   select c.relname as name,
     (select json_agg(json_build_object(
@@ -61,7 +61,7 @@ const TABLES_SQL = /* sql */ `
   where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p') and not c.relispartition
   order by c.relname`;
 
-/** The tables of the schema `public` by name, without partitions. */
+/** Returns the tables of the schema `public` by name, without partitions. */
 export async function tablesOf(database: Pick<TestDatabase, 'query'>): Promise<ReadonlyMap<string, Table>> {
   const rows = await database.query<Omit<Table, 'key'>>(TABLES_SQL);
   return new Map(

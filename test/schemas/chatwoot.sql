@@ -3,11 +3,11 @@
  * column with its type, default, nullability and keys, as db/schema.rb of github.com/chatwoot/chatwoot names
  * them. The text is Waltrail's own.
  *
- * Differences: indexes that are no key are left out; no extension is needed, so `vector` is a domain over
- * real[]; campaign_messages is left out, which seems to belong to a branch.
+ * Differences: indexes that are not keys are left out. No extension is needed: `vector` is a domain over
+ * real[]. The table campaign_messages is left out, because it probably belongs to a branch.
  *
- * Rails writes `string` as varchar, `datetime` as timestamp(6), and before version 7 as timestamp. Keys
- * between tables exist in the models, and nearly none in the database.
+ * Rails writes `string` as varchar, `datetime` as timestamp(6), and before version 7 as timestamp. Most
+ * references between tables exist only in the models, not in the database.
  */
 
 create domain vector as real[];
@@ -202,7 +202,7 @@ create table audits (
   created_at timestamp
 );
 
--- Inboxes and the channels behind them ----------------------------------------------------------------------
+-- Inboxes and their channels --------------------------------------------------------------------------------
 
 create table portals (
   id bigserial primary key,
@@ -1050,7 +1050,7 @@ create table action_mailbox_inbound_emails (
 );
 create unique index on action_mailbox_inbound_emails (message_id, message_checksum);
 
--- Numbers that people see: they count within an account, by sequences that its insert makes -----------------
+-- Numbers that people see count within an account. Inserting an account creates their sequences -------------
 
 create function make_display_sequences() returns trigger language plpgsql as $$
 begin

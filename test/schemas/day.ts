@@ -8,23 +8,23 @@ import type { Operation } from './truth.ts';
 import { pick } from './values.ts';
 import type { Row, World } from './world.ts';
 
-/** A transaction that is still to be run. */
+/** A transaction that is not executed yet. */
 export interface Plan {
   readonly actor: Person | null;
   readonly statements: readonly string[];
   readonly changes: readonly Change[];
 }
 
-/** One of so many transactions is a job's. */
+/** One of this number of transactions is made by a job. */
 const JOBS_OF = 7;
-/** One of so many is made by somebody of any table of people, where a column can name such people. */
+/** One of this number is made by a person of any table of people, if a column can name such people. */
 const OTHERS_OF = 6;
 const MOST_STEPS = 3;
-/** A table is not emptied further. */
+/** A table always keeps this number of rows. */
 const KEPT_ROWS = 2;
-/** So many other values are tried until one differs. */
+/** Number of values that are tried until one differs. */
 const ATTEMPTS = 10;
-/** Of ten changes, where all are possible. */
+/** Operations of ten changes, if all operations are possible. */
 const OPERATIONS: readonly Operation[] = [
   ...new Array<Operation>(4).fill('insert'),
   ...new Array<Operation>(5).fill('update'),
@@ -35,9 +35,9 @@ const OPERATIONS: readonly Operation[] = [
 export class Day {
   readonly #world: World;
   readonly #random: Random;
-  /** Busy ones several times. */
+  /** The tables to change. Busy ones are repeated. */
   readonly #tables: readonly Table[];
-  /** What other tables have the keys of. */
+  /** Tables that other tables refer to. */
   readonly #referred: ReadonlySet<string>;
   readonly #byForeignKeys: ReadonlySet<string>;
 
@@ -55,7 +55,9 @@ export class Day {
     );
   }
 
-  /** The next transaction, and that of the audit rows which the application writes behind it. */
+  /**
+   * Returns the next transaction, and the transaction of the audit rows that the application writes after it.
+   */
   next(): readonly Plan[] {
     const actor = this.#actor();
     const isOther = actor !== null && actor.table !== this.#world.truth.modifiers[0];
@@ -65,7 +67,7 @@ export class Day {
       const done = isOther ? this.#say(actor) : this.#change(actor);
       if (done === undefined) continue;
       const audit = auditRows(this.#world, done, actor);
-      steps.push(...audit.before, done.step, ...audit.behind);
+      steps.push(...audit.before, done.step, ...audit.after);
       late.push(...audit.late);
     }
     return [steps, late].filter((some) => some.length > 0).map((some) => plan(actor, some));
@@ -80,7 +82,10 @@ export class Day {
     return { table, key: pick(this.#world.rows(table), this.#random)[key!]! };
   }
 
-  /** What somebody outside of the first table of people does: a row that names them with their table. */
+  /**
+   * Inserts a row for a person who is not in the first table of people. The row names the person's table,
+   * too.
+   */
   #say(actor: Person): Done | undefined {
     const tables = this.#tables.filter(({ name }) =>
       authorsOf(this.#world, name, 'insert').some(({ type }) => type !== undefined),
@@ -127,7 +132,7 @@ export class Day {
     return { table, row: changed, columns: [column.name], step: updateStep({ table, row }, given) };
   }
 
-  /** Rows that others refer to stay, unless the application audits that they go. */
+  /** Deletes a row, unless others refer to it. If the application audits the deletion, it happens anyway. */
   #delete(table: Table, actor: Person | null): Done | undefined {
     const { modifiers, tenant } = this.#world.truth;
     const rows = this.#world.rows(table.name);
@@ -143,9 +148,9 @@ export class Day {
   }
 
   /**
-   * Columns that say nothing about other rows or about who made this one, and whose value is known. Where an
-   * update of one of them is what is audited, either those or the others. What tells of a login is changed by
-   * whoever logs in, in their own row.
+   * Returns the columns that an update may change. They do not refer to other rows, do not name who made the
+   * row, and have a known value. If an update of certain columns is audited, returns either only these or
+   * only the others. Columns about logins change only if the person updates their own row.
    */
   #changeable(table: Table, row: Row, actor: Person | null): readonly Column[] {
     const audited = witnessed(this.#world, table.name, 'update').flatMap(([, { column }]) => column ?? []);
@@ -177,7 +182,7 @@ export class Day {
     return undefined;
   }
 
-  /** The time of the change, where the application notes it. */
+  /** Returns the time of the change, if the table has a column for it. */
   #clock(table: Table): Row {
     const column = table.columns.find((other) => other.name === 'updated_at');
     return column === undefined ? {} : { [column.name]: this.#world.value(table, column, 1) };

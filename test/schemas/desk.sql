@@ -1,5 +1,5 @@
--- A small support desk as a Rails application would have it: no foreign key, integer enums, polymorphic senders, settings
--- in jsonb, a table of audit rows. Our own, for `waltrail init`.
+-- A small support desk like one of a Rails application: no foreign keys, integer enums, polymorphic senders,
+-- settings in jsonb, a table of audit rows. Invented, to test `waltrail init`.
 
 create table accounts (
   id bigserial primary key,

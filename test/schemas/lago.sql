@@ -1,9 +1,9 @@
 /*
  * The database of Lago (metering and billing), as of version 2024_07_11_094255 of its schema: every table and
  * column with its type, default, nullability and keys, as db/schema.rb of github.com/getlago/lago-api names
- * them. The text is Waltrail's own. Indexes that are no key and views are left out.
+ * them. The text is Waltrail's own. Views, and indexes that are not keys, are left out.
  *
- * Every table but the audit log has uuid keys. Rows go by `deleted_at` more often than by a delete.
+ * Every table but the audit log has uuid keys. Most rows are removed by setting `deleted_at`.
  */
 
 create type billable_metric_weighted_interval as enum ('seconds');
@@ -96,7 +96,8 @@ create table password_resets (
 );
 create unique index on password_resets (token);
 
--- The audit log, written by the library PaperTrail. Keys of all tables fit into its texts.
+-- The audit log, written by the library PaperTrail. Its columns for keys are texts, so they can have keys of
+-- any table.
 create table versions (
   id bigserial primary key,
   item_type varchar not null,

@@ -3,15 +3,15 @@
  * table and column with its type, default, nullability and keys, as db/schema.rb of
  * github.com/mastodon/mastodon names them. The text is Waltrail's own.
  *
- * Differences: indexes that are no key are left out, and of the materialized views only `account_summaries`
- * is here, with fewer conditions.
+ * Differences: indexes that are not keys are left out. The only materialized view is `account_summaries`,
+ * with fewer conditions.
  *
- * Rails writes `string` as varchar, `datetime` as timestamp(6), and before version 7 as timestamp. Nearly
- * every key is also one of the database. Accounts are everybody who is heard of here, users those who log in
- * here.
+ * Rails writes `string` as varchar, `datetime` as timestamp(6), and before version 7 as timestamp. Almost
+ * all references are foreign keys in the database. Accounts are everybody known to this server; users are
+ * those who sign in here.
  */
 
--- Ids of the largest tables grow with time: milliseconds since 1970, then 16 bits of a sequence.
+-- Ids of the largest tables increase with time: milliseconds since 1970, then 16 bits of a sequence.
 create function timestamp_id(table_name text) returns bigint language sql volatile as $$
   select (extract(epoch from clock_timestamp()) * 1000)::bigint << 16
     | (nextval((table_name || '_id_seq')::regclass) & 65535)
@@ -105,7 +105,8 @@ create table user_roles (
   created_at timestamp(6) not null, updated_at timestamp(6) not null
 );
 
--- What users and invites, users and applications refer to each other by is added behind them.
+-- Users and invites refer to each other, and so do users and applications. Their foreign keys are added
+-- after them.
 create table users (
   id bigserial primary key,
   email varchar not null default '',

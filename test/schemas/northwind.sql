@@ -1,7 +1,7 @@
 /*
  * Northwind (a trader of food), as it is known on PostgreSQL: every table and column with its type,
  * nullability and keys, as northwind.sql of github.com/pthom/northwind_psql names them. The text is
- * Waltrail's own, and no row of theirs is here. Keys are given by the application: no column has a default.
+ * Waltrail's own, and no original rows are here. The application assigns keys: no column has a default.
  */
 
 create table region (

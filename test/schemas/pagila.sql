@@ -1,10 +1,10 @@
 /*
  * Pagila (a film rental shop), with payments in partitions: every table and column with its type, default,
  * nullability and keys, its domain, enum, triggers and views, as pagila-schema.sql of
- * github.com/devrimgunduz/pagila names them. The text is Waltrail's own; functions and views say the same in
- * other words, and those for reports are left out, as are indexes that are no key.
+ * github.com/devrimgunduz/pagila names them. The text is Waltrail's own; functions and views do the same in
+ * other words. Functions and views for reports, and indexes that are not keys, are left out.
  *
- * Payments have no key to other tables as a whole: six of the seven partitions have keys of their own.
+ * The table of payments has no foreign keys, but six of its seven partitions have.
  */
 
 create type mpaa_rating as enum ('G', 'PG', 'PG-13', 'R', 'NC-17');
@@ -90,7 +90,7 @@ create table address (
   last_update timestamptz not null default now()
 );
 
--- Staff and stores need each other; only one direction is a key of the database.
+-- Staff and stores refer to each other; only one direction is a foreign key.
 create table store (
   store_id serial primary key,
   manager_staff_id integer not null,

@@ -2,13 +2,13 @@ import type { Person } from './steps.ts';
 import type { Author, Operation } from './truth.ts';
 import type { Row, World } from './world.ts';
 
-/** The columns of a table that name who makes the operation. */
+/** Returns the columns of a table that name who makes the operation. */
 export const authorsOf = (world: World, table: string, operation: Operation): readonly Author[] =>
   world.truth.authors.filter((author) => author.table === table && author.on.includes(operation));
 
 /**
- * What these columns hold when this person makes the operation. Undefined: the columns cannot name the
- * person, who then cannot make it.
+ * Returns the values of these columns if this person makes the operation. Returns undefined if the columns
+ * cannot name the person, who then cannot make the change.
  */
 export function authorship(
   world: World,
@@ -28,7 +28,7 @@ export function authorship(
   return row;
 }
 
-/** The key that a person has in a table of people; undefined: they are not known to be in it. */
+/** Returns the key of a person in a table of people; undefined if the person is not known to be in it. */
 export function keyAs(world: World, actor: Person, table: string): string | undefined {
   if (actor.table === table) return actor.key;
   const column = world.truth.samePerson[table];

@@ -8,9 +8,11 @@ import { World, type Row } from './world.ts';
 type Database = Pick<TestDatabase, 'query'>;
 
 /**
- * Fills every table of a schema with a few rows that violate nothing. The same seed makes the same rows.
- * @param options.rowsPerTable fewer where references leave less that is unique
- * @throws when a table stays empty
+ * Fills every table of a schema with a few rows that violate no constraint. The same seed makes the same
+ * rows.
+ *
+ * @param options.rowsPerTable a table may get fewer if its references do not allow more unique rows
+ * @throws if a table stays empty
  */
 export async function seed(
   database: Database,
@@ -29,7 +31,7 @@ export async function seed(
   return world;
 }
 
-/** Inserts rows with the columns that any of them has; what a row has not is its default. */
+/** Returns an insert of rows. It has the columns that any row has; a missing value becomes the default. */
 export function insertSql(table: Table, rows: readonly Row[]): string {
   const columns = table.columns.map(({ name }) => name).filter((name) => rows.some((row) => name in row));
   const values = rows.map((row) => `(${columns.map((column) => literal(row[column])).join(', ')})`);
@@ -41,7 +43,7 @@ export const literal = (value: string | null | undefined): string =>
 
 export const name = (identifier: string): string => pg.escapeIdentifier(identifier);
 
-/** Keys were given: the next of a sequence is behind them. */
+/** Moves each sequence past the keys that the rows were given. */
 const SEQUENCES_SQL = /* sql */ `
   do $$
   declare
@@ -57,7 +59,10 @@ const SEQUENCES_SQL = /* sql */ `
     end loop;
   end $$`;
 
-/** A table behind all that its required foreign keys name, and first what most tables refer to. */
+/**
+ * Sorts the tables: each after all that its required foreign keys refer to, and first those with most
+ * referrers.
+ */
 function inOrder(tables: ReadonlyMap<string, Table>): readonly Table[] {
   const referrers = new Map<string, number>();
   for (const table of tables.values())

@@ -5,27 +5,29 @@ import { literal } from './seed.ts';
 import type { Change, Person } from './steps.ts';
 import type { World } from './world.ts';
 
-/** One committed transaction, and who made it. */
+/** A committed transaction, and who made it. */
 export interface Deed {
-  /** As `pg_current_xact_id()` says it: with the epoch. */
+  /** Transaction id as `pg_current_xact_id()` returns it, with the epoch. */
   readonly xid: string;
-  /** Null: a job of the application, nobody in particular. */
+  /** Null for a job of the application, which is not a person. */
   readonly actor: Person | null;
-  /** In their order. */
+  /** Changes in their order. */
   readonly changes: readonly Change[];
 }
 
 /**
- * A day of an application: people insert, update and delete rows, it writes who they are where it has columns
- * and audit rows for that, and its jobs touch rows in between. The same seed and the same world make the same
- * day, except for the ids of its transactions.
+ * Simulates a day of an application. People insert, update and delete rows. The application writes their
+ * names where it has columns and audit rows for that. Its jobs change rows in between. The same seed and the
+ * same world make the same day, except for the transaction ids.
  *
- * It does not know who may change what: anybody changes any row that somebody has made.
- * @param world what `seed` returned for this database
- * @param options.transactions at least so many
- * @param options.tables the only tables that are changed, audit rows aside; by default all of the application
- * @param options.setting the application tells PostgreSQL on whose behalf it works: with the key of a person
- * of the first table in this setting, for each transaction
+ * It has no permissions: anybody may change any row that a person has made.
+ *
+ * @param world result of `seed` for this database
+ * @param options.transactions minimum number of transactions
+ * @param options.tables the only tables that are changed, apart from audit rows. Default: all of the
+ * application
+ * @param options.setting setting in which the application states, for each transaction, the key of the person
+ * it works for (a person of the first table)
  */
 export async function simulate(
   database: { readonly url: string },
@@ -51,7 +53,7 @@ export async function simulate(
             : [`set local ${options.setting} = ${literal(isOfFirst ? actor.key : '')}`];
         const xid = 'select pg_current_xact_id()::text as xid';
         const sql = ['begin', ...said, ...statements, xid, 'commit'].join('; ');
-        // Of several statements the client returns as many results, which its types do not say.
+        // With several statements, the client returns several results. Its types do not state that.
         const results = (await client.query(sql)) as unknown as readonly pg.QueryResult<{ xid: string }>[];
         deeds.push({ xid: results.at(-2)!.rows[0]!.xid, actor, changes });
       }

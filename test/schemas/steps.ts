@@ -13,7 +13,7 @@ export interface Change {
   readonly operation: Operation;
   /** Values of the key's columns, in the order of the key. */
   readonly key: readonly string[];
-  /** Whether it is the audit row of a change, and not a change itself. */
+  /** Whether it is the audit row of a change, not a change itself. */
   readonly isWitness: boolean;
 }
 
@@ -40,7 +40,7 @@ export const step = (
   },
 });
 
-/** The step that sets columns of a row to other values. */
+/** Returns the step that sets columns of a row to other values. */
 export function updateStep(
   target: { readonly table: Table; readonly row: Row; readonly isWitness?: boolean },
   values: Row,
@@ -52,6 +52,6 @@ export function updateStep(
   );
 }
 
-/** The condition that the row alone meets. */
+/** Returns the condition that only this row meets. */
 export const where = (table: Table, row: Row): string =>
   table.key.map((column) => `${name(column)} = ${literal(row[column])}`).join(' and ');

@@ -3,22 +3,22 @@ import type { Column } from './catalog.ts';
 import type { Truth } from './truth.ts';
 import { COUNTRIES, FIRST_NAMES, LANGUAGES, LAST_NAMES, PLACES, SENTENCES, THINGS } from './words.ts';
 
-/** Where a value goes. */
+/** The place of a value. */
 export interface Place {
   readonly truth: Truth;
   readonly table: string;
   readonly column: Column;
-  /** Of the row in its table, from 1: what is unique contains it. */
+  /** Number of the row in its table, from 1. Unique values contain it. */
   readonly number: number;
 }
 
-/** Times lie in the 120 days from here on. */
+/** Times lie in the 120 days after this one. */
 const FIRST_DAY_MS = Date.UTC(2022, 2, 1);
 const DAYS = 120;
 
 /**
- * A value as PostgreSQL reads it, right for the column's type and natural for its name. Depends on the place
- * and on what is drawn from `random` only.
+ * Returns a value in PostgreSQL's text form. It fits the column's type and is natural for its name. It
+ * depends only on the place and on the numbers drawn from `random`.
  */
 export function valueFor(place: Place, random: Random): string {
   const { truth, table, column } = place;
@@ -73,7 +73,10 @@ function scalar(place: Place, type: string, random: Random): string {
   }
 }
 
-/** What a text of this name says. Those that are often unique contain the row's number. */
+/**
+ * Returns a text that fits the column's name. If texts with this name are often unique, it contains the row's
+ * number.
+ */
 function text({ truth, table, column: { name }, number }: Place, random: Random): string {
   const first = pick(FIRST_NAMES, random);
   const last = pick(LAST_NAMES, random);
@@ -108,7 +111,7 @@ function text({ truth, table, column: { name }, number }: Place, random: Random)
 const isOfPeople = (truth: Truth, table: string, column: string): boolean =>
   truth.modifiers.includes(table) || column === 'contact_name';
 
-/** Of JSON: each member that is a secret, beside one that is none. */
+/** Returns a secret. JSON has one in each member that is a secret, and one member that is not. */
 function secret({ truth, table, column }: Place, random: Random): string {
   const value = (): string => `${SECRET_PREFIX}${hex(24, random)}`;
   if (column.type.startsWith('_')) return `{${value()}}`;
@@ -118,10 +121,10 @@ function secret({ truth, table, column }: Place, random: Random): string {
   return JSON.stringify({ region: 'north', ...Object.fromEntries(secrets) });
 }
 
-/** What every secret in a seeded database begins with. */
+/** Every secret in a seeded database begins with this. */
 export const SECRET_PREFIX = 'sekret';
 
-/** Keeps the end, where the number is. */
+/** Shortens from the start, because the number is at the end. */
 const shortened = (value: string, length: number | null): string =>
   length === null || value.length <= length ? value : value.slice(-length).trim();
 

@@ -1,4 +1,4 @@
-/** Words that rows are filled with. A number behind a word makes it another one. */
+/** Words for the texts of rows. A number after a word makes it a different one. */
 
 export const FIRST_NAMES = [
   'Ada',

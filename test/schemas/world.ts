@@ -5,25 +5,24 @@ import type { Polymorphic, Truth } from './truth.ts';
 import { columnsOfName } from './truth.ts';
 import { pick, valueFor } from './values.ts';
 
-/** Values by column. A column that is not there has its default. */
+/** Values by column. A missing column has its default. */
 export type Row = Readonly<Record<string, string | null>>;
 
-/** So many rows more are tried until one violates no unique index. */
+/** Number of rows that are tried until one violates no unique index. */
 const ATTEMPTS = 40;
 const NULLS_OF = 4;
 const KEY_TYPE = /^(int[248]|uuid)$/;
-/** Their defaults are the present time or random: a value is given instead, the same in each run. */
+/**
+ * Types with a default that is random or the present time. They get a value instead, the same in each run.
+ */
 const MOVING_DEFAULT = /^(timestamp|timestamptz|date|uuid)$/;
 
-/**
- * The rows of a database as far as Waltrail's tests made them: what the next row refers to, and what it must
- * differ from.
- */
+/** The rows of a database that the tests created. The next row refers to them, and must differ from them. */
 export class World {
   readonly tables: ReadonlyMap<string, Table>;
   readonly truth: Truth;
   readonly #random: Random;
-  /** How many rows each table gets at first, with the numbers from 1 on. */
+  /** Number of rows that each table gets at first. They are numbered from 1. */
   readonly #rowsPerTable: number;
   readonly #rows = new Map<string, Row[]>();
   readonly #numbers = new Map<string, number>();
@@ -52,9 +51,10 @@ export class World {
   }
 
   /**
-   * A new row, which is then one of the table's. Undefined: every one that was tried is there already, which
-   * happens where only references make it unique.
-   * @param given values that it must have
+   * Adds a new row to a table and returns it. Returns undefined if every row that was tried exists already,
+   * which happens if only references make rows unique.
+   *
+   * @param given values that the row must have
    */
   add(table: Table, given: Row = {}): Row | undefined {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -84,7 +84,7 @@ export class World {
     );
   }
 
-  /** The table that the column refers to, by a foreign key, by the truth, or by its name. */
+  /** Returns the table that the column refers to, by a foreign key, by the stated facts, or by its name. */
   referred(table: Table, column: Column): string | undefined {
     const byKey = table.foreignKeys.find((key) => key.column === column.name)?.table;
     const told = this.truth.references[`${table.name}.${column.name}`];
@@ -101,7 +101,7 @@ export class World {
     return this.truth.polymorphic.filter((pair) => pair.table === table.name);
   }
 
-  /** Another value for a column of a row that is there. */
+  /** Returns another value for a column of an existing row. */
   value(table: Table, column: Column, number: number): string {
     return valueFor({ truth: this.truth, table: table.name, column, number }, this.#random);
   }
@@ -132,14 +132,14 @@ export class World {
       full in this.truth.enums;
     if (column.name === 'deleted_at' && !column.isRequired) return null;
     if (!isTelling && !column.isRequired && this.#random(NULLS_OF) === 0) return null;
-    // What is not known of a row cannot be kept unique.
+    // A unique column always gets a value, because an unknown one cannot be compared.
     const isUnique = table.uniques.some((columns) => columns.includes(column.name));
     const isFixed = column.hasDefault && !MOVING_DEFAULT.test(column.type) && !isUnique;
     if (!isTelling && isFixed && this.#random(2) === 0) return undefined;
     return this.value(table, column, number);
   }
 
-  /** A foreign key to a table without rows yet is null where it may be. */
+  /** Returns a key for a reference. A foreign key to a table without rows is null if it may be. */
   #reference(table: Table, column: Column, referred: string): string | null {
     const isForeignKey = table.foreignKeys.some((key) => key.column === column.name);
     if (isForeignKey && this.rows(referred).length === 0) return null;
@@ -147,7 +147,7 @@ export class World {
     return this.#keyIn(referred);
   }
 
-  /** The key of one of its rows, or that one will have. */
+  /** Returns the key of one of its rows, or of one that will exist. */
   #keyIn(table: string): string {
     const rows = this.rows(table);
     const [key] = this.table(table).key;
@@ -156,7 +156,7 @@ export class World {
       : pick(rows, this.#random)[key!]!;
   }
 
-  /** What no other row may have, one text for each unique index. Nulls are never the same. */
+  /** Returns the values that no other row may have, one text for each unique index. Nulls never conflict. */
   #marks(table: Table, row: Row): readonly string[] {
     return table.uniques.flatMap((columns, index) => {
       const values = columns.map((column) => row[column]);
@@ -167,7 +167,7 @@ export class World {
   }
 }
 
-/** The same in each run: the number, or a uuid that depends on it and on the table. */
+/** Returns a key that is the same in each run: the number, or a uuid computed from it and the table. */
 function keyOf(table: Table, column: string, number: number): string {
   if (table.columns.find(({ name }) => name === column)!.type !== 'uuid') return String(number);
   const digits = createHash('md5').update(`${table.name} ${number}`).digest('hex');

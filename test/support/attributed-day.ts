@@ -61,7 +61,7 @@ export async function attributedDay(
   };
 }
 
-/** Tables whose every change has an audit row in its transaction. */
+/** Returns the tables that have an audit row in the same transaction for every change. */
 const auditedTables = ({ witness, tables }: Truth): readonly string[] =>
   tables.filter((table) =>
     witness.some(({ of }) =>
@@ -82,7 +82,7 @@ async function drafted(url: string): Promise<string> {
 }
 
 interface Captured extends AsyncDisposable {
-  /** Compares what the trail says of the changes, once it has all of them. */
+  /** Compares the entries with the changes, once the trail has all of them. */
   compared(deeds: readonly Deed[], world: World): Promise<AttributedDay>;
 }
 

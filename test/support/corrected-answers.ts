@@ -1,14 +1,15 @@
 /**
- * Lists every correction since a trail was recorded. Recorded questions are translated to present ones, and
- * recorded answers to present ones. Everything that is not listed here must still read the same.
+ * Lists every correction of answers since a trail was recorded. Recorded questions are translated to present
+ * ones, and recorded answers to present ones. Everything that is not listed here must still be equal.
  *
- * - Nobody (DECISIONS 39): entries without a modifier show `Unattributed` or `Waltrail`, not `System`. The
- *   filter for nobody is the empty value, no word; it and the counts of nobody leave Waltrail's own entries
- *   out, and the agent whose key is that word is no part of it.
- * - Rows of csv have columns more, which are empty for entries of then (DECISIONS 51, 53, 104).
- * - A search finds names and words that are shown, too (DECISIONS 76): at least what it found then.
- * - Entries say what differs within their values (DECISIONS 105), and rows of csv in a column more.
- * - Gaps say whether they are of the whole stream or of named tables (DECISIONS 43).
+ * - Entries without a modifier (DECISIONS 39): they show `Unattributed` or `Waltrail`, not `System`. The
+ *   filter for unattributed entries is the empty value, not a word. This filter, and the counts of
+ *   unattributed entries, leave out Waltrail's own entries, and those of an agent with that word as key.
+ * - Rows of csv have more columns. These are empty for recorded entries (DECISIONS 51, 53, 104).
+ * - A search also finds shown names and labels (DECISIONS 76), so it finds at least what was recorded.
+ * - Entries state what differs within their values (DECISIONS 105); rows of csv have one more
+ *   column for that.
+ * - Gaps state whether they concern the whole stream or certain tables (DECISIONS 43).
  */
 
 export interface Facet {
@@ -34,19 +35,21 @@ const MODIFIERS = [
 const OWN_TYPE = 'waltrail';
 
 export interface Asked {
-  /** Below `/v1/`. */
+  /** Path below `/v1/`. */
   readonly path: string;
   readonly ofNobody: boolean;
   readonly isSearch: boolean;
-  /** Whether Waltrail's own entries are left out because of the entity types in the question. */
+  /** Whether the entity types in the question exclude Waltrail's own entries. */
   readonly withoutOwn: boolean;
-  /** Facets of Waltrail's own entries under the same filters; null if the question is no count. */
+  /**
+   * Path of the facets of Waltrail's own entries under the same filters; null if the question is not a count.
+   */
   readonly ownPath: string | null;
 }
 
 /**
- * Translates a recorded path to the present one. Null if it has a cursor for pages by nobody, because that
- * filter no longer exists.
+ * Translates a recorded path to the present one. Null if it has a cursor for pages of unattributed entries,
+ * because that form of the filter no longer exists.
  */
 export function askedNow(path: string): Asked | null {
   const [route, query] = path.split('?');
@@ -86,7 +89,7 @@ export function expectedAnswer(answers: {
     return asked.isSearch ? foundToo(then, counts(now)) : { before: then, now: counts(now) };
   }
   if (!asked.ofNobody) return { before, now };
-  // Waltrail's own entries left room on their pages for others.
+  // Waltrail's own entries are no longer on these pages, so they have other entries after the recorded ones.
   const items = (before['items'] as readonly Answer[]).filter(({ modifier }) => !isOwn(modifier));
   return { before: items, now: (now['items'] as readonly Answer[]).slice(0, items.length) };
 }
@@ -121,7 +124,7 @@ export function fileBefore(files: readonly string[], format: string): string {
         .replaceAll(`,,${now.rung},`, `,${before.kind},${before.rung},`),
     files
       .join('')
-      // Columns that came since, which are empty in rows of then but for the offset.
+      // Newer columns. They are empty in recorded rows, except the offset.
       .replace(
         ',Previous entity id,Previous tenant,Note,UTC offset,Acting as,Changes within values\r\n',
         '\r\n',
@@ -130,10 +133,10 @@ export function fileBefore(files: readonly string[], format: string): string {
   );
 }
 
-/** `changes` of an entry of ndjson, up to the member behind it. */
+/** `changes` of an entry of ndjson, up to the next member. */
 const CHANGES = /,"changes":\[\{"column":.*?\}\](?=,"(?:jsonNulls|instants|unknown|tooLarge|table)":)/;
 
-/** An answer of now without what differs within values. */
+/** Returns a present answer without what differs within values. */
 export function withoutChanges<T>(value: T): T {
   if (Array.isArray(value)) return value.map(withoutChanges) as T;
   if (typeof value !== 'object' || value === null) return value;
@@ -185,8 +188,8 @@ function corrected(value: unknown): unknown {
 }
 
 /**
- * Name, kind and count, by dimension and value. Nobody and the agent whose key is the word for nobody were
- * one value in the recording, so they are one here.
+ * Name, kind and count, by dimension and value. Unattributed entries and those of an agent with the key
+ * `unattributed` had one value in the recording, so they have one here.
  */
 type Counts = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
@@ -205,16 +208,16 @@ function countsOf(facets: Facets): Counts {
 }
 
 /**
- * Subtracts Waltrail's own entries from recorded counts: always from nobody's, and from all others if the
- * filter asked for nobody.
+ * Subtracts Waltrail's own entries from recorded counts: always from those of unattributed entries, and from
+ * all others if the filter asked for unattributed entries.
  */
 function without(counts: Counts, { own, asked }: { readonly own: Counts; readonly asked: Asked }): Counts {
-  // A dimension is counted without its own filter. So own entries count among the types, whichever types the
+  // A dimension is counted without its own filter. So own entries count among the types, whatever types the
   // filter has.
   const types = counts['entityTypes']!;
   const ownCount = countOf(own['entityTypes']![OWN_TYPE]);
   const before = countOf(counts['nobody']![NOBODY_NOW]);
-  // There are none if the filter has a word that the trail does not know.
+  // The count is 0 if the filter has a word that the trail does not know.
   const nobody = before === 0 || asked.withoutOwn ? before : before - ownCount;
   return {
     ...counts,

@@ -20,7 +20,7 @@ export async function addGap(client: Pick<pg.ClientBase, 'query'>, gap: NewGap =
   const { rows } = await client.query<{ id: number }>('select max(id) as id from trail.gap');
   const { id } = rows[0]!;
   if (gap.closedAt !== undefined)
-    await client.query(/* sql */ `select trail.close_gaps(array[$1::int4], '0/3000', 'Capture goes on')`, [
+    await client.query(/* sql */ `select trail.close_gaps(array[$1::int4], '0/3000', 'Capture resumes')`, [
       id,
     ]);
   await client.query(

@@ -12,7 +12,7 @@ export interface Message {
   readonly prefix: string;
   readonly transactional: boolean;
   readonly content: string;
-  /** What the message says, in terms of this file; null if it concerns nobody's changes. */
+  /** What the message states, in terms of this file; null if it attributes no changes. */
   readonly says: Said | null;
 }
 
@@ -28,7 +28,7 @@ export interface Expected {
   readonly rung: 'm' | 'c' | '-';
   readonly key: string | null;
   readonly context: unknown;
-  /** Why the message was not understood; null if no such message speaks for the entry. */
+  /** Why the message was not understood; null if no such message applies to the entry. */
   readonly reason: string | null;
 }
 

@@ -194,14 +194,14 @@ export async function startMockApi(
       status: 404,
       title: 'Not found',
       detail: 'There is no entry of this id.',
-      remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
+      remedy: 'Take the id from GET /v1/entries; an entry older than the retention no longer exists.',
     });
   }
 
   function page(query: URLSearchParams, response: ServerResponse): void {
     const to = Date.parse(query.get('to') ?? '') || Date.now();
     const from = Date.parse(query.get('from') ?? '') || to - 7 * DAY_MS;
-    // The limit is seven calendar days, one of which may have 25 hours.
+    // The limit is seven calendar days. One of them may have 25 hours.
     if (to - from > 7 * DAY_MS + 3_600_000) {
       return problem(response, { status: 422, code: 'RANGE_TOO_LONG', title: 'The range is too long' });
     }
@@ -387,7 +387,7 @@ function matches(entry: MockEntry, query: URLSearchParams): boolean {
   return (
     any('modifier', entry.modifier.key) &&
     any('actingAs', entry.modifier.actingAs?.key ?? null) &&
-    // Waltrail's own entries are nobody's.
+    // Waltrail's own entries never match a filter on modifiers.
     !(isOwn(entry) && query.has('modifier')) &&
     any('action', entry.action) &&
     any('entityType', entry.entity.type) &&

@@ -191,7 +191,7 @@ export function makeEntry(index: number, at: number, said?: NewEntry): MockEntry
   };
 }
 
-/** The API's JSON text of a value, numbers exactly as said. */
+/** Returns the API's JSON text of a value, with the exact text of numbers. */
 export function mockJson(value: unknown): string {
   return JSON.stringify(value).replace(/\{"\$number":"([^"]+)"\}/g, '$1');
 }

@@ -50,7 +50,7 @@ export interface Verdict {
   readonly lost: number;
   readonly doubled: number;
   readonly outOfOrder: number;
-  /** Entries whose table, operation, values or modifier are not what happened. */
+  /** Entries with a table, operation, values or modifier that differ from what happened. */
   readonly wrong: number;
 }
 

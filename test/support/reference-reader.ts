@@ -285,6 +285,6 @@ class Fields {
   }
 
   end(): void {
-    if (this.left > 0) throw new Error('the message goes on');
+    if (this.left > 0) throw new Error('the message has bytes after its last field');
   }
 }

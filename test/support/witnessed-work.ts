@@ -61,11 +61,12 @@ const PEOPLE = 9;
 
 /**
  * Makes transactions in which one person or several work.
+ *
  * If several do, each has audit rows: one for each change, or run of changes, of a conversation, in the order
- * of the application. Notes name who changed them and have no audit row. Whoever leaves the name out of a
- * note, or deletes one, has written an audit row before. Otherwise the only audit rows, of another person,
- * would claim the note. A person who works alone may leave out any of this, and may write audit rows that
- * name no row.
+ * of the application. Notes have no audit row. Their column names the person who changed them. A person who
+ * leaves the name out of a note, or deletes a note, has written an audit row before. Otherwise the note would
+ * be attributed to another person, because the only audit rows would be that person's. A person who works
+ * alone may leave out any of this, and may write audit rows that name no row.
  */
 export class Application {
   readonly #random: Random;

@@ -20,7 +20,7 @@ interface Row {
   readonly refusals: unknown;
 }
 
-/** Keeps what would be stored; refuses everything when `broken`. */
+/** Stands in for the database: keeps the rows that would be stored, or refuses everything when `broken`. */
 function store(broken = false): { readonly pool: pg.Pool; readonly rows: Row[] } {
   const rows: Row[] = [];
   const query = (_text: string, values: readonly unknown[]): Promise<{ rows: never[] }> => {
@@ -33,7 +33,7 @@ function store(broken = false): { readonly pool: pg.Pool; readonly rows: Row[] }
 }
 
 describe('the access record', () => {
-  test('takes a bounded number of refusals a minute, and every use that was allowed', async () => {
+  test('stores a limited number of refusals a minute and counts the rest, but stores every permitted use', async () => {
     const stored = store();
     const record = new AccessRecord({ pool: stored.pool, log: silentLog });
     for (let i = 0; i < 5_000; i++) await record.record({ ...refusal, address: `10.${i >> 8}.${i & 255}.1` });
@@ -42,13 +42,13 @@ describe('the access record', () => {
     expect(stored.rows).toHaveLength(70 + 300);
     await record.close();
     const counted = stored.rows.slice(70 + 300);
-    // Addresses are invented: few of them have a row of their own.
+    // The addresses differ each time: only few of them get a row of their own.
     expect(counted.length).toBeLessThanOrEqual(51);
     expect(counted.every(({ action }) => action === 'unrecorded')).toBe(true);
     expect(counted.reduce((sum, { refusals }) => sum + Number(refusals), 0)).toBe(5_000 - 70);
   });
 
-  test('takes refusals of a known token, however many there are of strangers', async () => {
+  test('stores refusals of a known token, even if unknown clients are refused often', async () => {
     const stored = store();
     const record = new AccessRecord({ pool: stored.pool, log: silentLog });
     for (let i = 0; i < 130; i++) await record.record(refusal);
@@ -63,7 +63,7 @@ describe('the access record', () => {
     ]);
   });
 
-  test('one address has all that share the first half of an IPv6 address', async () => {
+  test('counts IPv6 addresses that share their first 64 bits as one address', async () => {
     const stored = store();
     const record = new AccessRecord({ pool: stored.pool, log: silentLog });
     for (let i = 0; i < 100; i++)
@@ -73,7 +73,7 @@ describe('the access record', () => {
     expect(stored.rows).toHaveLength(22);
   });
 
-  test('that cannot be written fails the answer, but a refusal stays a refusal', async () => {
+  test('lets a permitted request fail if its record cannot be written, but still answers a refusal', async () => {
     const record = new AccessRecord({ pool: store(true).pool, log: silentLog });
     await expect(record.record(read)).rejects.toThrow('away');
     await record.record(refusal);

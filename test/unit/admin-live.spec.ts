@@ -3,15 +3,15 @@ import { LiveFeed, type LiveTrail } from '../../src/admin/stream/live.js';
 import { silentLog } from '../../src/log.js';
 import type { Entry, TailBatch, TrailHead, UnboundedFilter } from '../../src/trail/read/entry.js';
 
-/** A trail of entries 1..n whose action is `even` or `odd`, and which counts what it is asked. */
+/** A fake trail with entries 1 to n. Their action is `even` or `odd`. It counts the queries that it gets. */
 class FakeTrail implements LiveTrail {
   size: number;
   heads = 0;
   reads = 0;
   failing = false;
-  /** An action whose filter cannot be read. */
+  /** An action. Queries with a filter for it fail. */
   broken: string | undefined;
-  /** One whose queries wait until they are released. */
+  /** An action. Queries with a filter for it wait until they are released. */
   stuck: string | undefined;
   mostTogether = 0;
   #together = 0;
@@ -32,7 +32,7 @@ class FakeTrail implements LiveTrail {
     this.mostTogether = Math.max(this.mostTogether, ++this.#together);
     if (this.stuck !== undefined && filter.actions?.includes(this.stuck) === true)
       await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    // As every query does.
+    // Every real query waits, too.
     await new Promise((resolve) => setImmediate(resolve));
     this.#together--;
     if (this.broken !== undefined && filter.actions?.includes(this.broken) === true)
@@ -74,7 +74,7 @@ interface Seen {
   readonly ids: number[];
   position: string;
   open: boolean;
-  /** Not ready any more after so many entries. */
+  /** Number of entries after which the listener is no longer ready. */
   fullAfter: number;
   readonly ready: () => boolean;
   readonly deliver: (entry: Entry) => void;
@@ -100,7 +100,7 @@ function collect(): Seen {
 }
 
 describe('the live feed', () => {
-  test('asks the trail nothing while nobody listens, before and after', async () => {
+  test('does not query the trail while nobody listens', async () => {
     const trail = new FakeTrail(3);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -115,7 +115,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('delivers every new entry that matches once and in order, each listener by its own filter', async () => {
+  test('delivers every new matching entry once and in order, to each listener by its own filter', async () => {
     const trail = new FakeTrail(10);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const all = collect();
@@ -130,7 +130,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('resumes after the id it is given', async () => {
+  test('resumes after the given id', async () => {
     const trail = new FakeTrail(10);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
@@ -140,7 +140,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('a listener that is not ready costs no read and gets everything once it is', async () => {
+  test('reads nothing for a listener that is not ready, and delivers everything once it is', async () => {
     const trail = new FakeTrail(0);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const slow = collect();
@@ -156,7 +156,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('a listener that is full in the middle of a page gets the rest of it once it is ready', async () => {
+  test('delivers the rest of a page to a listener that became full in the middle of it', async () => {
     const trail = new FakeTrail(40);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
@@ -170,7 +170,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('does not read the same stretch twice for a filter that matches nothing', async () => {
+  test('does not read the same entries twice for a filter that matches nothing', async () => {
     const trail = new FakeTrail(100);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
@@ -187,7 +187,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('goes on where it was after the trail was away', async () => {
+  test('resumes where it was after the trail could not be reached', async () => {
     const trail = new FakeTrail(1);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
@@ -203,7 +203,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('an error of one listener, in its query or in its delivery, is its own: others and later ones are served', async () => {
+  test("confines an error of one listener's query or delivery to that listener", async () => {
     const trail = new FakeTrail(0);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     trail.broken = 'even';
@@ -228,14 +228,14 @@ describe('the live feed', () => {
     expect(early.ids).toHaveLength(120);
     expect(late.ids).toHaveLength(120);
     expect([broken.ids, undeliverable.ids]).toEqual([[], []]);
-    // And it gets everything once it can.
+    // The failed listener gets everything once its query works.
     trail.broken = undefined;
     await until(() => broken.position === '120');
     expect(broken.ids).toHaveLength(60);
     await feed.close();
   });
 
-  test('listeners whose queries do not end hold nobody up, and are no more than a few at once', async () => {
+  test('limits how many queries run at a time, and listeners with endless queries do not delay others', async () => {
     const trail = new FakeTrail(10);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     trail.stuck = 'even';
@@ -257,7 +257,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('who catches up, however often it comes and however long it takes, holds up nobody who keeps up', async () => {
+  test('listeners that catch up do not delay those that are current, however often they come and however long they take', async () => {
     const trail = new FakeTrail(1_000);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const live = collect();
@@ -277,7 +277,7 @@ describe('the live feed', () => {
     await until(() => live.position === '1001');
     expect(Date.now() - began).toBeLessThan(1_000);
     expect(live.ids).toEqual([1_001]);
-    // One of these reads at a time, so that who else catches up has its turn.
+    // Only one of these reads runs at a time, so that other listeners that catch up get a turn.
     expect(trail.waiting).toBe(1);
     const other = collect();
     await feed.listen({ owner: 'other', filter: {}, resume: { after: '900', asOfMs: 0 }, ...other });
@@ -287,7 +287,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('a listener knows how far it is behind, and is never beyond the end of the trail', async () => {
+  test('reports how far a listener is behind, and begins at the end of the trail if its position is beyond it', async () => {
     const trail = new FakeTrail(10);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     const seen = collect();
@@ -308,7 +308,7 @@ describe('the live feed', () => {
     await feed.close();
   });
 
-  test('a listener that comes when the last one has just gone is served', async () => {
+  test('serves a listener that comes just after the last one has left', async () => {
     const trail = new FakeTrail(1);
     const feed = new LiveFeed({ trail, catchUp: trail, log: silentLog });
     for (let round = 0; round < 50; round++) {

@@ -32,7 +32,7 @@ const routes: string[] = [];
 let app: NestFastifyApplication;
 let document: Document;
 
-/** The application without its databases: only what it registers matters here. */
+/** The application without its databases: these tests only look at what it registers. */
 const site = new Site({ origin: undefined, instance: 'test' });
 const parts: AdminParts = {
   facts: {
@@ -95,13 +95,13 @@ const operations = (): [string, Operation][] =>
   );
 
 describe('the OpenAPI document', () => {
-  test('has every route that is registered, and no other', () => {
+  test('lists every registered route, and no other', () => {
     expect(routes).toHaveLength(21);
     const described = operations().map(([route]) => route.replaceAll(/\{(\w+)\}/g, ':$1'));
     expect(described.sort()).toEqual(routes.toSorted());
   });
 
-  test('names every parameter of every route with its description', () => {
+  test('describes every parameter of every route', () => {
     for (const [route, operation] of operations()) {
       const names = (operation.parameters ?? [])
         .filter((parameter) => parameter.in === 'path')
@@ -125,7 +125,7 @@ describe('the OpenAPI document', () => {
     });
   });
 
-  test('describes bodies, and refers to schemas that are there', () => {
+  test('describes request bodies, and refers only to schemas that exist', () => {
     const body = document.paths['/v1/exports']!['post']!.requestBody!.content['application/json']!.schema;
     expect(body).toMatchObject({
       type: 'object',
@@ -139,7 +139,7 @@ describe('the OpenAPI document', () => {
     for (const name of references) expect(document.components.schemas).toHaveProperty(name);
   });
 
-  test('has unique operation ids, an answer for each, and says which need a token', () => {
+  test('has unique operation ids with an answer each, and states which operations need a token', () => {
     const ids = operations().map(([, operation]) => operation.operationId);
     expect(new Set(ids).size).toBe(ids.length);
     const open = operations().filter(([, operation]) => (operation.security ?? []).length === 0);
@@ -155,7 +155,7 @@ describe('the OpenAPI document', () => {
 });
 
 describe('Swagger UI', () => {
-  test('is served with its own policy, without scripts in the page', async () => {
+  test('is served with its own content security policy, without inline scripts', async () => {
     const page = await app.inject({ method: 'GET', url: '/docs' });
     expect(page.statusCode).toBe(200);
     expect(page.headers['content-security-policy']).toContain("style-src 'self' 'unsafe-inline'");

@@ -6,7 +6,7 @@ const thrown = (properties: object, message = 'secret value 4711'): Error =>
   Object.assign(new Error(message), properties);
 
 describe('a problem document', () => {
-  test('of a known error has its status, code, sentence and remedy, and its details as members', () => {
+  test('shows status, code, message, remedy and details of a known error', () => {
     const errors = [{ path: 'limit', message: 'must be a number' }];
     const problem = toProblem(
       new WaltrailError('HTTP_QUERY_INVALID', 'limit must be a number', { details: { errors } }),
@@ -27,7 +27,7 @@ describe('a problem document', () => {
     ['HTTP_MEDIA_TYPE', 'Unsupported media type'],
     ['HTTP_BODY_INVALID', 'Invalid body'],
     ['TRAIL_CURSOR_INVALID', 'Invalid cursor'],
-  ] as const)('of %s is titled "%s"', (code, title) => {
+  ] as const)('titles %s "%s"', (code, title) => {
     expect(toProblem(new WaltrailError(code, 'x'))).toMatchObject({ code, title });
   });
 
@@ -38,7 +38,7 @@ describe('a problem document', () => {
     ['a text', 'secret value 4711'],
     ['nothing', undefined],
     ['null', null],
-  ])('of %s is a 500 that says nothing of its cause and carries an id', (_, error) => {
+  ])('hides the cause of %s: it is a 500 with an id', (_, error) => {
     const problem = toProblem(error);
     expect(problem).toMatchObject({ status: 500, code: 'HTTP_INTERNAL' });
     expect(problem.instance).toMatch(/^urn:uuid:/);
@@ -52,11 +52,11 @@ describe('a problem document', () => {
     ['too many connections', thrown({ code: '53300' })],
     ['a lost connection', thrown({}, 'Connection terminated unexpectedly')],
     ['an unreachable trail', new WaltrailError('PG_UNREACHABLE', 'db:5432/trail cannot be reached.')],
-  ])('of %s is a 503', (_, error) => {
+  ])('answers 503 for %s', (_, error) => {
     expect(toProblem(error)).toMatchObject({ status: 503, code: 'HTTP_UNAVAILABLE' });
   });
 
-  test('of a trail that refuses a connection is a 503 too, which does not say where the trail is', () => {
+  test('answers 503 if the trail refuses a connection, without its address', () => {
     for (const code of ['PG_REFUSED', 'PG_TLS', 'PG_POOLER', 'PG_UNPINNED', 'PG_UNREACHABLE'] as const) {
       const problem = toProblem(new WaltrailError(code, 'The trail (db:5432/trail) refused the connection.'));
       expect(problem).toMatchObject({ status: 503, code: 'HTTP_UNAVAILABLE' });
@@ -70,7 +70,7 @@ describe('a problem document', () => {
     [415, { code: 'FST_ERR_CTP_INVALID_MEDIA_TYPE' }, 'HTTP_MEDIA_TYPE'],
     [400, { code: 'FST_ERR_CTP_INVALID_JSON_BODY' }, 'HTTP_REQUEST_INVALID'],
     [429, {}, 'HTTP_TOO_MANY_REQUESTS'],
-  ])('of the framework keeps status %i and does not repeat its message', (statusCode, properties, code) => {
+  ])('keeps status %i of an error of the framework, without its message', (statusCode, properties, code) => {
     const problem = toProblem(thrown({ statusCode, ...properties }));
     expect(problem).toMatchObject({ status: statusCode, code });
     expect(JSON.stringify(problem)).not.toContain('4711');

@@ -3,7 +3,7 @@ import { silentLog } from '../../src/log.js';
 import { Teardown } from '../../src/teardown.js';
 
 describe('the teardown of the daemon', () => {
-  test('stops in the reverse order of the start, one after the other', async () => {
+  test('stops the parts in the reverse order of the start, one after the other', async () => {
     const stopped: string[] = [];
     const teardown = new Teardown(silentLog);
     for (const part of ['pool', 'worker', 'http']) {
@@ -19,7 +19,7 @@ describe('the teardown of the daemon', () => {
     expect(stopped).toEqual(['http', 'worker', 'pool']);
   });
 
-  test('passes over a part that hangs and one that fails', async () => {
+  test('continues after a part that hangs or fails', async () => {
     const stopped: string[] = [];
     const teardown = new Teardown(silentLog);
     teardown.add('pool', { limitMs: 1_000, stop: () => stopped.push('pool') });
@@ -35,7 +35,7 @@ describe('the teardown of the daemon', () => {
     expect(stopped).toEqual(['pool']);
   });
 
-  test('runs once, whoever asks', async () => {
+  test('runs once, however often it is called', async () => {
     let runs = 0;
     const teardown = new Teardown(silentLog);
     teardown.add('pool', { limitMs: 1_000, stop: () => (runs += 1) });

@@ -15,13 +15,13 @@ const body = (value: unknown): Promise<ExportBody> =>
   pipe.transform(value, { type: 'body', schema: ExportBody }) as Promise<ExportBody>;
 
 describe('the parameters of a request', () => {
-  test('one value and a repeated parameter are both lists', async () => {
+  test('a single value and a repeated parameter both become a list', async () => {
     const parsed = await query({ action: 'block', modifier: ['7', '8'], limit: '20' });
     expect(parsed).toEqual({ action: ['block'], modifier: ['7', '8'], limit: 20 });
     expect(filterOf(parsed, null)).toEqual({ actions: ['block'], modifiers: ['7', '8'] });
   });
 
-  test('a page has 50 entries unless it is said otherwise', async () => {
+  test('a page has 50 entries by default', async () => {
     expect((await query({})).limit).toBe(50);
     const described = z.toJSONSchema(EntriesQuery, { io: 'input' }).properties;
     expect(described).toMatchObject({
@@ -29,7 +29,7 @@ describe('the parameters of a request', () => {
     });
   });
 
-  test('an unknown name is refused with the nearest known one', async () => {
+  test('an unknown parameter is refused, with the most similar known name', async () => {
     await expect(query({ entitytype: 'agent' })).rejects.toMatchObject({
       code: 'HTTP_QUERY_INVALID',
       message: expect.stringContaining('"entitytype" is not known here. Did you mean "entityType"?'),
@@ -42,20 +42,20 @@ describe('the parameters of a request', () => {
     ['limit', { limit: '1.5' }],
     ['limit', { limit: 'many' }],
     ['action', { action: '' }],
-  ])('a wrong %s is named', async (name, value) => {
+  ])('an invalid %s is refused by its name', async (name, value) => {
     await expect(query(value)).rejects.toMatchObject({
       code: 'HTTP_QUERY_INVALID',
       details: { errors: [expect.objectContaining({ path: expect.stringMatching(`^${name}`) })] },
     });
   });
 
-  test('a repeated limit is refused as such', async () => {
+  test('a repeated limit is refused as a repetition', async () => {
     await expect(query({ limit: ['1', '2'] })).rejects.toMatchObject({
       details: { errors: [{ path: 'limit', message: 'takes one number, not several' }] },
     });
   });
 
-  test('history takes no filters', async () => {
+  test('history accepts no filters', async () => {
     await expect(
       pipe.transform({ action: 'block' }, { type: 'query', schema: HistoryQuery }),
     ).rejects.toMatchObject({
@@ -68,12 +68,12 @@ describe.each([
   { door: 'a query string', read: query, code: 'HTTP_QUERY_INVALID' },
   { door: 'the body of an export', read: body, code: 'HTTP_BODY_INVALID' },
 ])('the filters of $door', ({ read, code }) => {
-  test('ask for nobody by an empty text among the modifiers', async () => {
+  test('match entries without a modifier if a modifier is the empty text', async () => {
     expect(await read({ modifier: [''] })).toMatchObject({ modifier: [''] });
     expect(await read({ modifier: ['7', ''] })).toMatchObject({ modifier: ['7', ''] });
   });
 
-  test('hold texts of up to 1000 characters and lists of up to 500', async () => {
+  test('accept texts of up to 1000 characters and lists of up to 500', async () => {
     expect([MAX_TEXT_LENGTH, MAX_LIST_LENGTH]).toEqual([1000, 500]);
     const largest = {
       q: 'x'.repeat(1000),
@@ -102,7 +102,7 @@ describe.each([
     ['entity', { entity: ['1', '2'] }, 'takes one text, not several'],
     ['tenant', { tenant: ['1', '2'] }, 'takes one text, not several'],
     ['from', { from: ['1', '2'] }, 'takes one text, not several'],
-  ])('name %s when it is wrong: %j', async (name, value, message) => {
+  ])('report %s if it is invalid: %j', async (name, value, message) => {
     await expect(read(value)).rejects.toMatchObject({
       code,
       message: `${name} ${message}.`,
@@ -110,21 +110,21 @@ describe.each([
     });
   });
 
-  test.each([['a\0b'], ['\ud800']])('hold no text that PostgreSQL cannot store', async (text) => {
+  test.each([['a\0b'], ['\ud800']])('refuse a text that PostgreSQL cannot store', async (text) => {
     await expect(read({ q: text })).rejects.toMatchObject({ code: 'HTTP_REQUEST_INVALID' });
   });
 
-  test('hold a pair of surrogates like any other character', async () => {
+  test('accept a surrogate pair', async () => {
     expect((await read({ q: '😀' })).q).toBe('😀');
   });
 
-  test("have the requester's tenant forced on them", async () => {
+  test("are limited to the requester's tenant", async () => {
     expect(filterOf(await read({ q: 'x' }), '1')).toEqual({ q: 'x', tenant: '1', scope: '1' });
     expect(filterOf(await read({ tenant: '1' }), '1')).toEqual({ tenant: '1', scope: '1' });
     expect(filterOf(await read({ tenant: '5' }), null)).toEqual({ tenant: '5' });
   });
 
-  test('may not ask for another tenant than that', async () => {
+  test("refuse another tenant than the requester's", async () => {
     const asked = await read({ tenant: '2' });
     expect(() => filterOf(asked, '1')).toThrow(
       expect.objectContaining({ code: 'HTTP_FORBIDDEN', remedy: expect.stringContaining('--tenant TENANT') }),
@@ -133,7 +133,7 @@ describe.each([
 });
 
 describe('a body', () => {
-  test('that is no object is refused', async () => {
+  test('is refused if it is not an object', async () => {
     for (const schema of [SignInBody, ExportBody])
       for (const value of [undefined, null, 'token', ['token'], 7])
         await expect(pipe.transform<unknown>(value, { type: 'body', schema })).rejects.toMatchObject({
@@ -141,7 +141,7 @@ describe('a body', () => {
         });
   });
 
-  test('of an export asks for an Excel file unless another format is named', async () => {
+  test('asks for an Excel file if an export names no format', async () => {
     expect(await body({ action: ['block'] })).toEqual({ action: ['block'], format: 'xlsx' });
   });
 
@@ -156,11 +156,11 @@ describe('a body', () => {
     [{ timezone: '+02:00' }, 'timezone must be an IANA time zone such as Europe/Berlin.'],
     [{ actoin: ['block'] }, '"actoin" is not known here. Did you mean "action"?'],
     [[], 'The body must be a JSON object.'],
-  ])('of an export, %j, is refused in sentences: %s', async (value, message) => {
+  ])('of an export (%j) is refused with a sentence: %s', async (value, message) => {
     await expect(body(value)).rejects.toMatchObject({ code: 'HTTP_BODY_INVALID', message });
   });
 
-  test('of an export is the same request in any order of its members, and another one with another filter', async () => {
+  test('is the same request in any order of its members, and another request with another filter', async () => {
     const digest = async (value: unknown): Promise<string> =>
       requestDigest(await body(value)).toString('hex');
     expect(await digest({ action: ['block'], q: 'x' })).toBe(
@@ -177,13 +177,13 @@ describe('the page', () => {
     .map((file) => readFileSync(path.join(web, file), 'utf8'))
     .join('\n');
 
-  test('has fields that take as many characters as the API', () => {
+  test('limits its fields to the number of characters that the API accepts', () => {
     const limits = [...sources.matchAll(/maxLength=\{(\d+)\}/g)].map(([, limit]) => Number(limit));
     expect(limits.length).toBeGreaterThanOrEqual(2);
     expect(new Set(limits)).toEqual(new Set([MAX_TEXT_LENGTH]));
   });
 
-  test('imports types of the API and nothing that would bring its schemas into the bundle', () => {
+  test('imports types from the API, but nothing that would bundle its schemas', () => {
     const imports = [...sources.matchAll(/^(import|export)\b[^;]*'(?:\.\.\/)+api\/[^']+'/gm)].map(
       ([text]) => text,
     );

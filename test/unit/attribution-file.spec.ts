@@ -27,7 +27,7 @@ const modifier = (rules: string): string =>
 const rulesOf = (rules: string) => parse(modifier(rules)).tables[0]!.modifier;
 
 describe('tables of modifiers', () => {
-  test('may be one without a name, or several with names, in the order of the file', () => {
+  test('are one without a name or several with names, in the order of the file', () => {
     const one = parse(`modifiers: { table: public.users, key: id, name: "{name}" }\n${ITEMS}`).modifiers;
     expect(one).toMatchObject([{ called: null, table: 'public.users', kind: null }]);
     expect(parse(PEOPLE + ITEMS).modifiers).toMatchObject([
@@ -37,7 +37,7 @@ describe('tables of modifiers', () => {
     expect(parse(ITEMS).modifiers).toEqual([]);
   });
 
-  test('leave the definition of a file with one table as it was', () => {
+  test('do not change the stored document of a file with only one of them', () => {
     const text = `modifiers: { table: public.users, key: id, name: "{name}" }
 tables: { public.items: { entity: item, modifier: { column: updated_by, always_set: true } }, public.a: { entity: a, modifier: b } }\n`;
     expect(parse(text).definition.document).toBe(
@@ -47,11 +47,11 @@ tables: { public.items: { entity: item, modifier: { column: updated_by, always_s
     );
   });
 
-  test('show keys of the first as they are and others with their names, and no two keys alike', () => {
+  test("show keys of the first table as they are, others with the table's name, and never two people alike", () => {
     const keys = new ModifierKeys({ tables: parse(PEOPLE + ITEMS).modifiers, databaseUsers: false });
     expect(keys.shown(0, '7')).toBe('7');
     expect(keys.shown(1, '7')).toBe('contacts:7');
-    // Whoever may choose a key must not pass for somebody of another table.
+    // A user who can choose a key must not be able to pass for a person of another table.
     expect(keys.shown(0, 'contacts:7')).toBe('agents:contacts:7');
     expect(keys.shown(0, 'agents:contacts:7')).toBe('agents:agents:contacts:7');
     expect(keys.shown(0, 'agent:7')).toBe('agent:7');
@@ -66,7 +66,7 @@ tables: { public.items: { entity: item, modifier: { column: updated_by, always_s
 });
 
 describe('the rules for a modifier column', () => {
-  test('say for which operations, actions and rows a column is, and of which table its keys are', () => {
+  test('give operations, actions and rows that the column is valid for, and the table of its keys', () => {
     expect(
       rulesOf(`
       - { column: sender_id, as: contacts, on: insert, when: { sender_type: [Contact, Lead] } }
@@ -119,7 +119,7 @@ describe('the rules for a modifier column', () => {
 describe('audit tables', () => {
   const witnesses = (text: string) => parse(`${PEOPLE}attribution:\n  - ${text}\n${ITEMS}`).attribution;
 
-  test('say whom a row names, and which row it speaks for', () => {
+  test('state whom a row names and which row it speaks for', () => {
     expect(
       witnesses(
         '{ table: audits.audits, modifier: user_id, as: contacts, when: { kind: x }, row: { type: t, key: k, types: { User: public.users } } }',
@@ -145,12 +145,12 @@ describe('audit tables', () => {
   });
 });
 
-describe('a mistake in the keys of attribution', () => {
+describe('a mistake in the attribution keys', () => {
   const at = (line: number, column: number) => `w.yaml:${line}:${column}: `;
 
   test.each([
     [
-      'a key of a table of modifiers that is not known',
+      'an unknown key in a table of modifiers',
       `modifiers:\n  agents: { tabel: public.users, key: id, name: "{name}" }\n${ITEMS}`,
       [
         `${at(4, 3)}modifiers.agents.table is missing`,
@@ -158,7 +158,7 @@ describe('a mistake in the keys of attribution', () => {
       ],
     ],
     [
-      'the same with one table',
+      'an unknown key in the only table of modifiers',
       `modifiers: { table: public.users, key: id, nam: "{name}" }\n${ITEMS}`,
       [
         `${at(3, 1)}modifiers.name is missing`,
@@ -166,7 +166,7 @@ describe('a mistake in the keys of attribution', () => {
       ],
     ],
     [
-      'neither one table nor several',
+      'keys of a single table beside named tables',
       `modifiers: public.users\n${ITEMS}`,
       [`${at(3, 12)}modifiers must be a table with key and name, or several of them by name`],
     ],
@@ -176,7 +176,7 @@ describe('a mistake in the keys of attribution', () => {
       [`${at(3, 12)}modifiers must be a table with key and name, or several of them by name`],
     ],
     [
-      'a name that is none',
+      'an invalid table name',
       `modifiers:\n  Agents: { table: public.users, key: id, name: "{name}" }\n${ITEMS}`,
       [
         `${at(4, 3)}modifiers.Agents must be a name of a table of modifiers: lower-case letters, digits and _, beginning with a letter`,
@@ -188,31 +188,31 @@ describe('a mistake in the keys of attribution', () => {
       [`${at(6, 20)}modifiers.people.table is the table of modifiers.agents as well; one table has one name`],
     ],
     [
-      'a table of modifiers that there is not',
+      'an unknown table of modifiers',
       modifier('{ column: a, as: contact }'),
       [`${at(9, 32)}tables."public.items".modifier.as is no name under modifiers. Did you mean "contacts"?`],
     ],
     [
-      'the same by the value of a column',
+      'an unknown table of modifiers chosen by the value of a column',
       modifier('[{ column: a, as: { kind: { User: agents, Bot: robots } } }]'),
       [
         `${at(9, 62)}tables."public.items".modifier[0].as.kind.Bot is no name under modifiers. Known: agents, contacts.`,
       ],
     ],
     [
-      'a name where the only table has none',
+      'a table name although the only table has none',
       `modifiers: { table: public.users, key: id, name: "{name}" }\ntables: { public.items: { entity: item, modifier: { column: a, as: agents } } }\n`,
       [
         `${at(4, 68)}tables."public.items".modifier.as needs tables with names: modifiers: { agents: { table: …, key: …, name: … } }`,
       ],
     ],
     [
-      'two columns that say the table',
+      'two columns that choose the table',
       modifier('{ column: a, as: { kind: { User: agents }, type: { User: agents } } }'),
       [`${at(9, 32)}tables."public.items".modifier.as must name exactly one column`],
     ],
     [
-      'a delete, of which the row does not say who did it',
+      'a delete, because the row does not name who deletes it',
       modifier('{ column: a, on: [insert, delete] }'),
       [
         `${at(9, 41)}tables."public.items".modifier.on[1] must be insert or update: a row that is deleted does not say who deleted it`,
@@ -227,12 +227,12 @@ describe('a mistake in the keys of attribution', () => {
       ],
     ],
     [
-      'conditions that are none',
+      'conditions that are not a mapping',
       modifier('{ column: a, when: [b] }'),
       [`${at(9, 34)}tables."public.items".modifier.when must be columns with their values`],
     ],
     ['no rule', modifier('[]'), [`${at(9, 15)}tables."public.items".modifier names no column`]],
-  ])('such as %s is named with its place', (_, text, problems) => {
+  ])('(%s) is reported with its place', (_, text, problems) => {
     expect(problemsOf(text)).toEqual(problems);
   });
 });
@@ -240,7 +240,7 @@ describe('a mistake in the keys of attribution', () => {
 describe('session', () => {
   const session = (items: string) => parse(`${PEOPLE}session: ${items}\n${ITEMS}`).session;
 
-  test('lists presets and settings in their order, and logins apart', () => {
+  test('lists presets and settings in their order, and the database user separately', () => {
     expect(session('[session_user, { setting: app.user_id, as: contacts }, hasura]')).toEqual({
       settings: [
         { setting: 'app.user_id', member: null, onlyKnown: false, as: 1 },
@@ -255,7 +255,7 @@ describe('session', () => {
     ['[hasurra]', 'session[0] must be one of postgrest, '],
     ['[]', 'session names no setting'],
     ['hasura', 'session must be a list of presets and settings'],
-    // Reading it takes a right that the application may not have.
+    // Reading this setting takes a right that the application may not have.
     [
       '[{ setting: data_directory }]',
       'session[0].setting must be application_name, or a setting of the application',
@@ -270,7 +270,7 @@ describe('session', () => {
       `[${Array.from({ length: 17 }, (_, index) => `{ setting: app.s${index} }`).join(', ')}]`,
       'session names more than 16 settings',
     ],
-  ])('%s is refused', (items, message) => {
+  ])('refuses %s', (items, message) => {
     expect(problemsOf(`${PEOPLE}session: ${items}\n${ITEMS}`).join('\n')).toContain(message);
   });
 });

@@ -6,7 +6,7 @@ const placedAt = (lsn: bigint): PlacedBaseline => ({
   stored: () => undefined,
 });
 
-/** Whether a transaction that commits there is let pass, now or by now. */
+/** Whether a transaction may pass: immediately, or because what it waited for has ended. */
 const passes = async (waits: Promise<void> | undefined): Promise<boolean> => {
   if (waits === undefined) return true;
   return Promise.race([
@@ -16,7 +16,7 @@ const passes = async (waits: Promise<void> | undefined): Promise<boolean> => {
 };
 
 describe('the place of a baseline', () => {
-  test('is before the first transaction that commits at its position or behind it', async () => {
+  test('is before the first transaction that commits at or after its position', async () => {
     const gate = new BaselineGate(10n);
     expect(gate.isShut).toBe(false);
     gate.holdFrom(20n);
@@ -32,7 +32,7 @@ describe('the place of a baseline', () => {
     expect(gate.isShut).toBe(false);
   });
 
-  test('is found by what waits before it is placed, by silence, and at the checkpoint', async () => {
+  test('is found by a waiting transaction, by a quiet stream, and at the checkpoint', async () => {
     const waiting = new BaselineGate(10n);
     waiting.holdFrom(20n);
     const waits = waiting.next(25n);
@@ -51,7 +51,7 @@ describe('the place of a baseline', () => {
     expect(first.take()).not.toBeNull();
   });
 
-  test('lets pass what waits when the position is found to lie behind it', async () => {
+  test('lets a waiting transaction pass when the baseline turns out to be after it', async () => {
     const gate = new BaselineGate(10n);
     gate.holdFrom(20n);
     const waits = gate.next(30n);

@@ -15,8 +15,8 @@ const latency = ({ low, high, pace = 1_667 }: { low: number; high: number; pace?
 ];
 const reached = (rows: Row[]) => rows.map((row) => row['reached']);
 
-describe('what the benches have to show', () => {
-  it('a figure at a limit reaches it, one beyond it does not', () => {
+describe('the targets of the benches', () => {
+  it('are reached by a figure at the limit, and missed by one beyond it', () => {
     const options = { seconds: 15 };
     expect(reached(judge('latency', { rows: latency({ low: 8, high: 50 }), options }))).toEqual([
       'aim',
@@ -28,14 +28,14 @@ describe('what the benches have to show', () => {
     ]);
   });
 
-  it('more is better where it is said so', () => {
+  it('count more as better where they say so', () => {
     const rows = (kept: number): Row[] => [{ audit: 'Waltrail', kept, 'stored at the end %': 99 }];
     const verdict = (kept: number) =>
       reached(judge('writer', { rows: rows(kept), options: { seconds: 20 } }));
     expect([0.69, 0.7, 0.8].flatMap(verdict)).toEqual(['missed', 'must', 'aim']);
   });
 
-  it('the slowest of several rows counts', () => {
+  it('judge the slowest of several rows', () => {
     const rows: Row[] = [
       { what: 'first page: modifier', 'p99 ms': 26 },
       { what: 'first page: type + action', 'p99 ms': 3 },
@@ -45,7 +45,7 @@ describe('what the benches have to show', () => {
     expect(slowest).toMatchObject({ measured: 26, reached: 'missed', remark: null });
   });
 
-  it('what was not measured, or only under another load, is not reached', () => {
+  it('are not reached if nothing was measured, or only under another load', () => {
     const rows = latency({ low: 1, high: 1, pace: 841 });
     expect(reached(judge('latency', { rows: rows.slice(1), options: { seconds: 15 } }))).toEqual([
       'not measured',
@@ -53,12 +53,12 @@ describe('what the benches have to show', () => {
     ]);
   });
 
-  it('a run of a smaller load says so', () => {
+  it('mark a run with a smaller load', () => {
     const [low] = judge('latency', { rows: latency({ low: 1, high: 1 }), options: { seconds: 4 } });
     expect(low?.['remark']).toBe('smaller than {"seconds":15}');
   });
 
-  it('committed results say what was measured, for every target', () => {
+  it('have a measured figure in every committed result', () => {
     const files = readdirSync(RESULTS, { recursive: true, encoding: 'utf8' }).filter((file) =>
       file.endsWith('.json'),
     );
@@ -67,7 +67,7 @@ describe('what the benches have to show', () => {
       const { bench, rows, options, targets } = JSON.parse(
         readFileSync(path.join(RESULTS, file), 'utf8'),
       ) as { bench: string; rows: Row[]; options: Record<string, number>; targets?: Row[] };
-      // Results of before there were targets have none.
+      // Results from before targets existed have none.
       if (targets === undefined) continue;
       const judged = judge(bench, { rows, options });
       expect(judged.filter((row) => row['measured'] === null)).toEqual([]);

@@ -2,13 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { copyBytes, LastView, sameBytes, viewOf } from '../../src/pg/byte-loops.js';
 
-/** Few different bytes, so that stretches that begin alike are common. */
+/** Only a few different bytes, so that many byte ranges begin alike. */
 const bytes = fc
   .array(fc.constantFrom(0x00, 0x61, 0xff), { minLength: 1, maxLength: 40 })
   .map((values) => Buffer.from(values));
 
-describe('loops over words', () => {
-  test('two stretches are the same exactly when all of their bytes are', () => {
+describe('byte loops that work on words', () => {
+  test('two byte ranges are equal exactly if all of their bytes are', () => {
     fc.assert(
       fc.property(
         bytes.chain((all) =>
@@ -24,7 +24,7 @@ describe('loops over words', () => {
     );
   });
 
-  test('a difference is seen wherever it stands', () => {
+  test('a difference is found at any position', () => {
     for (let length = 1; length <= 20; length++) {
       for (let place = 0; place < length; place++) {
         const pair = Buffer.alloc(2 * length, 0x61);
@@ -34,7 +34,7 @@ describe('loops over words', () => {
     }
   });
 
-  test('a copy has the bytes of its stretch and touches nothing beside', () => {
+  test('a copy has the bytes of its range and changes nothing beside it', () => {
     fc.assert(
       fc.property(bytes, fc.nat(8), (all, at) => {
         const target = Buffer.alloc(all.length + 16, 0x2e);
@@ -45,7 +45,7 @@ describe('loops over words', () => {
     );
   });
 
-  test('the view follows the buffer, also to a part of the same memory', () => {
+  test('the view follows a change of the buffer, also to another part of the same memory', () => {
     const views = new LastView();
     const memory = Buffer.from('abcdef');
     expect(views.of(memory).getUint8(0)).toBe(0x61);

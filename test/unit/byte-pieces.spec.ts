@@ -9,7 +9,7 @@ import { ByteTable } from '../../src/trail/read/byte-table.js';
 import { instantText, lsnText } from '../../src/trail/read/row-bytes.js';
 
 describe('numbers of byte strings', () => {
-  test('are those of a map over texts, however many there are', () => {
+  test('equal those of a Map by text, for any number of texts', () => {
     const texts = fc.array(fc.string({ unit: 'binary', maxLength: 6 }), { maxLength: 400, size: 'max' });
     fc.assert(
       fc.property(texts, (all) => {
@@ -30,7 +30,7 @@ describe('numbers of byte strings', () => {
 });
 
 describe('pieces with the number of the row', () => {
-  test('have each number, whichever came before', () => {
+  test('contain each number, whichever number came before', () => {
     const pieces = new NumberedPieces([
       { before: '<row r="', behind: '">' },
       { before: 'é', behind: '' },
@@ -55,8 +55,8 @@ describe('pieces with the number of the row', () => {
   });
 });
 
-describe('bytes that are written', () => {
-  test('are all there, whatever is written behind what, and none is of what was written over', () => {
+describe('a byte writer', () => {
+  test('writes everything in order, and nothing of the content that was overwritten', () => {
     const part = fc.oneof(
       fc.string({ unit: 'binary', maxLength: 400 }).map((text) => ['piece', text] as const),
       fc.string({ unit: 'binary', maxLength: 80 }).map((text) => ['range', text] as const),
@@ -76,7 +76,7 @@ describe('bytes that are written', () => {
     );
   });
 
-  test('are those of a piece also where eight of them look like a number that is none', () => {
+  test('copies a piece exactly, even if eight of its bytes form an invalid number (NaN)', () => {
     const hostile = '\u{10ffff}\u007f\u{10ffff}\u{3ffff}\u007f\uffff\u00ff\u007f\u007f';
     for (let shift = 0; shift < 8; shift++) {
       const text = 'x'.repeat(shift) + hostile;
@@ -87,7 +87,7 @@ describe('bytes that are written', () => {
     }
   });
 
-  test('have hexadecimal digits as an LSN has them', () => {
+  test('writes hexadecimal digits like those of an LSN', () => {
     const out = new ByteWriter();
     fc.assert(
       fc.property(fc.oneof(fc.nat(0xffff), fc.integer({ min: 0, max: 0xffff_ffff })), (number) => {
@@ -98,7 +98,7 @@ describe('bytes that are written', () => {
     );
   });
 
-  test('stay until the bytes after the next are taken', () => {
+  test('keeps the bytes of a part unchanged while the next part is written', () => {
     const out = new ByteWriter(4);
     out.text('first');
     const first = out.take();
@@ -107,7 +107,7 @@ describe('bytes that are written', () => {
     expect(out.take().toString()).toBe('the second, which is longer');
   });
 
-  test('keep no buffer that one entry has made large', () => {
+  test('keeps no buffer that a single entry has made large', () => {
     const out = new ByteWriter();
     out.room(64 * 1024 * 1024);
     out.take();
@@ -119,7 +119,7 @@ describe('bytes that are written', () => {
 });
 
 describe('commit times of rows', () => {
-  // Offsets of half and three quarters of an hour, of none, and such as are no multiples of a quarter of one.
+  // Offsets of 30 and 45 minutes, no offset, and offsets that are not multiples of 15 minutes.
   const zones = [
     'UTC',
     'Europe/Berlin',
@@ -131,7 +131,7 @@ describe('commit times of rows', () => {
     'Europe/Amsterdam',
   ];
 
-  test.each(zones)('are what the clock of %s shows, whichever came before', (zone) => {
+  test.each(zones)('are what the clock of %s shows, whichever time came before', (zone) => {
     const clock = new ZoneClock(zone);
     const times = new RowTimes(clock);
     const out = new ByteWriter();

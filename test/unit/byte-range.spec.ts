@@ -5,7 +5,7 @@ const ETAG = '"abc"';
 const of = (range: string | undefined, changes: { ifRange?: string; size?: number } = {}) =>
   requestedRange({ range, ifRange: undefined, etag: ETAG, size: 10, ...changes });
 
-describe('the bytes that a request asks for', () => {
+describe('the byte range of a request', () => {
   test.each([
     ['bytes=0-', { first: 0, last: 9 }],
     ['bytes=4-', { first: 4, last: 9 }],
@@ -18,7 +18,7 @@ describe('the bytes that a request asks for', () => {
     ['bytes=10-', 'unsatisfiable'],
     ['bytes=99999999999999999999-', 'unsatisfiable'],
     ['bytes=-0', 'unsatisfiable'],
-    // A header that is not understood is as none (RFC 9110, section 14.2).
+    // A header that is not understood counts as absent (RFC 9110, section 14.2).
     ['bytes=5-4', undefined],
     ['bytes=-', undefined],
     ['bytes=', undefined],
@@ -31,11 +31,11 @@ describe('the bytes that a request asks for', () => {
     ['', undefined],
     ['bytes=0-1,3-4', undefined],
     ['bytes=0-1,', undefined],
-  ])('of %j are %j', (range, expected) => {
+  ])('%j selects %j', (range, expected) => {
     expect(of(range)).toEqual(expected);
   });
 
-  test('are all where there is no range, and none of an empty file', () => {
+  test('is the whole file without a Range header, and nothing of an empty file', () => {
     expect(of(undefined)).toBeUndefined();
     expect(of('bytes=0-', { size: 0 })).toBe('unsatisfiable');
     expect(of('bytes=-1', { size: 0 })).toBe('unsatisfiable');
@@ -47,7 +47,7 @@ describe('the bytes that a request asks for', () => {
     [`W/${ETAG}`, undefined],
     ['abc', undefined],
     ['Mon, 23 Nov 2026 09:51:07 GMT', undefined],
-  ])('are all unless the caller has bytes of this file: If-Range %j', (ifRange, expected) => {
+  ])('is the whole file unless the client has bytes of the same file: If-Range %j', (ifRange, expected) => {
     expect(of('bytes=4-', { ifRange })).toEqual(expected);
     expect(of('bytes=10-', { ifRange })).toEqual(expected === undefined ? undefined : 'unsatisfiable');
   });

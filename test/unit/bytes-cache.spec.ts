@@ -4,7 +4,9 @@ import { Tuple } from '../../src/pgoutput/tuple.js';
 
 const row = new Tuple();
 
-/** The row with this key, the same object each time: at the beginning of its bytes, or behind others. */
+/**
+ * A row with this key. It is always the same object; the key is at the start of its bytes or after others.
+ */
 function rowOf(key: string, before = ''): Tuple {
   row.bytes = Buffer.from(before + key);
   row.count = 1;
@@ -13,12 +15,10 @@ function rowOf(key: string, before = ''): Tuple {
   return row;
 }
 
-/**
- * More than there are places, in lengths on both sides of what is remembered, with prefixes of each other.
- */
+/** More keys than the cache has places: some longer than it remembers, some the beginning of others. */
 const KEYS = Array.from({ length: 20_000 }, (_, n) => `${n}`.padStart(1 + (n % 50), 'k'));
 
-test('a key leads to its own number however many others were asked for in between', () => {
+test('returns the number of a key, however many other keys were requested in between', () => {
   const cache = new BytesCache();
   const numbers = new Map(KEYS.map((key, number) => [key, number]));
   for (let round = 0; round < 2; round++) {
@@ -27,7 +27,7 @@ test('a key leads to its own number however many others were asked for in betwee
   }
 });
 
-test('a key that was just asked for is not looked up again, until the cache is cleared', () => {
+test('does not look up a key again right after it was requested, until the cache is cleared', () => {
   const cache = new BytesCache();
   const never = (): never => {
     throw new Error('looked up');
@@ -40,7 +40,7 @@ test('a key that was just asked for is not looked up again, until the cache is c
   expect(cache.get(rowOf('7'), 0, () => 71)).toBe(71);
 });
 
-test('a key is the same wherever it stands', () => {
+test('recognises a key at any position of its buffer', () => {
   const cache = new BytesCache();
   const keys = ['7', '47', '147', '2147', '2147483647', '\u00ff', '\u20ac\u20ac'];
   const places = ['', 'a', 'ab', 'abc', 'abcd', '\u00ff\u00ff\u00ff'];

@@ -5,7 +5,7 @@ import type { Query } from '../../src/trail/read/plans.js';
 const MOST = 10;
 const query = (() => Promise.reject(new Error('no statement is sent'))) as unknown as Query;
 
-/** A cache of squares, and which keys it has asked for. */
+/** A cache of square numbers, and the keys that it has asked for. */
 function squares(): { readonly rows: CachedRows<number, number>; readonly asked: number[] } {
   const asked: number[] = [];
   const rows = new CachedRows<number, number>({
@@ -18,8 +18,8 @@ function squares(): { readonly rows: CachedRows<number, number>; readonly asked:
   return { rows, asked };
 }
 
-describe('rows that were read last', () => {
-  test('are read once, and those that are not there each time', async () => {
+describe('a cache of rows', () => {
+  test('reads an existing row once, and asks for a missing row each time', async () => {
     const { rows, asked } = squares();
     expect(await rows.get(query, [2, 3, 2, -1])).toEqual(
       new Map([
@@ -36,14 +36,14 @@ describe('rows that were read last', () => {
     expect(asked).toEqual([2, 3, -1, 4, -1]);
   });
 
-  test('stay while they are used, however many others come by', async () => {
+  test('keeps rows that are used, however many others are read', async () => {
     const { rows, asked } = squares();
     for (let key = 1; key <= 100 * MOST; key++)
       expect((await rows.get(query, [0, key])).get(key)).toBe(key ** 2);
     expect(asked.filter((key) => key === 0)).toHaveLength(1);
   });
 
-  test('are let go when others were used since, so that no more are held than may be', async () => {
+  test('drops the least recently used rows to stay within its limit', async () => {
     const { rows, asked } = squares();
     const all = Array.from({ length: 10 * MOST }, (_, key) => key);
     expect((await rows.get(query, all)).size).toBe(all.length);

@@ -7,7 +7,7 @@ import { bucketOf, byBucket, Places } from '../../src/trail/posting-lists.js';
 const CHUNK = 16_384;
 const FIRST = 300n << 32n;
 
-/** Rows of binary COPY: their fields. */
+/** The fields of the rows of a binary COPY. */
 function fieldsOf(frames: readonly Buffer[]): Buffer[][] {
   return frames.flatMap((frame) => {
     const rows: Buffer[][] = [];
@@ -28,7 +28,7 @@ function fieldsOf(frames: readonly Buffer[]): Buffer[][] {
 }
 
 interface Indexed {
-  /** The lists of a dimension and bucket. */
+  /** The posting lists of a dimension and bucket. */
   readonly postings: ReadonlyMap<string, Buffer>;
   readonly chunks: readonly { readonly chunk: number; readonly entries: number; readonly first: bigint; readonly last: bigint }[];
 } // prettier-ignore
@@ -73,7 +73,7 @@ const placesOf = (lists: Buffer | undefined, ...keys: number[]): number[] => {
 };
 
 describe('the index of a chunk', () => {
-  test('gives nothing before the chunk is complete, and then all of it once', () => {
+  test('returns nothing before the chunk is complete, and then everything once', () => {
     const index = new ChunkIndex();
     for (let n = 0; n < CHUNK - 1; n++) index.add(entry(FIRST + BigInt(n)));
     expect(index.takeComplete()).toEqual([]);
@@ -85,14 +85,14 @@ describe('the index of a chunk', () => {
     expect(index.takeComplete()).toEqual([]);
   });
 
-  test('closes a chunk with the first entry of another day', () => {
+  test('closes a chunk at the first entry of another day', () => {
     const index = new ChunkIndex();
     index.add(entry(FIRST + 3n, { modifierId: 8 }));
     index.add(entry(301n << 32n));
     expect(complete(index).chunks.map(({ chunk, entries }) => [chunk, entries])).toEqual([[300 << 18, 1]]);
   });
 
-  test('has the least and the greatest commit time, however far and in whatever order', () => {
+  test('has the lowest and the highest commit time, for any times in any order', () => {
     const times = [-(2n ** 63n), 2n ** 63n - 1n, 0n, -1n, 2n ** 32n, 2n ** 32n - 1n, 4n, 5n];
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...times), { minLength: 1, maxLength: 8 }), (chosen) => {
@@ -106,10 +106,10 @@ describe('the index of a chunk', () => {
     );
   });
 
-  // Keys that share a bucket, that are negative, and that need all digits of the sort.
+  // Keys that share a bucket, negative keys, and keys that need all digits of the sort.
   const KEYS = [0, 1, 1_024, 1_025, -1, -1_024, 2 ** 31 - 1, -(2 ** 31), 5 << 21, 5 << 10];
 
-  test('lists each entry under its key, and no other', () => {
+  test('lists each entry under its own key only', () => {
     fc.assert(
       fc.property(
         fc.array(fc.option(fc.constantFrom(...KEYS)), { minLength: 1, maxLength: 60 }),
@@ -133,7 +133,7 @@ describe('the index of a chunk', () => {
     );
   }); // prettier-ignore
 
-  test('lists an entry that moved under both of its tenants and entities, each once', () => {
+  test('lists an entry that moved under both tenants and both entities, once each', () => {
     const Key = fc.constantFrom(...KEYS);
     const Move = fc.record({
       tenantId: Key,
@@ -167,7 +167,7 @@ describe('the index of a chunk', () => {
     );
   });
 
-  test.each([1_023, 1_024])('lists %d entries as few and as many are listed', (count) => {
+  test.each([1_023, 1_024])('lists %d entries: the list changes its form at 1024', (count) => {
     const index = new ChunkIndex();
     const places = Array.from({ length: count }, (_, n) => 16 * n);
     for (const [n, place] of places.entries()) {
@@ -185,7 +185,7 @@ describe('the index of a chunk', () => {
   });
 });
 
-test('keys of one bucket are side by side in the order of the sort', () => {
+test('the order of the sort keeps keys of one bucket together', () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer(), (one, other) => {
       const sameBucket = bucketOf(one) === bucketOf(other);
@@ -195,7 +195,7 @@ test('keys of one bucket are side by side in the order of the sort', () => {
   );
 });
 
-test('what is in both of two sets of places is left', () => {
+test('intersecting two sets of places leaves those in both', () => {
   const sorted = (places: readonly number[]): number[] => places.toSorted((a, b) => a - b);
   const set = fc.uniqueArray(fc.integer({ min: 0, max: CHUNK - 1 }), { maxLength: 300 });
   fc.assert(

@@ -35,7 +35,7 @@ const COLUMNS = new Map(
 const is = (...values: Scalar[]): Wanted => ({ values, not: false });
 const isNot = (...values: Scalar[]): Wanted => ({ values, not: true });
 
-/** What stands for a value that was not sent. */
+/** Marks a value that was not sent. */
 const NOT_SENT = Symbol('not sent');
 
 function row(...values: (string | null | typeof NOT_SENT)[]): Tuple {
@@ -81,7 +81,7 @@ function actionOf(
 }
 
 describe('classification', () => {
-  test('without rules an insert adds, an update edits, a delete and a truncate delete', () => {
+  test('is add for an insert, edit for an update, delete for a delete and a truncate, if there are no rules', () => {
     const change = { row: row('1', 't', '1', 'x') };
     expect(
       (['insert', 'update', 'delete', 'truncate'] as const).map((operation) =>
@@ -90,7 +90,7 @@ describe('classification', () => {
     ).toEqual(['add', 'edit', 'delete', 'delete']);
   });
 
-  test('the first rule whose conditions all hold names the action', () => {
+  test('is the action of the first rule with only true conditions', () => {
     const rules = [
       rule(['update'], 'block', { changed: ['blocked'], to: is(true) }),
       rule(['update'], 'activate', { changed: ['blocked'], to: is(false) }),
@@ -106,7 +106,7 @@ describe('classification', () => {
     expect(actionOf('delete', rules, { row: row('1', 't', '1', 'closed') })).toBe('delete');
   });
 
-  test('`from` looks at the value before, and never matches where that was not sent', () => {
+  test('compares `from` with the value before, and does not match if that was not sent', () => {
     const rules = [rule(['update'], 'reopen', { changed: ['state'], from: is('closed') })];
     const changed = Uint8Array.from([0, 0, 0, 1]);
     const updated = row('1', 'f', '1', 'open');
@@ -116,7 +116,7 @@ describe('classification', () => {
     expect(actionOf('update', rules, { previous: null, row: updated, changed })).toBe('edit');
   });
 
-  test('numbers compare by value where PostgreSQL prints one number in several ways, null only equals null', () => {
+  test('compares numbers by value, however PostgreSQL prints them, and null only equals null', () => {
     const amount = (wanted: Scalar) => [
       rule(['insert'], 'match', { when: new Map([['amount', is(wanted)]]) }),
     ];
@@ -127,7 +127,7 @@ describe('classification', () => {
     expect(actionOf('insert', amount(0), { row: row('1', 'f', null, 'x') })).toBe('add');
   });
 
-  test('a rule about a column that the table has no more never matches', () => {
+  test('does not match a rule about a column that the table no longer has', () => {
     expect(
       actionOf('insert', [rule(['insert'], 'never', { when: new Map([['gone', is('x')]]) })], {
         row: row('1', 'f', '1', 'x'),
@@ -146,7 +146,7 @@ describe('a rule about a member of JSON', () => {
   const actions = (of: Partial<ActionRule>, changes: [string | null, string | null][]) =>
     changes.map(([before, after]) => actionOf('update', [rule(['update'], 'x', of)], update(before, after)));
 
-  test('holds where that member differs, and not where others do', () => {
+  test('matches if that member differs, and not if only other members do', () => {
     expect(
       actions({ changed: ['settings.plan'] }, [
         ['{"plan": 1}', '{"plan": 2}'],
@@ -161,7 +161,7 @@ describe('a rule about a member of JSON', () => {
     ).toEqual(['x', 'edit', 'x', 'x', 'edit', 'edit', 'x', 'edit']);
   });
 
-  test('compares what the member was and is: numbers by value, and what is missing as null', () => {
+  test('compares the member before and after: numbers by value, a missing member as null', () => {
     const changes: [string | null, string | null][] = [
       ['{"plan": 1.0}', '{"plan": "pro"}'],
       ['{"plan": "1"}', '{"plan": "pro"}'],
@@ -195,7 +195,7 @@ describe('a rule about a member of JSON', () => {
     ).toEqual(['x', 'edit', 'edit']);
   });
 
-  test('about a column that has no members never holds', () => {
+  test('never matches if the column has no members', () => {
     expect(actions({ changed: ['state.plan'] }, [['{}', '{"plan": 1}']])).toEqual(['edit']);
     expect(actions({ when: new Map([['state.plan', is(null)]]) }, [['{}', '{"plan": 1}']])).toEqual(['edit']);
   });
@@ -213,7 +213,7 @@ describe('a condition of a rule', () => {
   });
   const DIFFERS = [0, 0, 1, 0];
 
-  test('may ask for one of several values, for none of them, and for null or not null', () => {
+  test('compares with one of several values, with none of them, with null and with not null', () => {
     const closed = [rule(['update'], 'x', { changed: ['state'], from: is('open', 'new'), to: isNot(null) })];
     const changed = [0, 0, 0, 1];
     const of = (before: string | null, after: string | null) =>
@@ -229,7 +229,7 @@ describe('a condition of a rule', () => {
     expect([inserted('done'), inserted('open'), inserted(null)]).toEqual(['x', 'add', 'add']);
   });
 
-  test('of a value that was not sent is never true, nor is its opposite', () => {
+  test('on a value that was not sent is never true, and neither is its negation', () => {
     const of = (wanted: Wanted) =>
       actionOf('delete', [rule(['delete'], 'x', { when: new Map([['state', wanted]]) })], {
         row: row('1', 'f', '1', NOT_SENT),
@@ -237,13 +237,13 @@ describe('a condition of a rule', () => {
     expect([of(is('a')), of(isNot('a')), of(is(null)), of(isNot(null))]).toEqual(Array(4).fill('delete'));
   });
 
-  test('looks into the old row for what the update did not touch', () => {
+  test('reads the old row for a value that the update left unchanged', () => {
     const rules = [rule(['update'], 'x', { when: new Map([['state', is('long')]]) })];
     const change = update(['1', 'f', '1', 'long'], ['1', 'f', '2', NOT_SENT], DIFFERS);
     expect(actionOf('update', rules, change)).toBe('x');
   });
 
-  test('may be that a number or time is more than before, or less, to the last digit', () => {
+  test('compares an increased or decreased number or time to the last digit', () => {
     const rules = [
       rule(['update'], 'more', { increased: ['amount'] }),
       rule(['update'], 'less', { decreased: ['amount', 'id'] }),
@@ -259,7 +259,7 @@ describe('a condition of a rule', () => {
     expect(of('5', '6', [0, 0, 2, 0])).toBe('edit');
   });
 
-  test('names a column by a pattern, too', () => {
+  test('accepts a column pattern', () => {
     const rules = [rule(['update'], 'x', { changed: ['am*', 'gone'] })];
     expect(actionOf('update', rules, update(null, ['1', 'f', '2', 'x'], DIFFERS))).toBe('x');
     expect(actionOf('update', rules, update(null, ['1', 'f', '2', 'x'], [0, 1, 0, 0]))).toBe('edit');
@@ -275,14 +275,14 @@ describe('skip', () => {
   const updated = (changed: number[]) =>
     actionOf('update', rules, { row: row('1', 'f', '1', 'x'), changed: Uint8Array.from(changed) });
 
-  test('is the action of a change that makes no entry', () => {
+  test('is the action of a change that gets no entry', () => {
     expect(updated([0, 0, 0, 1])).toBe('skip');
     expect(updated([0, 1, 0, 1])).toBe('block');
     expect(updated([0, 0, 1, 0])).toBe('edit');
     expect(actionOf('delete', rules, { row: row('1', 'f', '1', 'gone') })).toBe('skip');
   });
 
-  test('is none where a rule before it may have been meant, or the row was not sent', () => {
+  test('does not apply if an earlier rule may match, or if the row was not sent', () => {
     expect(updated([0, 2, 0, 1])).toBe('edit');
     expect(actionOf('delete', rules, { row: row('1', 'f', '1', NOT_SENT) })).toBe('delete');
   });
@@ -295,7 +295,7 @@ describe('redaction', () => {
     return redactorOf(rule, { key })!(bytes, 2, bytes.length - 4)!.toString();
   };
 
-  test('a mask says nothing, a hash only whether two values are the same, a truncation only the beginning', () => {
+  test('hides everything by mask, shows only equality by hash, and only the beginning by truncate', () => {
     expect(apply({ method: 'mask' }, 'secret')).toBe('***');
     expect(apply({ method: 'hash' }, 'secret')).toMatch(/^[0-9a-f]{32}$/);
     expect(apply({ method: 'hash' }, 'secret')).toBe(apply({ method: 'hash' }, 'secret'));

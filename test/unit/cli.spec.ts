@@ -11,7 +11,7 @@ describe('the command line', () => {
   });
 
   test.each(Object.keys(COMMANDS))(
-    'waltrail %s --help says how it is used, whatever the environment is',
+    'waltrail %s --help prints the usage, whatever the environment is',
     async (name) => {
       const { code, output, errors } = await waltrail([...name.split(' '), '--help'], {
         WALTRAIL_PORT: 'wrong',
@@ -23,7 +23,7 @@ describe('the command line', () => {
     },
   );
 
-  test.each(Object.keys(COMMANDS))('waltrail %s refuses an option that it does not know', async (name) => {
+  test.each(Object.keys(COMMANDS))('waltrail %s refuses an unknown option', async (name) => {
     const { code, output, errors } = await waltrail([...name.split(' '), '--nonsense']);
     expect({ code, output }).toEqual({ code: 2, output: '' });
     expect(errors).toContain(`waltrail ${name}: Unknown option '--nonsense'.`);
@@ -44,7 +44,7 @@ describe('the command line', () => {
     expect(errors).toContain(message);
   });
 
-  test('asks for the YAML of a database of one’s own by name, as text or as JSON', async () => {
+  test('asks for WALTRAIL_CONFIG if the database is not the sample, as text or as JSON', async () => {
     const urls = { WALTRAIL_SOURCE_URL: 'postgres://a/b', WALTRAIL_TRAIL_URL: 'postgres://a/c' };
     for (const command of ['start', 'plan', 'apply', 'gaps', 'skip']) {
       const { code, errors } = await waltrail([command], urls);

@@ -49,7 +49,7 @@ const AGENTS = 'tables: { public.agents: { entity: agent } }';
 test.each([
   ['the same in other words', 'tables: { "public.ag*": { entity: agent } }', []],
   [
-    'a rule that is gone',
+    'a redaction rule that was removed',
     AGENTS,
     [
       '!  redaction: phone: NOT REDACTED AS BEFORE, members of JSON and of contexts included',
@@ -73,7 +73,7 @@ test.each([
     `redact: [{ columns: [phone], with: mask }]\n${AGENTS}`,
   ],
   [
-    'a secret that is allowed',
+    'a secret that is explicitly allowed',
     `secrets: { allow: [public.agents.password] }\n${AGENTS}`,
     [
       '!  redaction: secrets.allow: public.agents.password is NO SECRET ANY MORE',
@@ -89,13 +89,13 @@ test.each([
     ],
   ],
   [
-    'a column that is listed again',
+    'a column that is no longer left out',
     AGENTS,
     ['! public.agents redaction: note stored AS IT IS instead of left out'],
     'tables: { public.agents: { entity: agent, except: [note] } }',
   ],
   [
-    'tables that come and go',
+    'tables that are added and removed',
     'tables: { public.teams: }',
     ['public.agents tracking: not tracked any more', 'public.teams tracking: tracked from then on'],
   ],
@@ -117,6 +117,6 @@ test.each([
     [' action_names: added: edit', 'public.agents,public.teams ignore: added: note'],
     'tables: { public.agents: { entity: agent }, public.teams: }',
   ],
-])('%s', (_, now, expected, old = AGENTS) => {
+])('lists differences between two configurations: %s', (_, now, expected, old = AGENTS) => {
   expect(compare(old, now)).toEqual(expected);
 });

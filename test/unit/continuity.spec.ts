@@ -78,7 +78,7 @@ const compare = (of: SourceState) =>
     knownLsn: null,
   });
 
-test('a source that is behind the trail on its own timeline was put back: a gap, and its slot is where capture goes on', () => {
+test('a source that is behind the trail on the same timeline was restored: it is a gap, and capture resumes at its slot', () => {
   const put = sourceState({ lsn: '0/4500' });
   const { gaps } = compare(put);
   expect(gaps).toEqual([
@@ -95,21 +95,21 @@ test('a source that is behind the trail on its own timeline was put back: a gap,
 test.each<[string, Partial<SourceState['identity']>, string, string]>([
   ['as it was', {}, '0/7000', '0/4000'],
   [
-    'on another timeline, left behind the last sourceState',
+    'on another timeline since after the last look',
     { timeline: 2, leftTimelineAt: parseLsn('0/4800') },
     '0/7000',
     '0/4000',
   ],
   [
-    'on another timeline, left before it',
+    'on another timeline since before the last look',
     { timeline: 2, leftTimelineAt: parseLsn('0/3800') },
     '0/7000',
     '0/3800',
   ],
-  ['put back', {}, '0/3200', '0/3000'],
+  ['restored to an older state', {}, '0/3200', '0/3000'],
   ['another cluster', { systemIdentifier: '2' }, '0/7000', '0/3000'],
 ])(
-  'what the last sourceState covers ends in a history that both share: a source that is %s',
+  'the last look covers changes up to the end of the history that both share, if the source is %s',
   (_, identity, lsn, until) => {
     const found = sourceState({ lsn });
     const covered = coveredUntil({
@@ -121,7 +121,7 @@ test.each<[string, Partial<SourceState['identity']>, string, string]>([
   },
 );
 
-test('a source that has written on, or nothing more, is no gap', () => {
+test('a source that has written more, or nothing more, is not a gap', () => {
   for (const lsn of ['0/5000', '0/7000']) {
     const { gaps, notes } = compare(sourceState({ lsn }));
     expect([...gaps, ...notes]).toEqual([]);
@@ -129,19 +129,19 @@ test('a source that has written on, or nothing more, is no gap', () => {
 });
 
 test.each([
-  ['was dropped and another renamed to it', { tables: {}, gone: ['7'], replaced: ['7'] }],
+  ['was dropped and another table got its name', { tables: {}, gone: ['7'], replaced: ['7'] }],
   [
-    'was dropped and made anew, and is published again',
+    'was dropped and recreated, and is published again',
     { tables: { 9: 'items' }, gone: ['7'], replaced: ['7'] },
   ],
-  ['was renamed and another renamed to it', { tables: { 7: 'items_old' }, replaced: ['7'] }],
+  ['was renamed and another table got its name', { tables: { 7: 'items_old' }, replaced: ['7'] }],
   [
-    'was renamed and another renamed to it, and published',
+    'was renamed and another table got its name, and is published',
     { tables: { 7: 'items_old', 9: 'items' }, replaced: ['7'] },
   ],
-  ['is there under another name only, and not published', { tables: {} }],
+  ['exists only under another name, unpublished', { tables: {} }],
 ])(
-  'no gap of the stream, but one of the table whose changes were not sent: a tracked table %s',
+  'the stream has no gap but the table has one, because its changes were not sent: a tracked table %s',
   (_, found) => {
     expect(compare(sourceState(found))).toMatchObject({ gaps: [], unpublished: ['public.items'] });
   },
@@ -155,7 +155,7 @@ test.each([
     { tables: {}, covered: ['7'] },
     ['published', 'published as a partition'],
   ],
-])('no gap, but a note: a tracked table %s', (_, found, [before, after]) => {
+])('there is a note and no gap: a tracked table %s', (_, found, [before, after]) => {
   const { gaps, unpublished, notes } = compare(sourceState(found));
   expect([...gaps, ...unpublished]).toEqual([]);
   expect(notes).toMatchObject([{ before, after }]);

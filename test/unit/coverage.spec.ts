@@ -15,8 +15,8 @@ const COVERAGE: TrailCoverage = {
   capture: 'streaming',
 };
 
-describe('up to when the trail is current', () => {
-  test('is the last look of which everything is stored, however many came since', () => {
+describe('the time up to which the trail is current', () => {
+  test('is that of the last look before which everything is stored, however many looks followed', () => {
     const currency = new Currency();
     expect(currency.until(100n)).toBeNull();
     currency.looked({ lsn: 10n, seenAt: day(1) });
@@ -30,7 +30,7 @@ describe('up to when the trail is current', () => {
     expect(currency.until(30n)).toBe(day(4));
   });
 
-  test('is what capture knows where it runs here, and what the trail says where it does not', () => {
+  test('is what capture in this process knows, and otherwise what the trail states', () => {
     const capture = { state: 'reconnecting', currentUntil: day(7) } as CaptureStatus;
     expect(withCapture(COVERAGE, null)).toBe(COVERAGE);
     expect(withCapture(COVERAGE, { ...capture, state: 'standby' })).toBe(COVERAGE);
@@ -39,15 +39,15 @@ describe('up to when the trail is current', () => {
   });
 });
 
-describe('what of a range is covered', () => {
+describe('the covered part of a range', () => {
   const part = (from: number, to: number, coverage: Partial<TrailCoverage> = {}) =>
     coveredPart({ from: day(from), to: day(to) }, { ...COVERAGE, ...coverage });
 
-  test('is all of it between the beginning and the time up to which the trail is current', () => {
+  test("is the whole range between the trail's beginning and the time up to which it is current", () => {
     expect(part(2, 6)).toEqual({ from: day(2), to: day(6), missing: [] });
   });
 
-  test('ends where the trail begins, where days were dropped, and where it is not current', () => {
+  test('is cut where the trail begins, where days were dropped, and where the trail is not current', () => {
     expect(part(1, 3)).toEqual({
       from: day(2),
       to: day(3),
@@ -56,12 +56,12 @@ describe('what of a range is covered', () => {
     expect(part(3, 5, { droppedBefore: day(4) }).missing).toEqual([
       { why: 'dropped', from: day(3), to: day(4) },
     ]);
-    // What is to come is not missing.
+    // Times in the future are not missing.
     expect(part(5, 9).missing).toEqual([{ why: 'after', from: day(6), to: day(7) }]);
     expect(part(8, 9).missing).toEqual([]);
   });
 
-  test('is nothing outside of the trail, and where it has not begun', () => {
+  test('is empty outside the trail, and in a trail that has not begun', () => {
     expect(part(1, 2)).toEqual({
       from: null,
       to: null,
@@ -71,14 +71,14 @@ describe('what of a range is covered', () => {
     expect(part(1, 2, { since: null, until: null }).from).toBeNull();
   });
 
-  test('has no end that is known, where it is not known up to when the trail is current', () => {
+  test('has an unknown end if it is not known up to when the trail is current', () => {
     const missing = [{ why: 'unknown', from: day(3), to: day(5) }];
     expect(part(3, 5, { until: null })).toEqual({ from: day(3), to: null, missing });
     expect(part(1, 2, { until: null })).toMatchObject({ from: null, to: null, missing: [{ why: 'before' }] });
   });
 });
 
-describe('the page says of a range', () => {
+describe("the page's note about a range", () => {
   const said = (
     from: number,
     to: number,
@@ -90,11 +90,11 @@ describe('the page says of a range', () => {
       (instant) => instant.slice(0, 10),
     );
 
-  test('nothing, where it is covered', () => {
+  test('is empty if the range is covered', () => {
     expect(said(2, 6)).toEqual({ lacks: 'nothing', sentences: [] });
   });
 
-  test('that recording began later, that days were dropped, and that recording is behind or stopped', () => {
+  test('states that recording began later, that days were dropped, and that recording is behind or stopped', () => {
     expect(said(1, 3).sentences).toEqual([
       'Recording began on 2026-03-02: what was changed before is not in the trail.',
     ]);
@@ -106,7 +106,7 @@ describe('the page says of a range', () => {
     expect(said(6, 7, { since: null })).toEqual({ lacks: 'all', sentences: ['Recording has not begun.'] });
   });
 
-  test('that it is not known up to when the trail is current, and which entries there are', () => {
+  test('states if it is not known up to when the trail is current, and which entries exist', () => {
     const upgraded = { until: null, capture: 'unknown', newest: day(5) } as const;
     expect(said(3, 6, upgraded)).toEqual({
       lacks: 'unknown',
@@ -128,7 +128,7 @@ describe('the page says of a range', () => {
     ]);
   });
 
-  test('that it is live only where capture streams and is not behind', () => {
+  test('states that the range is live only while capture streams and is not behind', () => {
     const at = { ...COVERAGE, until: day(7) };
     expect(recordingOf(at)).toBe('current');
     expect(recordingOf(COVERAGE)).toBe('behind');

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from '@jest/globals';
 import { DayClock } from '../../src/trail/read/snapshot.js';
 
-test('many statements for one day take no longer than one may, and each day begins anew', async () => {
+test('statements for one day together get the time limit of one statement, and each day begins a new limit', async () => {
   const clock = new DayClock({ timeoutMs: 40 });
   clock.reads(7);
   clock.reads(7);

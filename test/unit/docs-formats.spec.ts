@@ -20,14 +20,14 @@ const read = (file: string): string =>
 const FORMATS = read('formats.md');
 const FINDING = read('finding-entries.md');
 
-/** The bytes of a block of hexadecimal digits, without its comments. */
+/** The bytes of a block of hexadecimal digits, without the block's comments. */
 function bytesOf(name: string): string {
   const block = new RegExp('^```hex ' + name + '\\n([^]*?)^```$', 'm').exec(FORMATS);
   if (block === null) throw new Error(`no block "${name}"`);
   return block[1]!.replace(/#.*$/gm, '').replace(/\s/g, '');
 }
 
-/** The rows of the table that begins with these headers, as cells. */
+/** The cells of the table that begins with these headers, by row. */
 function tableOf(text: string, headers: readonly string[]): string[][] {
   const [, rest] = text.split(`| ${headers.join(' | ')} |\n`);
   if (rest === undefined) throw new Error(`no table ${headers.join(', ')}`);
@@ -40,13 +40,13 @@ function tableOf(text: string, headers: readonly string[]): string[][] {
   );
 }
 
-/** The first word of each cell: the number of what it names. */
+/** The first word of each cell: the number of the thing that the cell names. */
 const numbers = (cells: readonly string[]): number[] => cells.map((cell) => Number(cell.split(' ')[0]));
 
 const DAY = 327;
 const NUMBER = 41;
 
-test('the id of the example is made of its day and number, and its chunk, place and block are right', () => {
+test('the id of the example has its day and number, and the right chunk, place and block', () => {
   const values = tableOf(FORMATS, ['Example', 'Value']).map(([, value]) => value);
   const chunk = chunkOf(DAY, NUMBER);
   expect(values).toEqual([
@@ -56,7 +56,7 @@ test('the id of the example is made of its day and number, and its chunk, place 
   ]);
 });
 
-test('the row of the example is what the writer sends', () => {
+test('the row of the example is the row that the writer sends', () => {
   const rows = new EntryRowBuffer({ nextId: entryId(DAY, NUMBER) });
   const transaction = Buffer.alloc(20);
   transaction.writeBigUInt64BE(0x16b3748n, 0);
@@ -96,11 +96,11 @@ test('the row of the example is what the writer sends', () => {
     value('fraud\x1b1m');
   });
   rows.nullText();
-  // Behind the header of its CopyData frame.
+  // After the header of its CopyData frame.
   expect(rows.take(rows.bytes, 1)!.toString('hex').slice(10)).toBe(bytesOf('row'));
 });
 
-test('the columns of the row are those that the writer sends, in their order', () => {
+test('the columns of the row are those that the writer sends, in the same order', () => {
   const columns = tableOf(FORMATS, ['Column', 'Type', 'Holds']).map(([name]) => name!.replaceAll('`', ''));
   expect(columns).toEqual(ENTRY_COLUMNS);
 });
@@ -180,7 +180,7 @@ describe('the chunk of eight entries', () => {
     expect([...values.slice(0, 2), ...values.slice(3)]).toEqual(texts);
   });
 
-  test('answers the query and the count as the page says', () => {
+  test('gives the answers of the document to the query and to the count', () => {
     const { postings } = indexed();
     const places = (row: string, key: number): Places => {
       const found = new Places();
@@ -203,7 +203,7 @@ describe('the chunk of eight entries', () => {
   });
 });
 
-/** Rows of binary COPY in a frame: their fields. */
+/** The fields of the rows of a binary COPY in a frame. */
 function fieldsOf(frame: Buffer): Buffer[][] {
   const rows: Buffer[][] = [];
   for (let at = 5; at < frame.length;) {
@@ -220,6 +220,6 @@ function fieldsOf(frame: Buffer): Buffer[][] {
   return rows;
 }
 
-/** The elements of the binary form of an int4[]: 20 bytes of head, then each behind its length. */
+/** The elements of an int4[] in binary form: after 20 bytes of header, each follows its length. */
 const int4sOf = (array: Buffer): number[] =>
   Array.from({ length: (array.length - 20) / 8 }, (_, index) => array.readInt32BE(24 + 8 * index));

@@ -15,13 +15,13 @@ const README = read('README.md');
 const MAP = read('src/README.md');
 const DECISIONS = read('src/DECISIONS.md');
 const CONTRIBUTING = read('CONTRIBUTING.md');
-/** By name: `docs.api` is docs/api.md. */
+/** Documents by name: `docs.api` is docs/api.md. */
 const docs = Object.fromEntries(
   readdirSync(path.join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith('.md'))
     .map((file) => [file.slice(0, -'.md'.length), read(`docs/${file}`)]),
 ) as Readonly<Record<string, string>>;
-/** What users read, by path. */
+/** Documents for users, by path. */
 const MANUAL: Readonly<Record<string, string>> = {
   'README.md': README,
   ...Object.fromEntries(Object.entries(docs).map(([name, text]) => [`docs/${name}.md`, text])),
@@ -33,24 +33,24 @@ const DOCUMENTS: Readonly<Record<string, string>> = {
   'CONTRIBUTING.md': CONTRIBUTING,
 };
 
-/** Capture groups of all matches. */
+/** The first capture group of all matches. */
 const all = (text: string, pattern: RegExp): string[] =>
   [...text.matchAll(pattern)].map((match) => match[1]!);
-/** What stands in backticks, alone or among other words. */
+/** Whether the text contains the name in backticks, alone or among other words. */
 const isNamed = (text: string, word: string): boolean =>
   all(text, /`([^`\n]+)`/g).some((code) => new RegExp(`(?<![\\w-])${word}(?![\\w-])`).test(code));
 const filesBelow = (folder: string, ends: string): string[] =>
   readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((file) => file.endsWith(ends))
     .map((file) => `${folder}/${file}`);
-/** From a heading to the next. */
+/** The text from a heading to the next one. */
 const section = (text: string | undefined, title: string): string => {
   const [, rest] = (text ?? '').split(new RegExp(`^#+ ${title}$`, 'm'));
   if (rest === undefined) throw new Error(`no section "${title}"`);
   return rest.split(/^#+ /m)[0]!;
 };
 
-/** From a heading to the next that is not below it. */
+/** The text from a heading to the next one of the same or a higher level. */
 const chapter = (text: string | undefined, title: string): string => {
   const [, marks = '', rest] = new RegExp(`^(#+) ${title}$([^]*)`, 'm').exec(text ?? '') ?? [];
   if (rest === undefined) throw new Error(`no chapter "${title}"`);
@@ -113,7 +113,7 @@ describe('the examples of the manual', () => {
       all(text, new RegExp('^```' + language + '\\n([^]*?)^```$', 'gm')).map((block) => ({ file, block })),
     );
 
-  test('are JSON where they say so', () => {
+  test('are valid JSON where they are marked as JSON', () => {
     expect(blocks('json').length).toBeGreaterThan(2);
     for (const { block } of blocks('json')) expect(() => JSON.parse(block) as unknown).not.toThrow();
   });
@@ -134,14 +134,14 @@ test('the README is short', () => {
   expect(Buffer.byteLength(README)).toBeLessThanOrEqual(8192);
 });
 
-test('CONTRIBUTING names every script of package.json that a person runs', () => {
+test('CONTRIBUTING names every script of package.json that people run', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
   const names = Object.keys(scripts).filter((name) => !/^pre|^post/.test(name));
   expect(names.filter((name) => !isNamed(CONTRIBUTING, name))).toEqual([]);
 });
 
 describe.each(Object.entries(DOCUMENTS))('%s', (file, text) => {
-  test('links to nothing that is not there', () => {
+  test('has no broken links', () => {
     const links = all(text, /\]\(([^)\s]+)\)/g).filter((link) => !/^\w+:/.test(link));
     const broken = links.filter((link) => {
       const [target = '', anchor] = link.split('#');
@@ -152,7 +152,7 @@ describe.each(Object.entries(DOCUMENTS))('%s', (file, text) => {
     expect(broken).toEqual([]);
   });
 
-  test('names no file that is not there', () => {
+  test('names no file that does not exist', () => {
     const names = all(text, /`(\w[\w./-]*\/[\w.-]*\.(?:ts|tsx|mjs|sql|json|yaml|md)|[\w-]+\.(?:ts|mjs))`/g);
     const places = ['', 'src/', ...(file === 'src/DECISIONS.md' ? ['src/pipeline/'] : [])];
     const missing = names.filter(
@@ -162,7 +162,7 @@ describe.each(Object.entries(DOCUMENTS))('%s', (file, text) => {
   });
 });
 
-test('every promise quotes tests that are there', () => {
+test('every promise quotes tests that exist', () => {
   const promises = docs.promises!.split(/^## /m).slice(1);
   expect(promises.length).toBeGreaterThan(10);
   for (const promise of promises) {
@@ -178,7 +178,7 @@ test('every promise quotes tests that are there', () => {
   }
 });
 
-test('the map shows the import rule as the linter has it', () => {
+test('the map shows the import rule that the linter checks', () => {
   const rule = Object.entries(ROOMS);
   expect(rule.length).toBeGreaterThan(10);
   const rows = section(MAP, 'The import rule')
@@ -193,7 +193,7 @@ test('the map shows the import rule as the linter has it', () => {
   expect(rooms.filter((room) => !isNamed(section(MAP, 'The rooms'), `${room}/`))).toEqual([]);
 });
 
-test('decisions are numbered one after the other, and code refers to those that exist', () => {
+test('decisions are numbered in sequence, and code refers only to those that exist', () => {
   const numbers = all(DECISIONS, /^## (\d+)\. /gm).map(Number);
   expect(numbers).toEqual(numbers.map((_, index) => index + 1));
   for (const decision of DECISIONS.split(/^## /m).slice(1)) {
@@ -213,7 +213,7 @@ test('decisions are numbered one after the other, and code refers to those that 
   ).toEqual([]);
 });
 
-/** Names of properties of a JSON Schema, those of nested objects too; names that a user chooses are none. */
+/** Property names of a JSON Schema, including nested objects. Names that a user chooses do not count. */
 function keysOf(schema: unknown): Set<string> {
   const keys = new Set<string>();
   const visit = (node: unknown): void => {
@@ -237,7 +237,7 @@ function routesOf(source: string): string[] {
   });
 }
 
-/** Anchors of headings, as GitHub makes them. */
+/** Anchors of headings, in the form that GitHub gives them. */
 const anchorsOf = (text: string): string[] =>
   all(text, /^#+ (.+)$/gm).map((title) =>
     title

@@ -42,7 +42,7 @@ describe('a server', () => {
   const checked = (facts: Partial<ServerFacts>, side: 'source' | 'trail' = 'source'): Check[] =>
     serverChecks({ ...sound, ...facts }, { side, now: NOW });
 
-  test('that is sound passes', () => {
+  test('passes every check if nothing is wrong', () => {
     expect(checked({}).map(({ outcome }) => outcome)).toEqual(['pass', 'pass', 'pass', 'pass']);
   });
 
@@ -52,19 +52,19 @@ describe('a server', () => {
     ['clock', { clockAheadMs: -95_000 }, 'warn', '1 min 35 s behind'],
     ['clock', { clockAheadMs: 3_000 }, 'warn', '3 s ahead of'],
     ['durability', { unsafe: true }, 'warn', "alter system set fsync = 'on'"],
-  ] as const)('tells of its %s (%j)', (aspect, facts, outcome, text) => {
+  ] as const)('reports a problem with its %s (%j)', (aspect, facts, outcome, text) => {
     const checks = checked(facts);
     expect(outcomeOf(checks, `source.${aspect}`)).toBe(outcome);
     expect(saysOf(checks, `source.${aspect}`)).toContain(text);
   });
 
-  test('needs no encryption on its own machine, and no older version than its last day', () => {
+  test('needs no encryption on the same machine, and no newer version while its own is supported', () => {
     expect(outcomeOf(checked({ encrypted: false, local: true }), 'source.tls')).toBe('pass');
     expect(outcomeOf(checked({ version: 150_010 }), 'source.version')).toBe('pass');
     expect(outcomeOf(checked({ version: 210_001 }), 'source.version')).toBe('pass');
   });
 
-  test('that forgets what was committed is no place for a trail', () => {
+  test('fails as a trail if it may lose commits', () => {
     expect(outcomeOf(checked({ unsafe: true }, 'trail'), 'trail.durability')).toBe('fail');
   });
 });
@@ -80,7 +80,7 @@ describe('wal_level', () => {
       } as unknown as Catalog,
     }).wal_level?.code;
 
-  test('has to be logical, or from PostgreSQL 19 on what the first slot raises', () => {
+  test('has to be logical; from PostgreSQL 19 on, a level that the first slot raises is enough', () => {
     expect(problemOf({ version: 180_004, walLevel: 'logical' })).toBeUndefined();
     expect(problemOf({ version: 180_004, walLevel: 'replica' })).toBe('SOURCE_WAL_LEVEL');
     expect(problemOf({ version: 190_000, walLevel: 'replica' })).toBeUndefined();
@@ -117,18 +117,18 @@ describe('a slot', () => {
       { slot: 'one', version },
     );
 
-  test('that is read, with room behind it, passes', () => {
+  test('passes if it is read and has WAL to spare', () => {
     const checks = checked({});
     expect(checks.map(({ outcome }) => outcome)).toEqual(['pass', 'pass', 'pass', 'pass']);
     expect(saysOf(checks, 'source.wal_keep')).toContain('50.0 GB of WAL, 14 h 13 min at its average rate');
   });
 
-  test('is made by the first start', () => {
+  test('passes if it does not exist yet, because the first start creates it', () => {
     expect(outcomeOf(checked({ slot: undefined }), 'source.slot')).toBe('pass');
     expect(outcomeOf(checked({ slot: undefined }), 'source.backlog')).toBeUndefined();
   });
 
-  test('that nobody reads, and that was given up', () => {
+  test('warns if nobody reads it, and fails if it was invalidated', () => {
     const idle = checked({}, { active: false, idleSeconds: 7_200 });
     expect(outcomeOf(idle, 'source.slot')).toBe('warn');
     expect(saysOf(idle, 'source.slot')).toContain('for 2 h');
@@ -138,7 +138,7 @@ describe('a slot', () => {
     expect(outcomeOf(lost, 'source.backlog')).toBeUndefined();
   });
 
-  test('with a backlog, and soon given up', () => {
+  test('warns about a backlog, and fails if it will soon be invalidated', () => {
     expect(outcomeOf(checked({}, { unacknowledgedBytes: GB }), 'source.backlog')).toBe('warn');
     const soon = checked({}, { unacknowledgedBytes: 44 * GB, leftBytes: 6 * GB });
     expect(outcomeOf(soon, 'source.backlog')).toBe('fail');
@@ -146,7 +146,7 @@ describe('a slot', () => {
     expect(outcomeOf(checked({}, { leftBytes: -MB }), 'source.backlog')).toBe('fail');
   });
 
-  test('without a limit the disk of the source is at risk', () => {
+  test('warns about the disk of the source if no limit is set', () => {
     const checks = checked({ keepBytes: null }, { leftBytes: null });
     expect(outcomeOf(checks, 'source.wal_keep')).toBe('warn');
     expect(saysOf(checks, 'source.wal_keep')).toContain('about 84.4 GB a day');
@@ -155,13 +155,13 @@ describe('a slot', () => {
     );
   });
 
-  test('with a limit of idle time', () => {
+  test('warns about a limit of idle time, and fails when that is near', () => {
     expect(outcomeOf(checked({ idleTimeoutSeconds: 86_400 }), 'source.idle_timeout')).toBe('warn');
     const idle = checked({ idleTimeoutSeconds: 86_400 }, { active: false, idleSeconds: 50_000 });
     expect(outcomeOf(idle, 'source.idle_timeout')).toBe('fail');
   });
 
-  test('after a failover', () => {
+  test('warns if it would be lost in a failover', () => {
     expect(outcomeOf(checked({ standbys: 1 }), 'source.failover')).toBe('pass');
     expect(saysOf(checked({ standbys: 1 }), 'source.failover')).toContain('synchronized_standby_slots');
     const left = checked({ standbys: 2 }, { failover: false });
@@ -190,7 +190,7 @@ describe('a trail', () => {
   };
   const checked = (other: Partial<TrailFacts>): Check[] => trailChecks({ ...facts, ...other }, { config });
 
-  test('has baselines, or says of which tables none', () => {
+  test('names the tables with a baseline, and those that are too large for one', () => {
     const of = { table: 'public.roles', outcome: 'taken', maxRows: 10_000, entries: 12 } as const;
     expect(checked({ baselines: [of] }).at(-1)).toMatchObject({
       outcome: 'pass',
@@ -203,7 +203,7 @@ describe('a trail', () => {
     });
   });
 
-  test('that is sound passes', () => {
+  test('passes every check if nothing is wrong', () => {
     expect(new Set(checked({}).map(({ outcome }) => outcome))).toEqual(new Set(['pass']));
     expect(trailChecks(undefined, { config })).toHaveLength(1);
   });
@@ -218,7 +218,7 @@ describe('a trail', () => {
     ['configuration', { configuration: 'f00' }, 'warn', 'waltrail reload'],
     ['partitions', { daysAhead: 0 }, 'fail', 'ensure_partitions'],
     ['retention', { retentionFloor: 365 }, 'warn', '365 days'],
-  ] as const)('tells of its %s (%j)', (aspect, other, outcome, text) => {
+  ] as const)('reports a problem with its %s (%j)', (aspect, other, outcome, text) => {
     const checks = checked(other);
     expect(outcomeOf(checks, `trail.${aspect}`)).toBe(outcome);
     expect(saysOf(checks, `trail.${aspect}`)).toContain(text);

@@ -32,7 +32,7 @@ describe('the singular of a word', () => {
     expect(singular(expected)).toBe(expected);
   });
 
-  test('is the word itself where it has no plural, or is none', () => {
+  test('is the word itself if it is a singular or has none', () => {
     const words =
       `series news metadata data status address access analysis axis canvas alias sms inventory staff language
       film bus business campus basis equipment information progress gas press specimen item user`.split(
@@ -45,7 +45,7 @@ describe('the singular of a word', () => {
 describe('the entity type of a table', () => {
   const of = (name: string) => defaultEntity(tableName(name));
 
-  test('is its singular in words, behind the schema where that is not public', () => {
+  test("is the table's name as singular words, after the schema unless that is public", () => {
     expect(
       ['public.agent_bots', 'public.AgentBots', 'public.csat_survey_responses', 'public.OAuthTokens'].map(of),
     ).toEqual(['agent bot', 'agent bot', 'csat survey response', 'o auth token']);
@@ -72,7 +72,7 @@ describe('the entity type of a table', () => {
     return names.map((name) => types.of(ruleFor(config, tableName(name))!, tableName(name)).type);
   };
 
-  test('is never that of another table, so histories do not merge; who was seen first keeps it', () => {
+  test('differs from that of every other table, so histories stay separate; the table seen first keeps it', () => {
     const names = ['public.agent', 'public.agents', 'public.sales_orders', 'sales.orders'];
     expect(typesOf('{ "*.*": }', names)).toEqual(['agent', 'public.agents', 'sales order', 'sales.orders']);
     expect(typesOf('{ "*.*": }', names, ['public.agents', 'sales.orders'])).toEqual([
@@ -81,13 +81,13 @@ describe('the entity type of a table', () => {
       'public.sales_orders',
       'sales order',
     ]);
-    // Whatever is asked in whatever order.
+    // The order of the questions makes no difference.
     expect(typesOf('{ "*.*": }', [...names].reverse(), names).reverse()).toEqual(
       typesOf('{ "*.*": }', names, names),
     );
   });
 
-  test('is bounded in number, and rows of further tables have no id that could be that of another', () => {
+  test("is limited in number, and rows of further tables get no id, which could be another row's", () => {
     const config = configOf('{ public.*: , public.named: { entity: named } }');
     const table = (index: number) => ({ schema: 'public', table: `t${index}_x` });
     const types = new EntityTypes({
@@ -103,7 +103,7 @@ describe('the entity type of a table', () => {
     expect(typesOf('{ public.*: }', ['public.other_tables'])).toEqual(['public.other_tables']);
   });
 
-  test('is none that the YAML gives to another, and none of Waltrail itself', () => {
+  test("is never one that the YAML gives to another table, and never Waltrail's own", () => {
     expect(
       typesOf('{ public.people: { entity: agent }, public.*: }', [
         'public.agents',
@@ -113,7 +113,7 @@ describe('the entity type of a table', () => {
     ).toEqual(['public.agents', 'agent', 'public.waltrail']);
   });
 
-  test('that a pattern gives is that of one table, unless the YAML wants one history', () => {
+  test('from a pattern belongs to one table, unless the YAML asks for one history', () => {
     const names = ['public.a', 'public.cats', 'public.b'];
     expect(typesOf('{ public.*: { entity: record } }', names)).toEqual(['record', 'cat', 'b']);
     expect(typesOf('{ public.*: { entity: record } }', names, ['public.b'])).toEqual(['a', 'cat', 'record']);
@@ -141,7 +141,7 @@ describe('the name of a row', () => {
       .join('') ?? null;
   const texts = (...names: string[]) => Object.fromEntries(names.map((name) => [name, TEXT]));
 
-  test('is the first of the usual columns that the table has', () => {
+  test('comes from the first of the usual columns that the table has', () => {
     expect(of('public.a', texts('email', 'title', 'name'))).toBe('{name}');
     expect(of('public.a', texts('email', 'displayName'))).toBe('{displayName}');
     expect(of('public.actor', texts('last_name', 'first_name'))).toBe('{first_name} {last_name}');
@@ -151,10 +151,10 @@ describe('the name of a row', () => {
     expect(of('public.a', texts('id', 'body'))).toBeNull();
   });
 
-  test('is text, and no secret, masked or left out', () => {
+  test('comes from text columns, and never from a secret, masked or omitted one', () => {
     expect(of('public.a', { name: 3802, title: 1009, subject: 23, email: 1043 })).toBe('{email}');
     expect(of('public.a', texts('name', 'email'), ['name'])).toBe('{email}');
-    // By its name or by its table, whatever `secrets` says.
+    // A secret by its name or by its table, whatever `secrets` states.
     expect(of('public.passwords', texts('password', 'password_name'))).toBe('{password_name}');
     expect(of('public.passwords', texts('password'))).toBeNull();
     expect(of('public.tokens', texts('token', 'slug'))).toBe('{slug}');

@@ -18,7 +18,7 @@ import {
 const days = fc.integer({ min: 0, max: 2 ** 13 - 1 });
 const numbers = fc.integer({ min: 0, max: 2 ** 32 - 1 });
 
-test('an id gives back its day and number, and the chunk and place that the writer counts from these', () => {
+test('an id contains its day and number, and leads to the chunk and place that the writer counts', () => {
   fc.assert(
     fc.property(days, numbers, (day, number) => {
       const id = entryId(day, number);
@@ -29,7 +29,7 @@ test('an id gives back its day and number, and the chunk and place that the writ
   );
 });
 
-test('ids grow with the day and the number, up to the greatest', () => {
+test('ids increase with the day and the number, up to the highest', () => {
   expect(entryId(7, 2 ** 32 - 1) + 1n).toBe(firstIdOfDay(8));
   expect(entryId(2 ** 13 - 1, 2 ** 32 - 1)).toBe(MAX_ENTRY_ID);
   expect(chunkOfId(MAX_ENTRY_ID)).toBe(2 ** 31 - 1);
@@ -41,7 +41,7 @@ test('four chunks of 16,384 entries are a block', () => {
   expect(blockOfChunk(chunkOfId(firstIdOfDay(300)))).toBe(300 * 65_536);
 });
 
-test('days begin at midnight in UTC, the first one on 2026-01-01', () => {
+test('days begin at midnight UTC; the first is 2026-01-01', () => {
   const at = (time: string): number => dayAt(Date.parse(time));
   expect(at('2026-01-01T00:00:00Z')).toBe(0);
   expect(at('2026-01-01T23:59:59.999Z')).toBe(0);

@@ -60,7 +60,7 @@ async function decode(columns: readonly StoredColumn[], row: Partial<EntryRow>):
   return entry!;
 }
 
-/** The encoding of src/trail/values.ts, as the writer does it. */
+/** Encodes as the writer does, in the format of src/trail/values.ts. */
 const encode = (values: readonly string[]): string =>
   values.map((value) => `${value.replaceAll('\x1b', '\x1b[').replaceAll('\x1f', '\x1b_')}\x1f`).join('');
 
@@ -94,7 +94,7 @@ describe('entryToJson', () => {
     });
   });
 
-  test('prints the entry of the documentation', async () => {
+  test('prints the example entry of the documentation', async () => {
     const entry = await decode([{ name: 'blocked', type: BOOL }], { previous: 'f\x1f', updated: 't\x1f' });
     expect(entryToJson(entry)).toBe(
       '{"id":"1048577","committedAt":"2026-11-23T09:51:07.123456Z",' +
@@ -105,7 +105,7 @@ describe('entryToJson', () => {
     );
   });
 
-  test('names columns that were not sent, and words where there are any', async () => {
+  test('lists columns that were not sent, and labels of values if there are any', async () => {
     const columns = [
       { name: 'status', type: INT8, values: { '1': 'online', constructor: 'x' } },
       { name: 'note', type: TEXT },
@@ -124,7 +124,7 @@ describe('entryToJson', () => {
     expect(entry.previous!.has('note')).toBe(false);
   });
 
-  test('says of a value that was too large to be stored how long it was and its digest', async () => {
+  test('states length and digest of a value that was too large to store', async () => {
     const entry = await decode(
       [
         { name: 'body', type: TEXT },
@@ -142,7 +142,7 @@ describe('entryToJson', () => {
     expect(JSON.parse(entryToJson({ ...entry, tooLarge: [] }))).not.toHaveProperty('tooLarge');
   });
 
-  test('tells the JSON null from SQL null', async () => {
+  test('distinguishes JSON null from SQL null', async () => {
     const columns = [
       { name: 'settings', type: JSONB },
       { name: 'note', type: TEXT },
@@ -159,7 +159,7 @@ describe('entryToJson', () => {
     });
   });
 
-  test('a value that is the name of something every object has gets no word from it', async () => {
+  test('gives no label to a value that is a built-in property name of objects', async () => {
     const entry = await decode([{ name: 'v', type: TEXT, values: {} }], {
       updated: 'constructor\x1ftoString\x1f',
     });
@@ -179,7 +179,7 @@ describe('entryToJson', () => {
       ),
     ));
 
-  test('is JSON whatever the texts, names, keys and types are, and gives texts back unchanged', () =>
+  test('prints valid JSON for any texts, names, keys and types, and keeps the texts', () =>
     fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -210,7 +210,7 @@ describe('entryToJson', () => {
       ),
     ));
 
-  test('puts json columns and context into the entry as they are', () =>
+  test('inserts json columns and the context unchanged', () =>
     fc.assert(
       fc.asyncProperty(fc.json(), fc.constantFrom(JSON_TYPE, JSONB), async (json, type) => {
         const entry = await decode([{ name: 'v', type }], {
@@ -231,7 +231,7 @@ describe('entryToJson', () => {
     expect(entryToJson(entry)).toContain(`"updated":{"v":${json}}`);
   });
 
-  test('json that other parsers refuse is a string with its text, in values and in contexts', async () => {
+  test('prints json that other parsers refuse as a string, in values and in contexts', async () => {
     for (const json of [
       '{"ua":"x \\ud83d"}',
       '"\\udE00\\ud83d"',
@@ -249,7 +249,7 @@ describe('entryToJson', () => {
     }
   });
 
-  test('values that are too long together for a string of JavaScript leave the longest out, with their size and digest', async () => {
+  test('omits the longest values, with size and digest, if all together exceed a JavaScript string', async () => {
     const entry = await decode(
       ['id', 'a', 'b', 'c'].map((name) => ({ name, type: TEXT })),
       { previous: null, updated: encode(['1', '\x01'.repeat(100), 'b'.repeat(300), 'c'.repeat(50)]) },
@@ -269,7 +269,7 @@ describe('entryToJson', () => {
     expect(entryToJson(bounded).length).toBeLessThan(entryToJson(entry).length);
   });
 
-  test('an entry is one line, whatever line ends stand in its json', async () => {
+  test('prints an entry on one line, whatever line ends its json has', async () => {
     const entry = await decode([{ name: 'v', type: JSON_TYPE }], {
       updated: encode(['{\n  "a": "x\\ny",\r\n  "b": 1\n}']),
       extra: '{"context":[\n1\r\n]}',
@@ -279,7 +279,7 @@ describe('entryToJson', () => {
     expect(JSON.parse(line)).toMatchObject({ updated: { v: { a: 'x\ny', b: 1 } }, context: [1] });
   });
 
-  test('what is stored beside the values and cannot be read is shown as its text', async () => {
+  test('shows stored extra data as text if it cannot be read', async () => {
     for (const extra of ['', '{', '\\x{c3}', '[1]', '{"context":{"a":}}', '{"context":1} x', 'null']) {
       const entry = await decode([], { extra });
       expect(JSON.parse(entryToJson(entry))).toMatchObject({ id: '1048577', context: extra });
@@ -292,7 +292,7 @@ describe('entryToJson', () => {
   });
 });
 
-describe('values', () => {
+describe('a stored value', () => {
   test.each([
     [BOOL, 't', 'true'],
     [BOOL, 'f', 'false'],
@@ -318,12 +318,12 @@ describe('values', () => {
     [TEXT, '\x1b[N', '"\\u001bN"'],
     [TEXT, '\x1bX00ff', '"\\\\x{00ff}"'],
     [0, '{1,2}', '"{1,2}"'],
-  ])('of type %i stored as %j is %s', async (type, stored, json) => {
+  ])('of type %i and content %j is printed as %s', async (type, stored, json) => {
     const value = await oneValue(type, `${stored}\x1f`);
     expect(valueToJson(value)).toBe(json);
   });
 
-  test('entries of a relation version that is not known are shown by number, not lost', async () => {
+  test('is printed by its column number, not lost, if the relation version is not known', async () => {
     const entry = await decode([], { updated: 'a\x1fb\x1f', columns: '!#' });
     expect([...entry.updated!]).toEqual([
       ['column 1', { kind: 'text', text: 'a' }],

@@ -15,7 +15,7 @@ import { decodeColumns, decodeFields, type StoredValue } from '../../src/trail/v
 import * as bytes from '../support/pgoutput-bytes.ts';
 import { UNCHANGED, type Column } from '../support/pgoutput-bytes.ts';
 
-/** What the YAML says about a column. */
+/** How the YAML treats a column. */
 type Treatment = 'plain' | 'ignore' | 'mask' | 'drop';
 
 type Change =
@@ -28,7 +28,7 @@ type Change =
     }
   | { readonly is: 'delete'; readonly old: readonly Column[]; readonly sent: 'O' | 'K' };
 
-/** An entry as a person would write it down; a side is by column name. */
+/** An entry in plain form. A side (previous, updated) has its values by column name. */
 interface PlainEntry {
   readonly seq: number;
   readonly operation: string;
@@ -48,13 +48,13 @@ function stored(column: Column, treatment: Treatment): StoredValue {
   if (column === null) return { is: 'null' };
   if (typeof column !== 'string') return UNKNOWN;
   if (treatment === 'mask') return { is: 'text', text: '***' };
-  // No text of PostgreSQL's has a NUL.
+  // A text of PostgreSQL never contains NUL.
   return column.includes('\0')
     ? { is: 'bytes', text: Buffer.from(column).toString('hex') }
     : { is: 'text', text: column };
 }
 
-/** The entry of one change; null where nothing of interest changed. */
+/** The entry of one change; null if nothing of interest changed. */
 function modelOf(change: Change, treatments: readonly Treatment[], seq: number): PlainEntry | null {
   const side = (
     wanted: readonly number[],
@@ -76,7 +76,7 @@ function modelOf(change: Change, treatments: readonly Treatment[], seq: number):
     (index) =>
       treatments[index] !== 'ignore' &&
       change.row[index] !== UNCHANGED &&
-      // Without an old row the key is the same.
+      // If no old row is sent, the key has not changed.
       !(change.sent === 'none' && index === KEY) &&
       (!isKnown(index) || change.row[index] !== change.old[index]),
   );
@@ -84,7 +84,7 @@ function modelOf(change: Change, treatments: readonly Treatment[], seq: number):
   return { seq, operation: 'u', previous: side(changed, before), updated: side(changed, after) };
 }
 
-// ---------------------------------------------------------------- the real way
+// ---------------------------------------------------------------- the real code
 
 function entriesOf(options: {
   readonly treatments: readonly Treatment[];
@@ -170,7 +170,7 @@ const messagesOf = (treatments: readonly Treatment[], changes: readonly Change[]
 ];
 
 function messageOf(change: Change): Buffer {
-  // Where only the key was sent, all other columns are null: so PostgreSQL does it.
+  // PostgreSQL sends null for all other columns if it sends only the key.
   const old = (sent: 'O' | 'K', row: readonly Column[]): readonly Column[] =>
     sent === 'O' ? row : row.map((column, index) => (index === KEY ? column : null));
   switch (change.is) {
@@ -192,7 +192,7 @@ const frame = (message: Buffer): Buffer => {
   return Buffer.concat([header, message]);
 };
 
-/** A trail that takes nothing: the rows stay in their buffer. */
+/** A trail that accepts nothing: the rows stay in their buffer. */
 function trailOf(rows: EntryRowBuffer): TrailSession {
   const dictionary: Dictionary = {
     modifier: () => 1,
@@ -227,7 +227,7 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
   };
 }
 
-/** Rows of a CopyData frame of binary COPY, as PostgreSQL would read them. */
+/** The rows of a CopyData frame of binary COPY, as PostgreSQL reads them. */
 function readRows(copied: Buffer | null, columnCount: number): PlainEntry[] {
   const entries: PlainEntry[] = [];
   for (let at = 5; copied !== null && at < copied.length;) {
@@ -269,7 +269,7 @@ const text = fc.oneof(
       maxLength: 10,
     }),
   },
-  // Around the lengths from which other code compares and copies.
+  // Lengths near those at which the code changes its way to compare and copy.
   {
     weight: 1,
     arbitrary: fc
@@ -291,7 +291,7 @@ const scenario = fc
     const whole = fc
       .tuple(text, ...treatments.slice(1).map(() => value))
       .map((row): readonly Column[] => row);
-    // Most columns of an update stay as they are.
+    // Most columns of an update do not change.
     const update = whole.chain((old) =>
       fc.record({
         is: fc.constant('update' as const),
@@ -324,7 +324,7 @@ const scenario = fc
     });
   });
 
-test('entries are the naive difference of the rows, whatever the values, the rules and the cuts of the stream', () => {
+test('entries equal the naive difference of the rows, for any values, rules and cuts of the stream', () => {
   let compared = 0;
   fc.assert(
     fc.property(scenario, (of) => {

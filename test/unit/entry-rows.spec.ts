@@ -26,7 +26,7 @@ const HEAD = {
 };
 const TRANSACTION = Buffer.from('00000000016b374800000000000f424000000309', 'hex');
 
-/** Fields of the rows in a CopyData frame, as PostgreSQL would read them. */
+/** Fields of the rows in a CopyData frame, as PostgreSQL reads them. */
 function parse(frame: Buffer): (Buffer | null)[][] {
   expect(frame[0]).toBe(0x64);
   expect(frame.readInt32BE(1)).toBe(frame.length - 1);
@@ -46,7 +46,7 @@ function parse(frame: Buffer): (Buffer | null)[][] {
   return rows;
 }
 
-/** As PostgreSQL would take it. */
+/** The text of bytes as PostgreSQL accepts it; null if it does not. */
 function textOrNull(bytes: Uint8Array): string | null {
   try {
     return bytes.includes(0)
@@ -62,7 +62,7 @@ function write(rows: EntryRowBuffer, texts: readonly (string | null)[]): void {
   writeTexts(rows, texts);
 }
 
-/** Writes one field by itself, or as that of a row which is looked at or not. */
+/** Writes a value alone, or as a field of a row that is searched for secrets or not. */
 function writeValue(rows: EntryRowBuffer, value: string, way: 'alone' | 'looked at' | 'plain'): void {
   const bytes = Buffer.from(value);
   if (way === 'alone') rows.value(bytes, 0, bytes.length);
@@ -97,7 +97,7 @@ function writeTexts(rows: EntryRowBuffer, texts: readonly (string | null)[]): vo
 const buffer = () => new EntryRowBuffer({ nextId: (327n << 32n) | 41n });
 
 describe('rows of entries', () => {
-  test('a row has its ids, its transaction and its texts where binary COPY expects them', () => {
+  test('a row has its ids, transaction and texts where binary COPY expects them', () => {
     const rows = buffer();
     rows.transaction(TRANSACTION, 0);
     write(rows, ['12', 'Omer', null, 'a', 'b', null]);
@@ -136,7 +136,7 @@ describe('rows of entries', () => {
     expect(rows.bytes).toBe(0);
   });
 
-  test('what is written says whether it has a sign of a secret, and can be taken back', () => {
+  test('writing a value reports whether it may contain a secret, and can be undone', () => {
     const rows = buffer();
     rows.head(HEAD);
     rows.beginText();
@@ -160,7 +160,7 @@ describe('rows of entries', () => {
     expect(rows.bytes).toBe(before);
   });
 
-  test('a row that moved has its tenant, id and name of before', () => {
+  test('a row that moved has its previous tenant, id and name', () => {
     const rows = buffer();
     rows.transaction(TRANSACTION, 0);
     for (const tenant of [300, SAME_TENANT]) {
@@ -185,7 +185,7 @@ describe('rows of entries', () => {
     ]);
   });
 
-  test('any value survives the encoding, whatever separators and escapes it holds', () => {
+  test('any value survives the encoding, whatever separators and escapes it contains', () => {
     const text = fc
       .string({
         unit: fc.oneof(
@@ -222,7 +222,7 @@ describe('rows of entries', () => {
     );
   });
 
-  test('a row has each of the columns that are asked for, with a mark where there is no value', () => {
+  test('a row has each requested column, with a mark for a missing value', () => {
     const rows = buffer();
     rows.transaction(TRANSACTION, 0);
     rows.head(HEAD);
@@ -249,7 +249,7 @@ describe('rows of entries', () => {
     ]);
   });
 
-  test('values of any length keep separators and escapes wherever they stand', () => {
+  test('values of any length keep their separators and escapes at any position', () => {
     for (const length of [3, 4, 5, 8, 255, 256, 257, 1_000]) {
       for (const mark of ['\x1b', '\x1f', '']) {
         for (const place of new Set([0, 1, length >> 1, length - 2, length - 1])) {
@@ -268,7 +268,7 @@ describe('rows of entries', () => {
     }
   });
 
-  test('bytes that are not UTF-8 are stored as hexadecimal digits, not as something else', () => {
+  test('bytes that are not UTF-8 are stored as hexadecimal digits', () => {
     const rows = buffer();
     rows.transaction(TRANSACTION, 0);
     rows.head(HEAD);
@@ -287,7 +287,7 @@ describe('rows of entries', () => {
   test('any bytes survive the encoding: text as text, everything else as hexadecimal digits', () => {
     const bytes = fc.oneof(
       fc.uint8Array({ maxLength: 300 }),
-      // Mostly text, so that both ways are taken at every length.
+      // Mostly text, so that both encodings are used at every length.
       fc
         .array(
           fc.constantFrom('a', '\x1b', '\x1f', '\n', 'é', '\u05d0', '😀', '\ufffe', '\x80', '\xc3', '\0'),
@@ -307,7 +307,7 @@ describe('rows of entries', () => {
         rows.transaction(TRANSACTION, 0);
         rows.head(HEAD);
         rows.beginText();
-        // In the middle of other bytes, as in a message.
+        // Between other bytes, as in a message.
         for (const value of values)
           rows.value(Buffer.concat([Buffer.from([0xff]), value, Buffer.from([0xff])]), 1, value.length);
         rows.endText();
@@ -328,7 +328,7 @@ describe('rows of entries', () => {
     );
   });
 
-  test('an id of bytes that are no text is hexadecimal, and bytes that are no text may look like any', () => {
+  test('an id with bytes that are not text is hexadecimal, and bytes can be stored as bytes even if they look like text', () => {
     const rows = buffer();
     rows.transaction(TRANSACTION, 0);
     rows.head(HEAD);
@@ -346,7 +346,7 @@ describe('rows of entries', () => {
     expect(decodeFields(String(row![18]))).toEqual([{ is: 'bytes', text: 'c3a9' }]);
   });
 
-  test('of a value that is too large, or that makes its side too large, length and digest are stored', () => {
+  test('only length and digest of a value are stored if it is too large, or makes its side too large', () => {
     const rows = buffer();
     const large = Buffer.alloc(MAX_VALUE_BYTES + 1, 0x61);
     rows.transaction(TRANSACTION, 0);
@@ -365,7 +365,7 @@ describe('rows of entries', () => {
       (bytes) => `\x1bL${bytes.length} ${digest(bytes)}\x1f`,
     );
     expect(text.subarray(0, first!.length).toString()).toBe(first);
-    // Three fit beside the first mark; the rest of the side is short.
+    // Three values fit next to the first mark; the rest of the side is short.
     const end = `${others[0]}${others[0]}aaa\x1f`;
     expect(text.length).toBe(first!.length + 3 * (MAX_VALUE_BYTES + 1) + end.length);
     expect(text.subarray(-end.length).toString()).toBe(end);
@@ -374,7 +374,7 @@ describe('rows of entries', () => {
     ]);
   });
 
-  test('taking a part leaves the rest whole, and late attribution reaches only the running transaction', () => {
+  test('taking some rows leaves the others complete, and late attribution changes only the running transaction', () => {
     const rows = buffer();
     rows.transaction(TRANSACTION, 0);
     write(rows, ['1', null, null, null, null, null]);
@@ -414,7 +414,7 @@ describe('rows of entries', () => {
     expect(rows.reattribute((entry) => entry)).toBe(false);
   });
 
-  test('a row larger than the buffer makes it grow', () => {
+  test('the buffer grows for a row larger than itself', () => {
     const rows = buffer();
     rows.transaction(TRANSACTION, 0);
     const large = 'x'.repeat(3_000_000);

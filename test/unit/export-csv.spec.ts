@@ -38,7 +38,7 @@ describe('a field of a csv file', () => {
     expect(csvField(text)).toBe(field);
   });
 
-  test('holds no formula, whichever of the separators and quotes it is split by', () => {
+  test('is never a formula, whichever separator or quote a program splits it by', () => {
     const separators = [',', ';', ':', '|', '\t', ' ', '\n', '\r', '\v', '\f', '\u0085', '\u2028', '\u2029'];
     fc.assert(
       fc.property(

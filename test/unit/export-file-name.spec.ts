@@ -29,7 +29,7 @@ describe('the name of a file', () => {
       'audit-trail_2026-11-16_2026-11-23_3_as-7_block.xlsx',
     ],
     [{ rung: ['witness' as const] }, 'audit-trail_2026-11-16_2026-11-23_by-witness.xlsx'],
-  ])('of %j is %s', (filters, name) => {
+  ])('for %j is %s', (filters, name) => {
     expect(nameOf(filters)).toBe(name);
   });
 
@@ -38,11 +38,11 @@ describe('the name of a file', () => {
     [{ modifier: [''] }, /_2026-11-23_[0-9a-f]{8}\.xlsx$/],
     [{ modifier: ['שלום'] }, /_2026-11-23_[0-9a-f]{8}\.xlsx$/],
     [{ modifier: ['a', 'b'] }, /_a-b_[0-9a-f]{8}\.xlsx$/],
-  ])('that cannot tell %j whole has a digest', (filters, name) => {
+  ])('contains a digest if it cannot contain the whole filter: %j', (filters, name) => {
     expect(nameOf(filters)).toMatch(name);
   });
 
-  test('is safe and short, the same for the same filters and another for others', () => {
+  test('is safe and short, equal for equal filters and different for different ones', () => {
     const text = fc.oneof(
       fc.constantFrom('a', 'b', 'a-b', 'a_b', 'action-a', '-', '.', 'type-a'),
       fc.string({ unit: 'grapheme', minLength: 1, maxLength: 120 }),

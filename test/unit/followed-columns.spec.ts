@@ -9,7 +9,7 @@ type Change = {
   readonly name: string;
 };
 
-/** A table after each of some changes, every one by a transaction of its own. */
+/** The columns of a table after each of several changes. Every change has its own transaction. */
 function historyOf(changes: readonly Change[]): readonly (readonly Attribute[])[] {
   const first = ['id', 'a', 'b'].map((name, index) => attribute(index + 1, name, 1));
   const states: (readonly Attribute[])[] = [first];
@@ -61,10 +61,10 @@ const change: fc.Arbitrary<Change> = fc.record({
   name: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
 });
 
-describe('columns of a message, told by a catalog that is ahead of it,', () => {
-  test('are what they are said to be, or one of those that they may be, whatever was done since', () => {
+describe('the columns of a message, found in a catalog that is already newer', () => {
+  test('are identified correctly, or the right one is among the candidates, whatever changed since', () => {
     fc.assert(
-      // The message is of the transaction of the change before it, or of the one behind it.
+      // The message belongs to the transaction of the change before it or after it.
       fc.property(fc.array(change, { maxLength: 12 }), fc.nat(), fc.nat(1), (changes, when, own) => {
         const states = historyOf(changes);
         const then = when % states.length;
@@ -84,7 +84,7 @@ describe('columns of a message, told by a catalog that is ahead of it,', () => {
     );
   });
 
-  test('are known where nothing was dropped since, nor by their own transaction', () => {
+  test('are certain if nothing was dropped since then or in the same transaction', () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 12 }), fc.nat(), (all, when) => {
         const states = historyOf(all);
@@ -102,13 +102,13 @@ describe('columns of a message, told by a catalog that is ahead of it,', () => {
     );
   });
 
-  test('are known too where transaction ids have wrapped', () => {
+  test('are certain after transaction ids have wrapped around, too', () => {
     const attributes = [attribute(1, 'id', 0xffff_fff0), attribute(2, 'pwd', 4)];
     const columns = followColumns({ names: ['id', 'password'], attributes, xid: 0xffff_fffe | 0 });
     expect(columns.map(({ number }) => number)).toEqual([1, 2]);
   });
 
-  test('may be published or not where they are generated', () => {
+  test('remain uncertain near a generated column, which may be published or not', () => {
     const attributes: Attribute[] = [
       attribute(1, 'id', 1),
       { ...attribute(2, 'g', 9), generated: 'stored' },

@@ -20,8 +20,8 @@ const { SHARED_WITH_PAGE } = (await import(pathToFileURL(path.join(ROOT, 'script
 };
 
 /**
- * `low` knows nobody; `high` knows it, the files of `mid` and one file of `other`. Of the page, `web/types`
- * knows `low`, and `web/ui` knows `web/types`.
+ * `low` may import nothing. `high` may import `low`, the files of `mid` and one file of `other`. In the page,
+ * `web/types` may import `low`, and `web/ui` may import `web/types`.
  */
 const ROOMS = {
   low: [],
@@ -52,7 +52,7 @@ describe('the import rule', () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  test('is kept by imports within a room, of what its row names, and of packages', async () => {
+  test("allows imports within a room, imports that the room's row names, and packages", async () => {
     expect(
       await breachesOf({
         'low/a.ts': `import { b } from './b.js'; import path from 'node:path'; import pg from 'pg';`,
@@ -64,7 +64,7 @@ describe('the import rule', () => {
     ).toEqual([]);
   });
 
-  test('an arrow upward is named, with the file it comes from', async () => {
+  test('reports an import of a higher room, with the file that has it', async () => {
     expect(
       await breachesOf({
         'low/a.ts': `import { x } from '../high/x.js';`,
@@ -78,19 +78,19 @@ describe('the import rule', () => {
     ['of a type among values', `import { type X } from '../high/x.js';`],
     ['that is passed on', `export { X } from '../high/x.js';`],
     ['of everything', `export * from '../high/x.js';`],
-    ['when it is needed', `const loaded = await import('../high/x.js');`],
-    ['inside of a type', `let x: import('../high/x.js').X;`],
+    ['on demand', `const loaded = await import('../high/x.js');`],
+    ['inside a type', `let x: import('../high/x.js').X;`],
     ['by require', `import x = require('../high/x.js');`],
-    ['for adding to a module', `export {}; declare module '../high/x.js' {}`],
+    ['that extends a module', `export {}; declare module '../high/x.js' {}`],
     ['for a thread', `new Worker(new URL('../high/x.js', import.meta.url), { name: 'x' });`],
     ['for a process', `fork(fileURLToPath(new URL(\`../high/x.js\`, import.meta.url)));`],
-  ])('an import %s counts like any other', async (_, text) => {
+  ])('an import %s counts like any other import', async (_, text) => {
     expect(await breachesOf({ 'low/a.ts': text, 'high/x.ts': 'export type X = 1;' })).toEqual([
       refusal('low/a.ts', 'high/x.ts', 'low'),
     ]);
   });
 
-  test('`room/file` opens that file alone', async () => {
+  test('`room/file` permits this file only', async () => {
     expect(
       await breachesOf({
         'high/a.ts': `import '../other/shut.js'; import '../other/open.js';`,
@@ -100,7 +100,7 @@ describe('the import rule', () => {
     ).toEqual([refusal('high/a.ts', 'other/shut.ts', 'high')]);
   });
 
-  test('a room below a room is a room of its own, which `room/*` leaves out', async () => {
+  test('a room inside a room is separate: `room/*` does not include it', async () => {
     expect(
       await breachesOf({
         'mid/a.ts': 'export {};',
@@ -114,7 +114,7 @@ describe('the import rule', () => {
     ]);
   });
 
-  test('a file in no room of the table may import nothing', async () => {
+  test('a file outside all rooms may import nothing', async () => {
     expect(await breachesOf({ 'loose.ts': `import './low/a.js';`, 'low/a.ts': '' })).toEqual([
       refusal('loose.ts', 'low/a.ts', 'loose'),
     ]);
@@ -129,7 +129,7 @@ describe('the import rule', () => {
     '../../scripts/run.mjs',
     '../../test/x.js',
     '/row.js',
-  ])('an import of %s, which is no source file with this name, is refused', async (name) => {
+  ])('refuses an import of %s, because no source file has exactly this name', async (name) => {
     const sentence =
       `low/a.ts imports ${name}, which is no source file below src/: ` +
       'write the name with its extension, and import nothing from outside.';
@@ -148,7 +148,7 @@ describe('the import rule', () => {
     expect(await breachesOf({ 'web/ui/a.tsx': `import './a.css';` })).toEqual([]);
   });
 
-  test('a file of code in a URL is found without `./`, and what is no code or elsewhere is not', async () => {
+  test('finds a code file in a URL even without `./`, and ignores other files and other origins', async () => {
     expect(
       await breachesOf({
         'low/a.ts': `new URL('b.js', import.meta.url);`,
@@ -171,9 +171,9 @@ describe('the import rule', () => {
     ['of a type among values', `import { type X } from '../../low/x.js';`],
     ['that loads it', `import '../../low/x.js';`],
     ['that is passed on', `export { x } from '../../low/x.js';`],
-    ['when it is needed', `const { x } = await import('../../low/x.js');`],
+    ['on demand', `const { x } = await import('../../low/x.js');`],
     ['for a thread', `new Worker(new URL('../../low/x.js', import.meta.url));`],
-  ])('the page may have no import %s from another room', async (_, text) => {
+  ])('the page may not have an import %s from another room', async (_, text) => {
     const sentence =
       'web/types/a.ts imports values of low/x.ts: web/ takes only types of other rooms, ' +
       'each with `import type` or `export type`.';
@@ -195,7 +195,7 @@ describe('the import rule', () => {
     ).toEqual([]);
   });
 
-  test('the page takes values of files that import nothing, which it shares with the server', async () => {
+  test('the page may import values from files that it shares with the server, which import nothing', async () => {
     const rooms = { 'zone-offset': [], 'web/time': ['zone-offset'] };
     await breachesOf({
       'zone-offset.ts': 'export const x = 1;',
@@ -209,7 +209,7 @@ describe('the import rule', () => {
       );
   });
 
-  test('files that import each other are a circle, by way of others and within one room too', async () => {
+  test('reports files that import each other in a circle, through other files and within one room, too', async () => {
     expect(
       await breachesOf({
         'low/a.ts': `import './b.js';`,
@@ -220,12 +220,12 @@ describe('the import rule', () => {
     ).toEqual(['These files import each other in a circle: low/a.ts, low/b.ts, low/c.tsx.']);
   });
 
-  test('only what starts the daemon or runs a command may import the settings', () => {
+  test('only code that starts the daemon or runs a command may import the settings', () => {
     const allowed = Object.entries(OUR_ROOMS).filter(([, names]) => names.includes('settings'));
     expect(allowed.map(([room]) => room)).toEqual(['main', 'cli']);
   });
 
-  test('as a command it ends with 1 and prints each breach', async () => {
+  test('exits with 1 as a command and prints each breach', async () => {
     await breachesOf({ 'pg/a.ts': `import '../capture/b.js';`, 'capture/b.ts': '' });
     await expect(run(process.execPath, [SCRIPT, folder])).rejects.toMatchObject({
       code: 1,
@@ -238,7 +238,7 @@ describe('the import rule', () => {
   });
 });
 
-test("ESLint's rules of which file may use Nest, pg and the environment hold for .tsx as for .ts", async () => {
+test("ESLint's rules about Nest, pg and the environment apply to .tsx as well as .ts", async () => {
   const restrictions = async (file: string): Promise<Record<string, unknown>> => {
     const eslint = path.join(ROOT, 'node_modules/eslint/bin/eslint.js');
     const { stdout } = await run(process.execPath, [eslint, '--print-config', file], { cwd: ROOT });

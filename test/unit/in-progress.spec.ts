@@ -20,7 +20,7 @@ interface Ground {
   readonly close: () => Promise<void>;
 }
 
-/** What the receiver is told, one word for each message, as the decoder understands it. */
+/** Records what the receiver gets, one text for each message, read with the real decoder. */
 function ground(options: { folder?: string | null; paused?: () => Promise<void> | undefined } = {}): Ground {
   const seen: string[] = [];
   const refused = (): never => {
@@ -56,7 +56,7 @@ function ground(options: { folder?: string | null; paused?: () => Promise<void> 
       for (const message of messages) {
         const padded = Buffer.concat([Buffer.from('pad'), message, Buffer.from('more')]);
         const work = inProgress.message(padded, 3, 3 + message.length);
-        // What was handed in belongs to a buffer that is read into again.
+        // The caller reads into the same buffer again.
         padded.fill(0xff);
         await work;
       }
@@ -76,7 +76,7 @@ const table = (...columns: readonly string[]) =>
   });
 const say = (content: string, of: { prefix?: string; transactional?: boolean } = {}) =>
   bytes.logicalMessage({ transactional: true, lsn: 1n, prefix: 'aside', content, ...of });
-/** A message that speaks for changes. */
+/** A message that attributes changes. */
 const ours = (content: string) => say(content, { prefix: content.length % 2 === 0 ? 'ours' : 'theirs' });
 const insert = (text: string) => bytes.insert(7, [text]);
 const block = (xid: number, first: boolean, ...messages: readonly (readonly [number, Buffer])[]) => [
@@ -86,7 +86,7 @@ const block = (xid: number, first: boolean, ...messages: readonly (readonly [num
 ];
 
 describe('transactions in progress', () => {
-  test('are handed on at their commit as if they had come whole, the origin before the changes', async () => {
+  test('are passed on at their commit as if they had come complete, with the origin before the changes', async () => {
     const { seen, send } = ground();
     const [start, ...rest] = block(
       5,
@@ -111,7 +111,7 @@ describe('transactions in progress', () => {
     ]); // prettier-ignore
   });
 
-  test('have the first message that speaks for changes ahead of them, and every message in its place', async () => {
+  test('have the first attributing message before their changes, and every message in its place', async () => {
     const { seen, send } = ground();
     const aside = [
       say('other'),
@@ -127,7 +127,7 @@ describe('transactions in progress', () => {
     ]); // prettier-ignore
   });
 
-  test('are not handed on when a message that speaks for changes may have been rolled back', async () => {
+  test('are not passed on if an attributing message may have been rolled back', async () => {
     const doubtful = ground();
     await doubtful.send(...block(5, true, [5, ours('x')], [6, insert('gone')]), bytes.streamAbort(5, 6));
     await doubtful.send(...block(7, true, [7, insert('kept')]), commit(7));
@@ -137,8 +137,8 @@ describe('transactions in progress', () => {
     });
     expect(doubtful.seen).toEqual(['begin 7 at 10', 'insert kept', 'commit until 11']);
     await doubtful.close();
-    // What is rolled back before the message, or with the whole, and what concerns nobody's changes, is in no
-    // doubt.
+    // There is no doubt if the rollback comes before the message or covers the whole transaction, or if the
+    // message attributes nothing.
     const { seen, send } = ground();
     await send(...block(5, true, [6, insert('gone')], [5, say('aside')]), bytes.streamAbort(5, 6));
     await send(...block(5, false, [5, ours('after')], [5, insert('kept')]), commit(5));
@@ -146,20 +146,20 @@ describe('transactions in progress', () => {
     expect(seen).toEqual(['begin 5 at 10', 'message after', 'message aside', 'message after', 'insert kept', 'commit until 11']); // prettier-ignore
   });
 
-  test('are without subtransactions that were rolled back, wherever they stand', async () => {
+  test('do not contain subtransactions that were rolled back, wherever those are', async () => {
     const { seen, send } = ground();
     await send(...block(5, true, [5, table('a')], [6, insert('gone')], [7, insert('gone')]));
     await send(bytes.streamAbort(5, 7), bytes.streamAbort(5, 6), bytes.streamAbort(99, 98));
     await send(...block(5, false, [5, insert('kept')], [-8, insert('kept too')]), bytes.streamAbort(5, 8));
     await send(...block(9, true, [9, insert('all gone')]), bytes.streamAbort(9, 9));
-    await send(...block(9, true, [9, insert('the xid anew')]), commit(9), commit(5, 20n));
+    await send(...block(9, true, [9, insert('the xid again')]), commit(9), commit(5, 20n));
     expect(seen).toEqual([
-      'begin 9 at 10', 'insert the xid anew', 'commit until 11',
+      'begin 9 at 10', 'insert the xid again', 'commit until 11',
       'begin 5 at 20', 't(a)', 'insert kept', 'insert kept too', 'commit until 21',
     ]); // prettier-ignore
   });
 
-  test('do not leave an old description of a relation behind when another transaction has brought a newer one', async () => {
+  test('leave the newest description of a relation in effect if another transaction brought it', async () => {
     const { seen, send } = ground();
     await send(
       ...block(5, true, [5, table('a')], [5, insert('old')]),
@@ -176,7 +176,7 @@ describe('transactions in progress', () => {
       'commit until 11',
       'insert new',
     ]);
-    // And the other way round: the streamed one is the newest, but for what was rolled back.
+    // The reverse: the streamed description is the newest, except for what was rolled back.
     await send(...block(6, true, [6, table('c')], [7, table('gone')]), bytes.streamAbort(6, 7), commit(6));
     expect(seen.splice(0)).toEqual(['begin 6 at 10', 't(c)', 'commit until 11']);
     await send(...block(6, true, [6, table('d')]), ...block(8, true, [8, table('e')]), commit(8), commit(6));
@@ -191,7 +191,7 @@ describe('transactions in progress', () => {
     ]);
   });
 
-  test('of any size come out as they went in, many at once', async () => {
+  test('of any size come out unchanged, many at the same time', async () => {
     const size = fc.integer({ min: 1, max: 400_000 });
     await fc.assert(
       fc.asyncProperty(
@@ -219,7 +219,7 @@ describe('transactions in progress', () => {
     );
   });
 
-  test('wait while the receiver is paused, and end without a word when they are closed', async () => {
+  test('wait while the receiver is paused, and end without an error when they are closed', async () => {
     let go = (): void => undefined;
     const paused = new Promise<void>((resolve) => (go = resolve));
     const { seen, send, close } = ground({ paused: () => paused });
@@ -234,19 +234,19 @@ describe('transactions in progress', () => {
   });
 
   test.each<[string, readonly Buffer[]]>([
-    ['a commit of nothing', [commit(5)]],
-    ['the rest of something', block(5, false, [5, insert('x')])],
-    ['a second beginning', [...block(5, true, [5, insert('x')]), ...block(5, true)]],
+    ['a commit without a transaction', [commit(5)]],
+    ['a later block without a first one', block(5, false, [5, insert('x')])],
+    ['a second first block', [...block(5, true, [5, insert('x')]), ...block(5, true)]],
     ['a stop without a start', [bytes.streamStop()]],
     ['a block within a block', [bytes.streamStart(5), bytes.streamStart(6)]],
     ['a commit within a block', [bytes.streamStart(5), commit(5)]],
-  ])('are refused where they cannot be: %s', async (_what, messages) => {
+  ])('are refused as malformed: %s', async (_what, messages) => {
     const { send, close } = ground();
     await expect(send(...messages)).rejects.toMatchObject({ code: 'PGOUTPUT_MALFORMED' });
     await close();
   });
 
-  test('are refused when streaming was not asked for', async () => {
+  test('are refused if streaming was not requested', async () => {
     const { send } = ground({ folder: null });
     await expect(send(bytes.streamStart(5))).rejects.toMatchObject({ code: 'PGOUTPUT_MALFORMED' });
   });
@@ -264,7 +264,7 @@ describe('a spool', () => {
     return found;
   }
 
-  test('is a file without a name that holds nothing readable, and no file at all when it is small', async () => {
+  test('is an encrypted file without a name, or no file at all while it is small', async () => {
     const spool = new Spool(folder);
     const secret = Buffer.from(SECRET.repeat(100));
     spool.append(secret, 0, secret.length);
@@ -285,7 +285,7 @@ describe('a spool', () => {
     expect(await filesOnDisk()).toEqual([]);
   });
 
-  test('that has no place to be says so by what is called next', async () => {
+  test('reports with its next call that its folder cannot be used', async () => {
     const file = path.join(folder, 'file');
     await writeFile(file, '');
     const spool = new Spool(path.join(file, 'below'));
@@ -297,7 +297,7 @@ describe('a spool', () => {
     await spool.close();
   });
 
-  test('that a killed process has left is removed, and nothing else', async () => {
+  test('of a killed process is removed, and no other file is', async () => {
     await writeFile(path.join(folder, `waltrail-${'0a'.repeat(12)}.spool`), '');
     await writeFile(path.join(folder, 'waltrail-mine.spool'), '');
     await removeLeftSpools(folder);

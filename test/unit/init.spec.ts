@@ -9,8 +9,8 @@ import { writeYaml } from '../../src/init/write-yaml.js';
 import { comment, flow, list, scalar } from '../../src/init/yaml-text.js';
 import { parseConfig } from '../../src/tracking/load.js';
 
-describe('a text of init', () => {
-  test('is read back from YAML as it was, wherever it stands', () => {
+describe('a text in the YAML of init', () => {
+  test('is read back from YAML unchanged, wherever it stands', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1 }), (text) => {
         const read: unknown = parse(
@@ -24,7 +24,7 @@ describe('a text of init', () => {
       expect(parse(scalar(text))).toBe(text);
   });
 
-  test('does not leave the comment that it stands in', () => {
+  test('does not end the comment that contains it', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         for (const line of comment(text, '  ')) expect(line).toMatch(/^ {2}# [^\p{Cc}\p{Zl}\p{Zp}]*$/u);
@@ -34,7 +34,7 @@ describe('a text of init', () => {
   });
 });
 
-describe('the words of a CHECK constraint', () => {
+describe('the values that a CHECK constraint allows', () => {
   test.each([
     [
       "CHECK (((state)::text = ANY ((ARRAY['open'::character varying, 'it''s, x'::character varying])::text[])))",
@@ -45,7 +45,7 @@ describe('the words of a CHECK constraint', () => {
     ['CHECK ((level = ANY (ARRAY[1, 2, 3]) OR level > 7))', null],
     ['CHECK ((level > 0))', null],
     ["CHECK ((name ~ 'ARRAY[x]'::text))", null],
-  ])('of %s', (definition, words) => {
+  ])('are read from %s', (definition, words) => {
     expect(wordsOfCheck(definition)).toEqual(words);
   });
 });
@@ -88,7 +88,7 @@ describe('a YAML of many tables', () => {
     [10, 'everything'],
     [5_000, 'rules'],
     [12_000, 'names'],
-  ] as const)('has of %s tables %s', (count, detail) => {
+  ] as const)('for %s tables contains %s', (count, detail) => {
     const made = fittingYaml(proposalOf(things(count)), {
       head: [],
       grants: [],
@@ -102,7 +102,7 @@ describe('a YAML of many tables', () => {
     expect(made.text.match(/^ {4}# baseline: true$/gm) ?? []).toHaveLength(detail === 'everything' ? 1 : 0);
   });
 
-  test.each(['rules', 'names'] as const)('loads with its %s alone', (detail) => {
+  test.each(['rules', 'names'] as const)('loads if it contains only %s', (detail) => {
     const text = writeYaml(
       proposalOf(things(20)),
       { head: [], grants: [], costs: new Map(), large: new Set() },
@@ -112,7 +112,7 @@ describe('a YAML of many tables', () => {
     expect(parseConfig({ text, file: 'w.yaml', environment }).tables).toHaveLength(20);
   });
 
-  test('that is too long with their names alone is refused', () => {
+  test('is refused if it is too long with names alone', () => {
     const many = proposalOf(things(5_000, 'long_'.repeat(50)));
     expect(() => fittingYaml(many, { head: [], grants: [], costs: new Map(), large: new Set() })).toThrow(
       expect.objectContaining({ code: 'INIT_TOO_LARGE' }),
@@ -120,7 +120,7 @@ describe('a YAML of many tables', () => {
   });
 });
 
-test('a table is said to be hot, and to have large values, by what PostgreSQL has counted', () => {
+test("init reports updates and large values of a table from PostgreSQL's statistics", () => {
   const member = (of: { readonly updates: number; readonly large: number }) => ({
     oid: '1',
     analyzedRows: 2_000_000,

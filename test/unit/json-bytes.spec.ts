@@ -9,7 +9,7 @@ import { isAnswerable } from '../../src/trail/read/json-text.js';
 const AS_IT_IS: TextForm = { ...byteTable({}), ask: () => PLAIN, encode: (text) => text };
 const out = new ByteWriter();
 
-/** JSON with white space wherever it may stand, or a character of it changed. */
+/** JSON with white space wherever JSON permits it, or with one character changed. */
 const nearlyJson = fc
   .tuple(
     fc.jsonValue({ maxDepth: 4 }),
@@ -51,7 +51,7 @@ const texts = fc.oneof(
 );
 
 describe('JSON in bytes', () => {
-  test('is what the functions over strings take for it, and is written as they do', () => {
+  test('is recognised and written exactly as by the functions for strings', () => {
     const json = new JsonBytes(AS_IT_IS);
     const onlyLooks = new JsonBytes(null);
     let right = 0;

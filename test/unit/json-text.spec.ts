@@ -13,7 +13,7 @@ const isJson = (text: string): boolean => {
   }
 };
 
-/** JSON with white space and escapes in it, and what is nearly JSON. */
+/** JSON with white space and escapes, and text that is almost JSON. */
 const nearlyJson = fc.oneof(
   fc.json({ maxDepth: 8, noUnicodeString: false }),
   fc.jsonValue().map((value) => JSON.stringify(value, null, '\t\r\n ')),
@@ -45,7 +45,7 @@ const nearlyJson = fc.oneof(
 );
 
 describe('JSON as text', () => {
-  test('is JSON where JSON.parse says so', () => {
+  test('is recognised exactly if JSON.parse accepts it', () => {
     let valid = 0;
     fc.assert(
       fc.property(nearlyJson, (text) => {
@@ -57,7 +57,7 @@ describe('JSON as text', () => {
     expect(valid).toBeGreaterThan(1_000);
   });
 
-  test('the members of an object are cut out as they stand', () => {
+  test('the members of an object are extracted unchanged', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ unit: 'binary' }), nearlyJson.filter(isJson)), (members) => {
         const text = ` { ${Object.entries(members)
@@ -78,7 +78,7 @@ describe('JSON as text', () => {
     );
   });
 
-  test('neither depth nor width nor length ends it', () => {
+  test('is read at any depth, width and length', () => {
     const deep = `${'['.repeat(1_000_000)}${']'.repeat(1_000_000)}`;
     expect(isAnswerable(deep)).toBe(false);
     expect(memberTexts(`{"context":${deep}}`)!.get('context')).toBe(deep);

@@ -5,7 +5,9 @@ import path from 'node:path';
 import { runNode } from '../support/processes.ts';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '../..');
-/** A rule that sees through imports, as those do that know types: user.mjs is wrong when far.mjs says so. */
+/**
+ * A rule that depends on imported files, like rules with type information: user.mjs is wrong if far.mjs is.
+ */
 const CONFIG = `
   import { readFileSync } from 'node:fs';
   const create = (context) => ({
@@ -42,7 +44,7 @@ afterAll(async () => {
   await rm(root, { recursive: true, force: true });
 });
 
-test('lint looks again at what failed, at what changed, and at what imports what changed, however far', async () => {
+test('lint checks again what failed, what changed, and everything that imports a changed file directly or indirectly', async () => {
   const FAULT = { code: 1, output: expect.stringMatching(/user\.mjs\s+1:1\s+error\s+seen/) };
   const CLEAN = { code: 0, output: '' };
   await write('src/far.mjs', '// WRONG');
@@ -52,7 +54,7 @@ test('lint looks again at what failed, at what changed, and at what imports what
   expect(await lint()).toEqual(FAULT);
   await write('src/far.mjs', '// right');
   expect(await lint()).toEqual(CLEAN);
-  // The text of user.mjs is what it was when nothing was wrong with it.
+  // The text of user.mjs is the same as when it was right.
   await write('src/far.mjs', '// WRONG again');
   expect(await lint()).toEqual(FAULT);
   await write('eslint.config.mjs', 'export default [{}];');

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { listNames } from '../../src/tracking/list-names.js';
 
-test('names of a sentence are listed, of many the first ten and how many more there are', () => {
+test('a sentence lists names; with many, the first ten and the number of the others', () => {
   const many = Array.from({ length: 137 }, (_, n) => `public.t${n}`);
   expect(listNames(['a'])).toBe('a');
   expect(listNames(['a', 'b', 'c'])).toBe('a, b and c');

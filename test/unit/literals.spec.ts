@@ -11,10 +11,10 @@ const read = (file: string): string => readFileSync(path.join(SOURCES, file), 'u
 const found = (files: readonly string[], pattern: RegExp): readonly string[] =>
   files.flatMap((file) => [...read(file).matchAll(pattern)].map(([text]) => `${file} ${text}`));
 
-describe('a code of a protocol has one name, in the file of its contract', () => {
+describe('every code of a protocol has a single constant, in the file of its contract:', () => {
   test('SQLSTATEs', () => {
     const states = found(FILES, /'(?=[A-Z]*\d)[0-9A-Z]{5}'/g);
-    // The one that Waltrail's own SQL raises stands beside its translation.
+    // The code that Waltrail's own SQL raises is next to its translation.
     expect(states.filter((place) => !place.startsWith('pg/sql-state.ts '))).toEqual([
       "trail/trail-error.ts 'WT001'",
     ]);
@@ -29,12 +29,12 @@ describe('a code of a protocol has one name, in the file of its contract', () =>
     expect(namedElsewhere(contracts)).toEqual([]);
   });
 
-  test('codes that the pipeline hands to the trail', () => {
+  test('codes that the pipeline passes to the trail', () => {
     expect(namedElsewhere(['pipeline/ports.ts'])).toEqual([]);
   });
 });
 
-test('letters of operations and rungs are those of the table that is released', () => {
+test('letters of operations and rungs equal those of the released table', () => {
   const sql = (file: string): string => readFileSync(path.join(SOURCES, '../sql/trail', file), 'utf8');
   const first = sql('0001_trail.sql');
   const lettersOf = (column: string): readonly string[] =>
@@ -48,11 +48,11 @@ test('letters of operations and rungs are those of the table that is released', 
   expect(Object.values(ports.RUNG)).toEqual(rungs);
 });
 
-/** Single letters, each before its meaning. */
+/** Single letters, each followed by its meaning. */
 const lettersIn = (text: string): readonly string[] =>
   [...text.matchAll(/(?:^|, )(\S) /g)].map((match) => match[1]!);
 
-/** Constants of the contracts that another file defines too. */
+/** Constants of the contracts that another file defines, too. */
 function namedElsewhere(contracts: readonly string[]): readonly string[] {
   const names = contracts.flatMap((file) => [...read(file).matchAll(/^export const ([A-Z_]+) =/gm)]);
   expect(names.length).toBeGreaterThan(3);

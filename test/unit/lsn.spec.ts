@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { formatLsn, parseLsn } from '../../src/pg/lsn.js';
 
 describe('LSN', () => {
-  test('text and number are two forms of the same position', () => {
+  test('text and number are two forms of one position', () => {
     fc.assert(
       fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (lsn) => parseLsn(formatLsn(lsn)) === lsn),
     );
@@ -11,7 +11,7 @@ describe('LSN', () => {
     expect(formatLsn(0x16b374d848n)).toBe('16/B374D848');
   });
 
-  test('what is not an LSN is refused', () => {
+  test('text that is not an LSN is refused', () => {
     for (const text of ['', '1', '1/', '/1', 'g/0', '1/2/3', '123456789/0', ' 1/2']) {
       expect(() => parseLsn(text)).toThrow(RangeError);
     }

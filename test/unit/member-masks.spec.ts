@@ -55,11 +55,11 @@ describe('members of JSON', () => {
     ['{"t":"\\u0042earer abc123"}', '{"t":"Bearer ***"}'],
     ['{"a":"\\"password\\":\\"x\\"","b":"\\\\"}', '{"a":"\\"password\\":\\"x\\"","b":"\\\\"}'],
     ['{"{\\"password\\"":"x"}', '{"{\\"password\\"":"***"}'],
-  ])('%s', (json, expected) => {
+  ])('are masked in %s', (json, expected) => {
     expect(mask(json)).toBe(expected);
   });
 
-  test('are masked as rules of redact say, by name or by path, before the defaults', () => {
+  test('are masked by the redact rules, by name or path, before the defaults', () => {
     const by = masker(
       JSONB,
       `redact:
@@ -78,7 +78,7 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
     );
   });
 
-  test('stay as they are where defaults are off and no rule names them', () => {
+  test('are not masked if defaults are off and no rule names them', () => {
     expect(masker(JSONB, 'secrets: { defaults: false }')('{"password":"a","u":"a://b:c@d"}')).toBe(
       '{"password":"a","u":"a://b:c@d"}',
     );
@@ -90,7 +90,7 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
     ).toBe('{"password":"***"}');
   });
 
-  test('nothing but the masked values changes, and no secret is left, whatever the JSON', () => {
+  test('lose only the masked values and keep no secret, for any JSON', () => {
     const ofJsonb = masker(JSONB);
     const json = fc.json({ maxDepth: 6, stringUnit: 'binary' });
     fc.assert(
@@ -108,15 +108,15 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
         );
         const masked = mask(text);
         expect(masked).not.toContain('canary');
-        // What PostgreSQL prints of jsonb has no such escapes.
+        // jsonb as PostgreSQL prints it has no such escapes.
         if (!/\\[u/]/.test(text)) expect(ofJsonb(text)).toBe(masked);
-        // Texts that happen to look like secrets aside.
+        // Except texts that happen to look like secrets.
         if (!/\/\/|=|bearer|basic/i.test(text)) expect(masked).toBe(expected);
       }),
     );
   });
 
-  test('are told by their names in whatever order these come, however often and however long they are', () => {
+  test('are recognised by their names in any order, number and length', () => {
     const names = [
       '',
       'a',
@@ -141,7 +141,7 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
     const values = ['canary', '10:20', ':', ': canary', 'a\\"', 'AB', '?'];
     const ofJsonb = masker(JSONB);
     const members = fc.array(fc.tuple(fc.constantFrom(...names, ...long), fc.constantFrom(...values)));
-    // One masker, which has seen other objects before.
+    // The masker is the same throughout and has seen other objects before.
     fc.assert(
       fc.property(members, fc.constantFrom(': ', ':'), (found, colon) => {
         const print = (value: (name: string, value: string) => string): string =>
@@ -155,7 +155,7 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
     );
   });
 
-  test('deeper than can be read are masked as a whole, and any depth takes its time only', () => {
+  test('are masked as a whole beyond the readable depth, and any depth takes linear time', () => {
     const deep = (levels: number): string =>
       `${'{"a":'.repeat(levels)}{"password":"canary"}${'}'.repeat(levels)}`;
     expect(mask(deep(5_000))).toContain('"password":"***"');
@@ -166,7 +166,7 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
     expect(performance.now() - began).toBeLessThan(5_000);
   });
 
-  test('what is no JSON is masked as a whole where it may hide something, and never throws', () => {
+  test('text that is not JSON is masked as a whole if it may contain a secret, and never throws', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         mask(text);
@@ -176,7 +176,7 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
   });
 });
 
-test('elements of arrays are masked with their escapes', () => {
+test('elements of arrays are masked together with their escapes', () => {
   expect(masker(JSON_ARRAY)('{"{\\"token\\": \\"x\\"}",NULL,"[1]","{\\"a\\":\\"\\\\\\\\\\"}"}')).toBe(
     '{"{\\"token\\": \\"***\\"}",NULL,"[1]","{\\"a\\":\\"\\\\\\\\\\"}"}',
   );
@@ -185,7 +185,7 @@ test('elements of arrays are masked with their escapes', () => {
   );
 });
 
-test('pairs of hstore are masked by their keys, and pairs that stay are as they were', () => {
+test('pairs of hstore are masked by their keys, and other pairs do not change', () => {
   const mask = masker(HSTORE);
   expect(mask('"a"=>"1", "api_key"=>"x\\"y", "token"=>NULL, "u"=>"ab://c:d@e", "p\\\\q"=>""')).toBe(
     '"a"=>"1", "api_key"=>"***", "token"=>NULL, "u"=>"ab://c:***@e", "p\\\\q"=>""',

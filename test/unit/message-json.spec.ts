@@ -19,7 +19,7 @@ const read = (json: string | Buffer, redacted: (name: string) => boolean = () =>
     texts: false,
   });
 
-/** What was read; fails where nothing was. */
+/** What was read; fails if nothing was. */
 function object(json: string | Buffer, redacted?: (name: string) => boolean): MessageObject {
   const result = read(json, redacted);
   if (typeof result === 'string') throw new Error(`not read: ${result}`);
@@ -31,8 +31,8 @@ const contextOf = (json: string, redacted?: (name: string) => boolean) =>
 const text = (value: string): MemberValue => ({ is: 'text', text: value });
 
 describe('the object of a message', () => {
-  test('is read as JSON.parse reads it, whatever it holds and however it is written', () => {
-    // A number is compared as a number: its digits are the subject of another test.
+  test('is read as JSON.parse reads it, for any content and spelling', () => {
+    // Numbers are compared by value here: another test compares their digits.
     const key = fc.oneof(
       fc.constantFrom('modifier', 'name', 'kind', 'context', '__proto__', 'constructor', ''),
       fc.string({ unit: 'binary', maxLength: 6 }),
@@ -75,7 +75,7 @@ describe('the object of a message', () => {
     expect(withContext).toBeGreaterThan(100);
   });
 
-  test('is refused wherever JSON.parse refuses the text, and only there', () => {
+  test('is refused exactly if JSON.parse refuses the text', () => {
     const pieces = fc.constantFrom(
       '{', '}', '[', ']', ',', ':', '"', '"a"', '"\\', '\\u00', '1', '-', '0', '.', 'e', '+', 'true', 'nul', 'null', ' ', '\n', '\t', 'x',
       '{"modifier":', '"context":', '\u0001', 'é',
@@ -98,7 +98,7 @@ describe('the object of a message', () => {
     expect(seen.refused).toBeGreaterThan(2000);
   });
 
-  test('is known by its members whatever their spelling: escapes, duplicates, a byte order mark', () => {
+  test('has the same members whatever their spelling: escapes, duplicates, a byte order mark', () => {
     expect(object('\ufeff {"modi\\u0066ier":7}').members.get('modifier')).toEqual(text('7'));
     expect(object('{"modifier":1,"modifier":"2"}').members.get('modifier')).toEqual(text('2'));
     expect(object('{"modifier":1,"modifier":null}').members.get('modifier')).toEqual({ is: 'null' });
@@ -107,7 +107,7 @@ describe('the object of a message', () => {
     expect(object('{"x":{"modifier":1,"context":2}}')).toEqual({ members: new Map(), context: undefined });
   });
 
-  test('has numbers with all their digits, and no value but strings and numbers for a key', () => {
+  test('keeps all digits of numbers, and accepts only strings and numbers as keys', () => {
     const digits = '-12345678901234567890.1234567890e+1000';
     expect(object(`{"modifier":${digits},"name":true,"kind":[1]}`).members).toEqual(
       new Map([
@@ -121,7 +121,7 @@ describe('the object of a message', () => {
     );
   });
 
-  test('has no NUL, no half of a surrogate pair and no byte that is not UTF-8, wherever they stood', () => {
+  test('contains no NUL, no half of a surrogate pair and no byte that is not UTF-8, wherever they were', () => {
     const { members, context } = object(
       '{"modifier":"a\\u0000\\ud83d","name":"\\ude00\\ud83d\\ude00","context":{"k\\u0000":["\\ud83d","x \\ud83dy"]}}',
     );
@@ -135,7 +135,7 @@ describe('the object of a message', () => {
 });
 
 describe('a context', () => {
-  test('is masked by the names of its members at every depth, however they are spelled; what is null stays', () => {
+  test('is masked by the names of its members at every depth and in any spelling; null is kept', () => {
     const redacted = (name: string) => name === 'secret';
     expect(
       contextOf('{"secret":{"a":[1]},"b":[{"s\\u0065cret":"x","c":1,"secret":null}],"d":"secret"}', redacted),
@@ -143,13 +143,13 @@ describe('a context', () => {
     expect(contextOf('["secret",{"secret":[]}]', redacted)).toBe('["secret",{"secret":"***"}]');
   });
 
-  test('of 64 KiB is whole, and of a byte more is not', () => {
+  test('of 64 KiB is kept whole, and of one byte more is not', () => {
     const of = (bytes: number) => `{"a":1,"b":"${'x'.repeat(bytes - '{"a":1,"b":""}'.length)}"}`;
     expect(contextOf(of(64 * KIB))).toBe(of(64 * KIB));
     expect(contextOf(of(64 * KIB + 1))).toBe(`{"a":1,"waltrail_cut":{"bytes":${64 * KIB + 1},"leftOut":1}}`);
   });
 
-  test('that is larger keeps what fits, in its order, and says what it was: an object, a list, a text', () => {
+  test('that is larger keeps the members that fit, in order, and states its kind: object, list or text', () => {
     const large = `"${'x'.repeat(70 * KIB)}"`;
     const mark = (bytes: number, leftOut: number) => `"waltrail_cut":{"bytes":${bytes},"leftOut":${leftOut}}`;
     expect(contextOf(`{"a":{"b":${large},"c":1},"d":[${large},2]}`)).toBe(
@@ -159,7 +159,7 @@ describe('a context', () => {
     expect(contextOf(`[${large}]`)).toBe(`[{${mark(large.length + 2, 1)}}]`);
     expect(contextOf(`{"a":${large}}`)).toBe(`{${mark(large.length + 6, 1)}}`);
     expect(contextOf(large)).toBe(`{${mark(large.length, 1)}}`);
-    // A name that is too long to be judged by the rules of redaction is no name to store.
+    // A name that is too long for the rules of redaction is not stored.
     expect(contextOf(`{"${'n'.repeat(1200)}":"secret","a":1}`)).toBe(`{"a":1,${mark(1200 + 19, 1)}}`);
   });
 
@@ -201,7 +201,7 @@ describe('a message of hostile size or shape', () => {
   const fill = (piece: string, around: (middle: string) => string): string =>
     around(piece.repeat(Math.floor((4 * KIB * KIB - 200) / Buffer.byteLength(piece))));
 
-  test('that is too large or too deep is not read', () => {
+  test('is not read if it is too large or too deep', () => {
     expect(read(Buffer.alloc(MAX_MESSAGE_BYTES + 1, 0x20))).toBe('too large');
     expect(read(Buffer.alloc(MAX_MESSAGE_BYTES, 0x20))).toBe('not a JSON object');
     const nested = (depth: number) => `{"context":${'['.repeat(depth)}${']'.repeat(depth)}}`;
@@ -215,7 +215,7 @@ describe('a message of hostile size or shape', () => {
     ['one string', fill('x', (of) => `{"modifier":7,"context":"${of}"}`)],
     ['escapes', fill('\\u0000', (of) => `{"modifier":7,"context":"${of}"}`)],
     ['many members', fill('"":0,', (of) => `{"modifier":7,"context":{${of}"":1}}`)],
-    ['many members of its own', fill('"name":0,', (of) => `{${of}"modifier":7,"context":1}`)],
+    ['many members of the message itself', fill('"name":0,', (of) => `{${of}"modifier":7,"context":1}`)],
     ['many elements', fill('0,', (of) => `{"modifier":7,"context":[${of}1]}`)],
     ['many objects', fill('{},', (of) => `{"modifier":7,"context":[${of}{}]}`)],
     ['long names', fill(`"${'n'.repeat(900)}":1,`, (of) => `{"modifier":7,"context":{${of}"":1}}`)],
@@ -223,13 +223,13 @@ describe('a message of hostile size or shape', () => {
     ['a number', fill('1', (of) => `{"modifier":7,"context":${of}}`)],
     ['blanks', fill(' ', (of) => `{"modifier":7,${of}"context":1}`)],
     ['duplicates', fill('"context":{"a":"b"},', (of) => `{"modifier":7,${of}"context":1}`)],
-  ])('is read in a time that its bytes decide: 4 MiB of %s', (_what, json) => {
+  ])('is read in linear time: 4 MiB of %s', (_what, json) => {
     const started = process.cpuUsage();
     const { members, context } = object(json, (name) => /secret/.test(name));
     const { user, system } = process.cpuUsage(started);
     expect(members.get('modifier')).toEqual(text('7'));
     expect(Buffer.byteLength(context!)).toBeLessThanOrEqual(64 * KIB + 100);
-    // Some tens of milliseconds; what would be quadratic takes hours.
+    // Takes some tens of milliseconds. With quadratic time it would take hours.
     expect((user + system) / 1000).toBeLessThan(3_000);
   });
 });
@@ -238,12 +238,12 @@ describe('a message of hostile size or shape', () => {
 const ascii = (json: string): string =>
   json.replace(/[\u0080-\uffff]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
-/** A parsed value as it may be stored. */
+/** A parsed value in the form in which it may be stored. */
 function stored(value: unknown): unknown {
   if (typeof value === 'string') return clean(value);
   if (Array.isArray(value)) return value.map(stored);
   if (typeof value !== 'object' || value === null) return value;
-  // As JSON.parse makes members: `__proto__` is one like any other.
+  // JSON.parse treats `__proto__` like any other member.
   const pairs = Object.entries(value).map(([name, of]) => [clean(name), stored(of)] as const);
   return JSON.parse(`{${pairs.map(([name, of]) => `${JSON.stringify(name)}:${JSON.stringify(of)}`).join()}}`);
 }
@@ -263,7 +263,7 @@ function memberOf(value: unknown): MemberValue | undefined {
   if (value === undefined) return undefined;
   if (value === null) return { is: 'null' };
   if (typeof value === 'string') return text(value);
-  // As JSON.stringify has written it.
+  // Written as JSON.stringify writes it.
   return typeof value === 'number' ? text(String(value)) : { is: 'other' };
 }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { FrameReader } from '../../src/source/frames.js';
 import { MessageOrder } from '../../src/source/message-order.js';
 
-/** A frame as the source sends it; `lsn` only with a pgoutput message. */
+/** A frame in the form that the source sends. `lsn` is used only for pgoutput messages. */
 interface Sent {
   readonly kind: 'change' | 'relation' | 'message' | 'begin' | 'keepalive' | 'notice';
   readonly lsn: number;
@@ -32,7 +32,7 @@ const int8 = (value: number): Buffer => {
   return bytes;
 };
 
-/** What is handed over of a stream that arrives in pieces of these sizes. */
+/** What is passed on from a stream that arrives in pieces of these sizes. */
 function handedOver(sent: readonly Sent[], sizes: readonly number[]): string[] {
   const handed: string[] = [];
   const reader = new FrameReader((tag, bytes, start, end) => {
@@ -49,8 +49,8 @@ function handedOver(sent: readonly Sent[], sizes: readonly number[]): string[] {
 }
 
 /**
- * Each message moves before the changes of its own LSN that stand directly before it; what is no message of
- * pgoutput is passed over.
+ * Moves each logical message before the changes of its own LSN that are directly before it. Frames without a
+ * pgoutput message are ignored for this.
  */
 function inOrder(sent: readonly Sent[]): string[] {
   const ordered: Sent[] = [];
@@ -71,7 +71,7 @@ const commit: Sent = { kind: 'begin', lsn: 0, text: 'end' };
 const change = (lsn: number, text: string): Sent => ({ kind: 'change', lsn, text });
 const message = (lsn: number, text: string): Sent => ({ kind: 'message', lsn, text });
 
-test('a logical message comes before the changes of its own LSN that were sent before it: all rows of a record', () => {
+test('a logical message comes before all rows of its record, which have its LSN and were sent earlier', () => {
   const keepalive: Sent = { kind: 'keepalive', lsn: 0, text: 'alive' };
   const sent = [
     change(1, 'a'), { kind: 'relation', lsn: 2, text: 'relation' }, change(2, 'b'), keepalive, change(2, 'c'), message(2, 'm'), change(3, 'd'),
@@ -80,7 +80,7 @@ test('a logical message comes before the changes of its own LSN that were sent b
   expect(handedOver(sent, [1_000_000])).toEqual(['a', 'm', 'relation', 'b', 'alive', 'c', 'd', 'n', 'end']);
 });
 
-test('every frame is handed over once, in the order of a naive model, however the stream is cut', () => {
+test('every frame is passed on once, in the order of a naive model, however the stream is cut', () => {
   const frame = fc.record({
     kind: fc.constantFrom<Sent['kind']>(
       'change',
@@ -105,7 +105,7 @@ test('every frame is handed over once, in the order of a naive model, however th
       fc.array(frame, { maxLength: 30 }),
       fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 5 }),
       (frames, sizes) => {
-        // LSNs grow; a message has that of the changes before it at most once, and none of those after it.
+        // LSNs increase. A message may have the LSN of the changes before it, but not of those after it.
         let lsn = 1;
         const sent = frames.map(({ kind, stays, length }, index): Sent => {
           const text = `${index}`.padEnd(length, '.');

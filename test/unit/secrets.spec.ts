@@ -5,8 +5,8 @@ import { maySecret, withoutSecrets } from '../../src/pipeline/secret-text.js';
 
 const words = (text: string): string[] => text.trim().split(/\s+/);
 
-describe('a name is that of a secret', () => {
-  test('where a framework or its followers call one so', () => {
+describe("a name is recognised as a secret's", () => {
+  test('if a common framework or its extensions use it for one', () => {
     const names = words(`
       encrypted_password reset_password_token confirmation_token unlock_token authentication_token invitation_token
       password_digest password_salt crypted_password persistence_token single_access_token perishable_token remember_token
@@ -21,7 +21,7 @@ describe('a name is that of a secret', () => {
     expect(names.filter((name) => !isSecretName(name))).toEqual([]);
   });
 
-  test('and not where it says something about one, or only looks like it', () => {
+  test('but not if it only describes a secret or looks similar', () => {
     const names = words(`
       token_count tokens_used token_type token_expires_at token_id password_changed_at reset_password_sent_at
       password_reset_required secret_santa secret_name salt_level salted public_key key cache_key primary_key sort_key
@@ -31,7 +31,7 @@ describe('a name is that of a secret', () => {
     expect(names.filter((name) => isSecretName(name))).toEqual([]);
   });
 
-  test('where its table says what it is', () => {
+  test('if the name of its table shows what it contains', () => {
     const columns = words(`
       sessions.payload django_session.session_data session.sess sessions.data api_keys.value authtoken_token.key
       otp_totp_totpdevice.key user_second_factors.data refresh_tokens.parent oauth2_provider_grant.code ApiKey.value`);
@@ -43,7 +43,7 @@ describe('a name is that of a secret', () => {
     expect(words('products.value settings.key payments.data countries.code').filter(isSecret)).toEqual([]);
   });
 
-  test('in time that its length bounds', () => {
+  test('in linear time', () => {
     const began = performance.now();
     for (const part of ['a_', 'aA', '_', 'token_', 'A', '9a', 'é']) isSecretName(part.repeat(1_000_000));
     expect(performance.now() - began).toBeLessThan(1_000);
@@ -67,7 +67,7 @@ describe('secrets within a text', () => {
     ['authorization: bearer AbCdEf12', 'authorization: bearer ***'],
     ['BASIC dXNlcjpwdw==', 'BASIC ***'],
     ['é postgres://é:pässwörd@h é', 'é postgres://é:***@h é'],
-  ])('%s', (text, expected) => {
+  ])('are masked in %s', (text, expected) => {
     expect(masked(text)).toBe(expected);
     const bytes = Buffer.from(`/${text}/`);
     expect(maySecret(bytes, 1, bytes.length - 1)).toBe(true);
@@ -86,11 +86,11 @@ describe('secrets within a text', () => {
     '?token=',
     'bearer',
     'Bearer ',
-  ])('not %s', (text) => {
+  ])('are not found in %s', (text) => {
     expect(withoutSecrets(text)).toBeNull();
   });
 
-  test('are found by what is looked for in bytes, whatever stands around them', () => {
+  test('are found in the bytes of a text, whatever is around them', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (before, after) => {
         for (const found of ['a://b:canary@c ', '?token=canary ', 'Bearer canary1 ']) {
@@ -102,7 +102,7 @@ describe('secrets within a text', () => {
     );
   });
 
-  test('take time in proportion to the text, whatever it is', () => {
+  test('are searched for in linear time', () => {
     for (const part of [
       '://',
       'a://b:c/',

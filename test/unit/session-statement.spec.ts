@@ -12,7 +12,7 @@ const RULE: SessionRule = {
 };
 const read = (content: string): ReturnType<typeof readSessionStatement> =>
   readSessionStatement({ content: Buffer.from(content) }, { rule: RULE, publication: 'waltrail' });
-/** As PostgreSQL prints an array, with quotes everywhere. */
+/** An array in PostgreSQL's text form, with quotes around every element. */
 const array = (...elements: readonly (string | null)[]): string =>
   `{${elements.map((text) => (text === null ? 'NULL' : `"${text.replaceAll(/["\\]/g, '\\$&')}"`)).join(',')}}`;
 const namedBy = (settings: Readonly<Record<string, string>>): SessionStatement['named'] =>
@@ -21,23 +21,35 @@ const namedBy = (settings: Readonly<Record<string, string>>): SessionStatement['
 
 describe('a message of the session', () => {
   test.each([
-    ['the first setting that names somebody', { 'app.claims': '{"sub":"7"}', 'app.user': '2' }, [1, '7']],
-    ['the next where one is empty, missing or null', { 'app.claims': '', 'app.user': '2' }, [0, '2']],
-    ['the next where the member is missing', { 'app.claims': '{}', 'app.user': '2' }, [0, '2']],
-    ['the next where the member is null', { 'app.claims': '{"sub":null}', 'app.user': '2' }, [0, '2']],
-    ['every digit of a number', { 'app.claims': '{"sub":9007199254740993}' }, [1, '9007199254740993']],
-    ['nobody behind a value that is no JSON', { 'app.claims': '{"sub":', 'app.user': '2' }, null],
-    ['nobody behind a member that is no key', { 'app.claims': '{"sub":[7]}', 'app.user': '2' }, null],
-    ['nobody behind a value that was cut', { 'app.claims': 'x'.repeat(4_097), 'app.user': '2' }, null],
-    ['nobody by a key that is too long', { 'app.user': '7'.repeat(300) }, null],
-    ['nobody where nothing is said', {}, null],
+    [
+      'the person of the first setting that names somebody',
+      { 'app.claims': '{"sub":"7"}', 'app.user': '2' },
+      [1, '7'],
+    ],
+    ['the person of the next setting if one is empty', { 'app.claims': '', 'app.user': '2' }, [0, '2']],
+    [
+      'the person of the next setting if the member is missing',
+      { 'app.claims': '{}', 'app.user': '2' },
+      [0, '2'],
+    ],
+    [
+      'the person of the next setting if the member is null',
+      { 'app.claims': '{"sub":null}', 'app.user': '2' },
+      [0, '2'],
+    ],
+    ['a number with every digit', { 'app.claims': '{"sub":9007199254740993}' }, [1, '9007199254740993']],
+    ['nobody if an earlier value is not JSON', { 'app.claims': '{"sub":', 'app.user': '2' }, null],
+    ['nobody if an earlier member is not a key', { 'app.claims': '{"sub":[7]}', 'app.user': '2' }, null],
+    ['nobody if an earlier value was cut', { 'app.claims': 'x'.repeat(4_097), 'app.user': '2' }, null],
+    ['nobody if the key is too long', { 'app.user': '7'.repeat(300) }, null],
+    ['nobody if there is no setting', {}, null],
   ])('names %s', (_, settings, named) => {
     expect(namedBy(settings)).toEqual(
       named === null ? null : { table: named[0], key: named[1], onlyKnown: named[0] === 0 },
     );
   });
 
-  test('says who is connected', () => {
+  test('states who is connected', () => {
     expect(read('within {waltrail,app,r,"psql 1",::1}')).toEqual({
       within: true,
       facts: { user: 'app', role: 'r', application: 'psql 1', address: '::1' },
@@ -50,7 +62,7 @@ describe('a message of the session', () => {
     });
   });
 
-  test('of another publication is passed by, and one that is none says nothing', () => {
+  test('is ignored if it is for another publication, and means nothing if it is malformed', () => {
     expect(read(array('billing', 'app', 'none', '', null))).toBe('of another');
     for (const content of [
       '',
@@ -67,7 +79,7 @@ describe('a message of the session', () => {
       expect(read(content)).toBeNull();
   });
 
-  test('has every text that a setting may hold, and never throws', () => {
+  test('keeps any text of a setting, and never throws', () => {
     fc.assert(
       fc.property(fc.oneof(fc.json(), fc.string({ unit: 'binary' })), (text) => {
         read(text);

@@ -10,7 +10,7 @@ const WRONG = {
 };
 
 describe('the settings', () => {
-  test('that are wrong are all named at once, in sentences without their values', () => {
+  test('are all reported at once if they are invalid, in sentences without their values', () => {
     expect(() => readSettings(WRONG)).toThrow(
       expect.objectContaining({
         code: 'SETTINGS_INVALID',
@@ -22,13 +22,13 @@ describe('the settings', () => {
     );
   });
 
-  test.each(['0.5', '-1.5', 'http'])('have no port %s', (port) => {
+  test.each(['0.5', '-1.5', 'http'])('reject port %s', (port) => {
     expect(() => readSettings({ WALTRAIL_PORT: port })).toThrow(
       expect.objectContaining({ message: 'WALTRAIL_PORT must be a port number from 0 to 65535.' }),
     );
   });
 
-  test('are the defaults where a variable is empty', () => {
+  test('use the default if a variable is empty', () => {
     expect(readSettings({ WALTRAIL_PORT: '', WALTRAIL_LOG_LEVEL: '', WALTRAIL_SPOOL_DIR: '' })).toMatchObject(
       {
         port: 8080,
@@ -40,7 +40,7 @@ describe('the settings', () => {
     );
   });
 
-  test('of a database of one’s own log what an operator reads, those of the sample only what a person must see', () => {
+  test('log at level info, but with the sample database only errors', () => {
     const urls = { WALTRAIL_SOURCE_URL: 'postgres://a/b', WALTRAIL_TRAIL_URL: 'postgres://a/c' };
     expect(readSettings(urls).logLevel).toBe('info');
     expect(readSettings({}).logLevel).toBe('error');

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { sharedRead } from '../../src/trail/read/shared-read.js';
 
-test('who asks while a read runs shares the next one, which is not older than the question', async () => {
+test('a request during a read shares the next read, so its answer is never older than the request', async () => {
   let reads = 0;
   const ends: (() => void)[] = [];
   const read = sharedRead(() => {
@@ -23,7 +23,7 @@ test('who asks while a read runs shares the next one, which is not older than th
   await expect(late).resolves.toBe(3);
 });
 
-test('a read that fails does so for all who share it, and the next one is made nevertheless', async () => {
+test('a failed read fails for everyone who shares it, and the next read takes place', async () => {
   let reads = 0;
   const read = sharedRead(() => (++reads === 1 ? Promise.reject(new Error('away')) : Promise.resolve(reads)));
   const first = read();

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { SharedStrings } from '../../src/exports/shared-strings.js';
 
-test('strings are numbered in the order in which they come, each once', () => {
+test('strings are numbered once each, in order of appearance', () => {
   const strings = new SharedStrings();
   expect(['Dana', 'edit', 'Dana', ''].map((text) => strings.numberOf(text))).toEqual([0, 1, 0, 2]);
   expect(strings.count).toBe(3);
 });
 
-test('the table has no more room than was given, and what is in it stays', () => {
+test('a full table accepts no more strings and keeps those that it has', () => {
   const strings = new SharedStrings(8);
   expect(['Dana', 'Omer', 'Eva', 'Dana', 'Eva'].map((text) => strings.numberOf(text))).toEqual([
     0,
@@ -19,7 +19,7 @@ test('the table has no more room than was given, and what is in it stays', () =>
   expect(strings.count).toBe(2);
 });
 
-test('items are XML that keeps every character', () => {
+test('items are XML that preserves every character', () => {
   const strings = new SharedStrings();
   for (const text of [' a & <b>', '_x0041_', '\u0001']) strings.numberOf(text);
   expect(strings.items).toBe(

@@ -3,7 +3,7 @@ import { Slices } from '../../src/admin/stream/slices.js';
 
 const tick = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
 
-/** Slices that end when they are told to, and in which order they began. */
+/** Slices that end when the test ends them, and the order in which they began. */
 function controlled(slices: Slices) {
   const begun: string[] = [];
   const ends = new Map<string, () => void>();
@@ -27,7 +27,7 @@ function controlled(slices: Slices) {
 }
 
 describe('slices of long reads', () => {
-  test('run as many at a time as they may, whoever asks', async () => {
+  test('run up to the limit at the same time, whoever requests them', async () => {
     const { ask, begun, end } = controlled(new Slices({ atOnce: 2 }));
     void ask('one', 'a');
     void ask('one', 'b');
@@ -37,7 +37,7 @@ describe('slices of long reads', () => {
     expect(begun).toEqual(['a', 'b', 'c']);
   });
 
-  test('go to who has taken least time: six that wait do not come before one of somebody else', async () => {
+  test('go first to the owner who has used the least time, even if another owner has more waiting', async () => {
     const { ask, begun, end } = controlled(new Slices({ atOnce: 1 }));
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) void ask('greedy', name);
     await end('a', 20);
@@ -48,7 +48,7 @@ describe('slices of long reads', () => {
     await expect(other).resolves.toBe('x');
   });
 
-  test('are not begun for who has gone, and one that fails leaves its place to the next', async () => {
+  test('do not begin for a client that has left, and a failed slice makes room for the next', async () => {
     const slices = new Slices({ atOnce: 1 });
     const { ask, begun, end } = controlled(slices);
     const failing = slices.run('one', () => Promise.reject(new Error('broken')));

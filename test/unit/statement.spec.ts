@@ -28,7 +28,7 @@ const says = (modifier: object | null, context: string | null, unread: string | 
 const nothing = (reason: string): unknown => ({ of: 'nothing', reason });
 const seven = { key: '7', name: null, kind: null };
 
-test('a message speaks for changes when it is transactional and has one of our prefixes', () => {
+test('a message attributes changes if it is transactional and has one of the known prefixes', () => {
   const is = (prefix: string, transactional = true) =>
     isStatement({ prefix, transactional, content: Buffer.from('{"modifier":7}'), lsn: 1n });
   expect(['waltrail', '_bemi', 'other', 'waltrail2', 'Waltrail', ''].filter((prefix) => is(prefix))).toEqual([
@@ -38,8 +38,8 @@ test('a message speaks for changes when it is transactional and has one of our p
   expect(is('waltrail', false)).toBe(false);
 });
 
-describe('our own messages', () => {
-  test('that name a modifier say everything: name, kind and context, also that there is none', () => {
+describe("messages in Waltrail's format", () => {
+  test('with a modifier state name, kind and context, even where those are missing', () => {
     expect(
       read(
         'waltrail',
@@ -54,7 +54,7 @@ describe('our own messages', () => {
     );
   });
 
-  test('say in whose name the modifier acted, and are not understood without a modifier', () => {
+  test('state in whose name the modifier acted, and are not understood without a modifier', () => {
     expect(read('waltrail', '{"modifier": 3, "acting_as": 7, "context": 1}')).toEqual(
       says({ key: '3', name: null, kind: null, actingAs: { key: '7', name: null, table: null } }, '1'),
     );
@@ -86,7 +86,7 @@ describe('our own messages', () => {
   });
 
   test.each(['""', '{"id": 7}', '[7]', 'true'])(
-    'keep who acted where %s is no key of somebody acted as',
+    'keep the modifier if %s is not a valid key of the person acted for',
     (value) => {
       expect(read('waltrail', `{"modifier": 7, "acting_as": ${value}}`)).toEqual(
         says(seven, null, 'acting_as is no key'),
@@ -97,7 +97,7 @@ describe('our own messages', () => {
     },
   );
 
-  test('with context alone say nothing of the modifier; with the modifier null they clear it', () => {
+  test('with only a context keep the modifier; with the modifier null they clear it', () => {
     expect(read('waltrail', '{"context": {"endpoint": "/x"}}')).toEqual({
       of: 'context',
       context: '{"endpoint":"/x"}',
@@ -122,13 +122,16 @@ describe('our own messages', () => {
     ['{"modifier": true}', 'the modifier is no key'],
     [`{"context": ${'['.repeat(3000)}${']'.repeat(3000)}}`, 'nested too deeply'],
     [`{"modifier": 7, "context": "${'x'.repeat(5_000_000)}"}`, 'too large'],
-  ])('that say nothing are told apart, with a reason in fixed words: %.40s', (content, reason) => {
-    expect(read('waltrail', content)).toEqual(nothing(reason));
-  });
+  ])(
+    'without a valid statement are not understood, with a reason in fixed words: %.40s',
+    (content, reason) => {
+      expect(read('waltrail', content)).toEqual(nothing(reason));
+    },
+  );
 });
 
 describe('messages of the Bemi packages', () => {
-  test('are a context as a whole, which may name a user; without one they say that it is nobody', () => {
+  test('are a context, which may name a user; if it names none, the changes are unattributed', () => {
     expect(read('_bemi', '{"userId": 12, "endpoint": "/x", "token": "x"}')).toEqual(
       says({ ...seven, key: '12' }, '{"userId":12,"endpoint":"/x","token":"***"}'),
     );
@@ -141,7 +144,7 @@ describe('messages of the Bemi packages', () => {
     expect(read('_bemi', '{}')).toEqual(says(null, '{}'));
   });
 
-  test('clear everything with null, undefined or nothing at all', () => {
+  test('clear modifier and context if they are null, undefined or empty', () => {
     for (const content of ['null', 'undefined', '', ' null\n'])
       expect(read('_bemi', content)).toEqual(says(null, null));
   });
@@ -154,7 +157,7 @@ describe('messages of the Bemi packages', () => {
     });
   });
 
-  test('that cannot be understood, or name a user by what is no key, say nothing', () => {
+  test('are not understood if they are malformed, or if the user is not a valid key', () => {
     expect(read('_bemi', '[7]')).toEqual(nothing('not a JSON object'));
     expect(read('_bemi', '{"userId": 7')).toEqual(nothing('not a JSON object'));
     expect(read('_bemi', '{"userId": {"id": 7}}')).toEqual(nothing('the modifier is no key'));
@@ -172,10 +175,10 @@ describe('signed messages', () => {
   const reader = readerWith(KEY);
   const passedOver = (reason: string): unknown => ({ of: 'passed over', reason });
 
-  test('are read where a key has signed them for this transaction of this cluster, and nowhere else', () => {
+  test('count only in the transaction and the cluster for which a key has signed them', () => {
     expect(read('waltrail', signed(BODY), reader)).toEqual(says(seven, null));
     expect(read('waltrail', signed(BODY).replace(/[a-f0-9]{64}/, (hex) => hex.toUpperCase()), reader)).toEqual(says(seven, null)); // prettier-ignore
-    // An xid is signed in the stream, and counted with its epoch by pg_current_xact_id().
+    // The stream has an xid as a signed number. pg_current_xact_id() includes its epoch.
     expect(read('waltrail', signed(BODY, { xid: 4_000_000_000 }), reader, 4_000_000_000 | 0)).toEqual(says(seven, null)); // prettier-ignore
     for (const content of [
       signed(BODY, { xid: XID + 1 }),
@@ -199,14 +202,14 @@ describe('signed messages', () => {
     expect(read('_bemi', signed('{"user_id": 7}'), reader)).toEqual(says(seven, '{"user_id":7}'));
   });
 
-  test('by any of several keys; without a key the signature is taken off and not looked at', () => {
+  test('count with any of several keys; without keys, the signature is removed and not checked', () => {
     const rotating = readerWith(NEXT, KEY);
     expect(read('waltrail', signed(BODY), rotating)).toEqual(says(seven, null));
     expect(read('waltrail', signed(BODY, { key: NEXT }), rotating)).toEqual(says(seven, null));
     expect(read('waltrail', signed(BODY, { xid: 1 }), unsigned)).toEqual(says(seven, null));
   });
 
-  test('that are not understood have named somebody, whom nobody knows; what is too large is not tried', () => {
+  test('are not understood if their content is malformed, and not checked if they are too large', () => {
     expect(read('waltrail', signed('{"modifier": {}}'), reader)).toEqual(nothing('the modifier is no key'));
     const large = `{"modifier": 7, "context": "${'x'.repeat(4 * 1024 * 1024 + 64 * 1024)}"}`;
     expect(read('waltrail', signed(large), reader)).toEqual(passedOver('too large to be signed'));

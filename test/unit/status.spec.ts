@@ -66,7 +66,7 @@ const withSlot = (slot: Partial<SourceLook['slot']>, more: Partial<SourceLook> =
 });
 
 describe('status', () => {
-  test('says lag in bytes and time, and the rate between two looks', () => {
+  test('shows the lag in bytes and time, and the WAL rate between two looks', () => {
     const found = status({ source: { ...source, lsn: source.lsn + 20n * BigInt(MB) } });
     expect(found).toMatchObject({
       state: 'streaming',
@@ -80,18 +80,30 @@ describe('status', () => {
   });
 
   test.each([
-    ['at the rate at which it shrinks', 100, 90, {}, { is: 'in sight', seconds: 90, leftBytes: 90 * MB }],
-    ['not while it does not shrink', 90, 100, {}, { is: 'not at the present rate', leftBytes: 100 * MB }],
-    ['at once where nothing is left', 1, -1, {}, { is: 'in sight', seconds: 0, leftBytes: -MB }],
+    [
+      'from the rate at which the space shrinks',
+      100,
+      90,
+      {},
+      { is: 'in sight', seconds: 90, leftBytes: 90 * MB },
+    ],
+    [
+      'not foreseeable while the space does not shrink',
+      90,
+      100,
+      {},
+      { is: 'not at the present rate', leftBytes: 100 * MB },
+    ],
+    ['now, because no space is left', 1, -1, {}, { is: 'in sight', seconds: 0, leftBytes: -MB }],
     ['never without a limit', null, null, { keepBytes: null }, { is: 'never' }],
     [
-      'by the time without a reader',
+      'from the time without a reader',
       null,
       null,
       { keepBytes: null, idleTimeoutSeconds: 600 },
       { is: 'in sight', seconds: 200, leftBytes: null },
     ],
-  ] as const)('says when the slot is given up: %s', (_, before, after, more, expected) => {
+  ] as const)('predicts when the slot is invalidated: %s', (_, before, after, more, expected) => {
     const bytes = (left: number | null) => (left === null ? null : left * MB);
     const idleSeconds = 'idleTimeoutSeconds' in more ? 400 : null;
     const found = status(
@@ -101,7 +113,7 @@ describe('status', () => {
     expect(found.slot?.invalidation).toEqual(expected);
   });
 
-  test('says that it is not known after one look, and that the slot is lost', () => {
+  test('does not predict after only one look, and reports a slot that was invalidated', () => {
     expect(status({}, null).slot?.invalidation).toEqual({ is: 'unknown' });
     expect(status({ source: withSlot({ invalidated: 'wal_removed' }) }).slot?.invalidation).toEqual({
       is: 'invalidated',
@@ -119,13 +131,13 @@ describe('status', () => {
     ['not begun', { trail: null }],
     ['unknown', { trail: GONE }],
     ['streaming', { source: GONE }],
-  ] as const)('is %s', (state, look) => {
+  ] as const)('reports the state "%s"', (state, look) => {
     const found = status(look);
     expect(found.state).toBe(state);
     expect(statusText(found)).toContain('capture ');
   });
 
-  test('gives the rest where a side does not answer', () => {
+  test('shows what one side reports if the other does not answer', () => {
     const text = statusText(status({ source: GONE }));
     expect(text).toMatch(/\nslot +not known\n/);
     expect(text).toMatch(/\nentries +12,000, the last of a commit at 2026-11-30T11:59:00Z\n/);

@@ -14,11 +14,11 @@ test.each([
   ['55000', 'can no longer access replication slot', 'SOURCE_SLOT_INVALID'],
   ['54000', 'string buffer exceeds maximum allowed length', 'SOURCE_ROW_TOO_LARGE'],
   ['42704', 'publication does not exist', 'SOURCE_REPLICATION_FAILED'],
-])('%s: %s means %s', (code, message, meaning) => {
+])('SQLSTATE %s (%s) leads to %s', (code, message, meaning) => {
   expect(streamError(error(code, message)).code).toBe(meaning);
 });
 
-test('an error that quotes a value is reported without it', () => {
+test('the text of an error that quotes a value is not reported', () => {
   const reported = streamError(error('22P02', 'invalid input syntax for type integer: "secret"'));
   expect(reported.message).toContain('22P02');
   expect(reported.message).not.toContain('secret');

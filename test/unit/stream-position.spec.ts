@@ -20,7 +20,10 @@ trail: { url: "postgres://localhost/trail" }
 tables: { public.t: { entity: thing }, public.u: { entity: thing } }`,
 });
 
-/** A pipeline on a trail that answers when it is told to, and what it asked the source for. */
+/**
+ * A pipeline with a trail that answers when the test lets it, and a record of what it requests from the
+ * source.
+ */
 function ground(aloneUntil: bigint | null) {
   const rows = new EntryRowBuffer({ nextId: 0n });
   const held: (() => Promise<void>)[] = [];
@@ -102,7 +105,7 @@ const relation = (oid: number, table: string): Buffer =>
     columns: [{ name: 'id', type: 23, key: true }],
   });
 
-test('each transaction is stored alone until the one in question, and then many together', async () => {
+test('each transaction is stored alone up to the failed one, and then many together', async () => {
   const { pipeline, send, held, commits } = ground(150n);
   for (const lsn of [100n, 200n, 300n]) {
     send(bytes.begin({ lsn, at: 5n, xid: 7 }));
@@ -113,7 +116,7 @@ test('each transaction is stored alone until the one in question, and then many 
   expect(pipeline.position).toMatchObject({ exact: false });
 });
 
-test('a row that cannot be read names its transaction and its relation', async () => {
+test('an unreadable row leads to its transaction and its table', async () => {
   const { pipeline, send, held } = ground(1_000n);
   send(bytes.begin({ lsn: 100n, at: 5n, xid: 7 }));
   send(relation(1, 't'));

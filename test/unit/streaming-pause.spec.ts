@@ -1,10 +1,10 @@
 import { expect, test } from '@jest/globals';
 import { StreamingPause } from '../../src/capture/streaming-pause.js';
 
-test('each time that a transaction has to be read whole takes twice as long, up to ten minutes, until streaming has lasted', () => {
+test('the pause in streaming doubles with each transaction that must be read whole, up to ten minutes, until streaming has lasted', () => {
   const reading = new StreamingPause();
   expect(reading.until).toBeNull();
-  // A backlog that was read has nothing to do with it.
+  // The end of reading a backlog has no effect.
   reading.end(500);
   let now = 1_000;
   const stretches: number[] = [];

@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { SureLooks } from '../../src/capture/sure-looks.js';
 
-test('a look is sure once the transactions have ended that ran at it', () => {
+test('a look counts after the transactions that ran during it have ended', () => {
   const looks = new SureLooks(10n);
   looks.looked({ lsn: 20n, running: ['a'] }, []);
   expect(looks.lsn).toBe(10n);
@@ -13,11 +13,11 @@ test('a look is sure once the transactions have ended that ran at it', () => {
   expect(looks.lsn).toBe(40n);
 });
 
-test('tables that change with each look keep those of others from nothing', () => {
+test('tables that change with every look do not keep the looks at other tables from counting', () => {
   const looks = new SureLooks(10n);
   for (let at = 20n; at <= 60n; at += 10n) looks.looked({ lsn: at, running: [] }, [`made_${at}`, 'busy']);
   expect(looks.of('quiet')).toBe(50n);
-  // Of one that has changed only what was sure before is, until a look behind the change is.
+  // For a changed table only earlier looks count, until there is a look after the change.
   expect(looks.of('busy')).toBe(10n);
   expect(looks.of('made_60')).toBe(40n);
   expect(looks.of('made_40')).toBe(50n);
@@ -27,7 +27,7 @@ test('tables that change with each look keep those of others from nothing', () =
   expect([looks.of('busy'), looks.lsn]).toEqual([70n, 70n]);
 });
 
-test('a change that is seen while a transaction runs is not covered by looks before it', () => {
+test('a change seen while a transaction runs is not covered by looks before it', () => {
   const looks = new SureLooks(10n);
   looks.looked({ lsn: 20n, running: ['a'] }, []);
   looks.looked({ lsn: 30n, running: ['a'] }, ['items']);

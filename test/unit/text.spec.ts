@@ -10,18 +10,18 @@ import { messageRecorder } from '../support/message-recorder.ts';
 import * as bytes from '../support/pgoutput-bytes.ts';
 import { UNCHANGED } from '../support/pgoutput-bytes.ts';
 
-/** Bytes that are near each other in every way that could make two texts one. */
+/** Bytes that are similar in every way that could give two values the same text. */
 const someBytes = fc
   .array(fc.constantFrom('\\x{', '}', 'c3', '\xc3', '\xa9', '\0', 'a', '\\', '\xff'), { maxLength: 5 })
   .map((parts) => Buffer.from(parts.join(''), 'latin1'));
 
 describe('bytes as text', () => {
-  test('text is itself, and different bytes are different keys', () => {
+  test('a text stays itself, and different bytes give different keys', () => {
     fc.assert(
       fc.property(someBytes, someBytes, (one, other) => {
         const texts = [one, other].map((value) => keyText(value, 0, value.length));
         expect(texts[0] === texts[1]).toBe(one.equals(other));
-        // Whatever it is, PostgreSQL takes it.
+        // PostgreSQL accepts any of them.
         expect(texts.map(storable)).toEqual(texts);
       }),
       { numRuns: 20_000 },
@@ -33,7 +33,7 @@ describe('bytes as text', () => {
     expect(readableText(Buffer.from('\\x{c3}'), 0, 6)).toBe('\\x{c3}');
   });
 
-  test('a truncation shows so many characters, and so many bytes of what is none', () => {
+  test('a truncation keeps the given number of characters, or of bytes that are not text', () => {
     const truncated = (hex: string, length: number): string => {
       const value = Buffer.from(`ffff${hex}ffff`, 'hex');
       const kept = redactorOf({ method: 'truncate', length }, { key: Buffer.alloc(0) })!(
@@ -50,8 +50,8 @@ describe('bytes as text', () => {
     expect(truncated('f09f9880f09f98', 1)).toBe('😀…');
   });
 
-  test('what the YAML says is stored in a form that PostgreSQL takes', async () => {
-    // A trail without a row: answers to statements, and to COPY.
+  test('texts from the YAML are stored in a form that PostgreSQL accepts', async () => {
+    // A trail without rows: it answers statements and COPY.
     const client = {
       query: (what: string | { handleReadyForQuery(): void }) =>
         typeof what === 'string'
@@ -78,7 +78,7 @@ describe('bytes as text', () => {
     expect(statements).toContain('a\ufffdb\ufffd c\ufffd 😀');
     expect(statements).toBe(storable(statements));
     expect(statements).not.toMatch(/\\u(0000|d83d|dc00)/i);
-    // What is remembered is what is stored: it is not stored again.
+    // The dictionary remembers the stored form, so the same text is not stored a second time.
     dictionary.action('a\ufffdb\ufffd c\ufffd 😀');
     expect(dictionary.takeStatements(1n)).toEqual([]);
   });
@@ -103,11 +103,11 @@ describe('messages of a source that is not UTF-8', () => {
     }
     return seen;
   };
-  /** A message made of UTF-8 with these bytes, which are ASCII there, in the place of others. */
+  /** A message in UTF-8 with two of its ASCII bytes replaced by bytes above 127. */
   const inLatin1 = (message: Buffer): Buffer =>
     Buffer.from(message.map((byte) => (byte === 0x7e ? 0xe9 : byte === 0x7c ? 0xff : byte)));
 
-  test('rows, names and contents are converted wherever they stand; a value that is no text keeps its bytes', () => {
+  test('are converted in rows, names and contents; a value that cannot be converted keeps its bytes', () => {
     const seen = read([
       inLatin1(bytes.insert(7, ['~~', null, '', 'a|b'])),
       inLatin1(bytes.update(7, { old: ['~', '|'], kind: 'O', row: ['|', '~'] })),
@@ -145,7 +145,7 @@ describe('messages of a source that is not UTF-8', () => {
     ]);
   });
 
-  test('a message cut short anywhere is refused by the reader, and changes nothing else', () => {
+  test('are refused by the reader if they were cut anywhere, without reading anything else', () => {
     const message = bytes.insert(7, ['abc', 'é', null]);
     for (let length = 1; length < message.length; length++)
       expect(() => read([message.subarray(0, length)])).toThrow(

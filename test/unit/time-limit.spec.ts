@@ -8,11 +8,11 @@ import { withTimeLimit } from '../../src/pg/time-limit.js';
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
 
-/** Waits for its signal, and for nothing else. */
+/** Waits only for its signal. */
 const waiting = (signal: AbortSignal): Promise<string> =>
   new Promise((resolve) => signal.addEventListener('abort', () => resolve((signal.reason as Error).name)));
 
-test('ends work after its time, though nobody holds the signal and garbage is collected', async () => {
+test('ends work after its time, even if nothing refers to the signal and garbage is collected', async () => {
   const outer = new AbortController();
   setMaxListeners(50, outer.signal);
   const ends = Array.from({ length: 50 }, () =>
@@ -25,7 +25,7 @@ test('ends work after its time, though nobody holds the signal and garbage is co
   expect(new Set(await Promise.all(ends))).toEqual(new Set(['TimeoutError']));
 });
 
-test('ends work with the other signal, also with one that has fired, and is over with the work', async () => {
+test('ends work with the outer signal, even one that was aborted before, and ends together with the work', async () => {
   const outer = new AbortController();
   const ending = withTimeLimit({ signal: outer.signal, limitMs: 60_000 }, waiting);
   outer.abort(new RangeError('over'));

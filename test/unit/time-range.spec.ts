@@ -19,7 +19,7 @@ describe('the range of a report', () => {
   const resolve = (from?: string, to?: string, zone: Partial<typeof limit> = {}) =>
     resolveRange({ from, to, ...limit, ...zone });
 
-  test('is the longest one until now when nothing is said', () => {
+  test('is the longest one until now by default', () => {
     expect(resolve()).toEqual({ from: '2026-11-16T12:00:00.000000Z', to: '2026-11-23T12:00:00.000000Z' });
     expect(resolve(undefined, '2026-11-08')).toEqual({
       from: '2026-11-01T00:00:00.000000Z',
@@ -28,29 +28,29 @@ describe('the range of a report', () => {
     expect(resolve('2026-11-20').to).toBe('2026-11-23T12:00:00.000000Z');
   });
 
-  test('keeps microseconds and understands offsets', () => {
+  test('keeps microseconds and accepts offsets', () => {
     expect(resolve('2026-11-23T09:51:07.123456+02:00', '2026-11-23T09:51:07.123457-00:30')).toEqual({
       from: '2026-11-23T07:51:07.123456Z',
       to: '2026-11-23T10:21:07.123457Z',
     });
   });
 
-  test('rounds digits past the sixth up, so that it holds the same entries', () => {
+  test('rounds digits after the sixth up, so that the range has the same entries', () => {
     expect(resolve('2026-11-23T09:00:00.0000001Z').from).toBe('2026-11-23T09:00:00.000001Z');
     expect(resolve('2026-11-23T09:00:00.9999999Z').from).toBe('2026-11-23T09:00:01.000000Z');
     expect(resolve('2026-11-23T09:00:00.1234560Z').from).toBe('2026-11-23T09:00:00.123456Z');
   });
 
-  test('may be exactly as long as allowed and not a microsecond longer', () => {
+  test('may have exactly the longest length, and not a microsecond more', () => {
     expect(() => resolve('2026-11-01', '2026-11-08')).not.toThrow();
     const error = errorOf(() => resolve('2026-11-01', '2026-11-08T00:00:00.000001Z'));
     expect(error).toMatchObject({ code: 'RANGE_TOO_LONG', status: 422 });
     expect(error.message).toContain('at most 7 days');
   });
 
-  test('counts days on the calendar of the zone, and hours as they pass', () => {
+  test('counts days on the calendar of the zone, and hours as elapsed time', () => {
     const berlin = { timezone: 'Europe/Berlin' };
-    // The week in which the clock is put back has 169 hours, the one in which it is put forward 167.
+    // The week in which the clock is set back has 169 hours, the week in which it is set forward 167.
     expect(resolve('2026-10-19', '2026-10-26', berlin)).toEqual({
       from: '2026-10-18T22:00:00.000000Z',
       to: '2026-10-25T23:00:00.000000Z',
@@ -67,19 +67,19 @@ describe('the range of a report', () => {
     expect(() => resolve('2026-03-23', '2026-03-30T01:00:00+02:00', hours)).not.toThrow();
   });
 
-  test('takes a date without a time as midnight of the zone, also where there is none', () => {
+  test('reads a date without a time as midnight of the zone, even where that does not exist', () => {
     expect(resolve('2026-11-20', '2026-11-21', { timezone: 'Asia/Jerusalem' })).toEqual({
       from: '2026-11-19T22:00:00.000000Z',
       to: '2026-11-20T22:00:00.000000Z',
     });
-    // In Beirut, the clock is put forward at midnight.
+    // In Beirut the clock is set forward at midnight.
     expect(resolve('2026-03-29', '2026-03-30', { timezone: 'Asia/Beirut' })).toEqual({
       from: '2026-03-28T22:00:00.000000Z',
       to: '2026-03-29T21:00:00.000000Z',
     });
   });
 
-  test('may begin at either of the two instants of a repeated time, and around a skipped one', () => {
+  test('accepts both instants of a repeated local time, and times next to a skipped one', () => {
     const berlin = { timezone: 'Europe/Berlin' };
     expect(resolve(undefined, '2026-11-01T02:30:00+01:00', berlin).from).toBe('2026-10-25T00:30:00.000000Z');
     expect(resolve(undefined, '2026-04-05T02:30:00+02:00', berlin).from).toBe('2026-03-29T00:30:00.000000Z');
@@ -96,7 +96,7 @@ describe('the range of a report', () => {
     ['2026-11-20', '2026-11-20', 'to'],
     ['2026-11-21', '2026-11-20', 'to'],
     ['2026-12-01', undefined, 'from'],
-  ])('from %s to %s is refused, naming %3$s', (from, to, path) => {
+  ])('refuses %s to %s and names %3$s', (from, to, path) => {
     const error = errorOf(() => resolve(from, to));
     expect(error).toMatchObject({ code: 'RANGE_INVALID', status: 400 });
     expect(error.details.errors).toEqual([{ path, message: expect.any(String) }]);

@@ -40,10 +40,10 @@ tables:
   public.*:
 `;
 
-describe('what a table does not say itself', () => {
+describe("what a table's own keys leave open", () => {
   const config = parse(INHERITING);
 
-  test('is taken over from what it extends, then from the defaults, key by key', () => {
+  test('comes from the table that it extends, then from the defaults, key by key', () => {
     const agents = tableOf(config, 'public.agents');
     expect(agents).toMatchObject({
       entity: null,
@@ -60,7 +60,7 @@ describe('what a table does not say itself', () => {
     expect(tableOf(config, 'public.apples').entity).toBe('thing');
   });
 
-  test('is taken over column by column in labels and values, and one column has one of both', () => {
+  test('comes column by column for labels and values, and a column has one of the two', () => {
     const agents = tableOf(config, 'public.agents');
     expect([...agents.labels.keys()]).toEqual(['status', 'user_id']);
     expect([...agents.values].map(([column, words]) => [column, [...words]])).toEqual([
@@ -69,7 +69,7 @@ describe('what a table does not say itself', () => {
     expect([...tableOf(config, 'public.others').values.keys()]).toEqual(['status', 'kind']);
   });
 
-  test('is explained with its place in the file', () => {
+  test('is explained with its line in the file', () => {
     const at = (...keys: (string | number)[]) => config.places.of(['tables', 'public.agents', ...keys]);
     expect([at('ignore'), at('only', 1), at('modifier')]).toEqual([
       'w.yaml:12:5: tables."public.agents".ignore',
@@ -82,13 +82,13 @@ describe('what a table does not say itself', () => {
     ]);
   });
 
-  test('is the same when the configuration comes back from the trail', () => {
+  test('is the same if the configuration is restored from the trail', () => {
     const restored = restoreConfig(config.definition.document, config)!;
     expect(restored.tables).toEqual(config.tables);
     expect(restored.definition).toEqual(config.definition);
   });
 
-  test('is not there in a file without defaults, whose digest is that of before', () => {
+  test('adds nothing to the stored document if the file has no defaults', () => {
     const { document } = parse('tables: { public.a: { entity: a, columns: [b] } }').definition;
     expect(JSON.parse(document)).toEqual({
       redact: [],
@@ -99,14 +99,14 @@ describe('what a table does not say itself', () => {
     });
   });
 
-  test('may be said by columns, the earlier name of only', () => {
+  test('may use columns, the earlier name of only', () => {
     const { tables } = parse(`defaults: { only: [a] }\ntables: { public.a: { columns: [b] }, public.b: {} }`);
     expect(tables.map(({ only }) => only)).toEqual([['b'], ['a']]);
   });
 });
 
 describe('a merge key', () => {
-  test('takes over the keys of mappings, the nearest first', () => {
+  test('copies the keys of mappings, the nearest first', () => {
     const config = parse(`defaults: &base { tenant: org, ignore: [a] }
 tables:
   public.a: &a { <<: *base, entity: x, ignore: [b] }
@@ -121,7 +121,7 @@ tables:
     });
   });
 
-  test('leaves a mistake at the line where it was written, and fills variables in once', () => {
+  test('reports a mistake at the line where it was written, and fills in variables once', () => {
     expect(
       problemsOf(`tables:
   public.a: &a { entity: x, ignore: b }
@@ -149,13 +149,13 @@ tables:
     ['without anchor', 'tables: { public.a: { <<: *b } }', '3:27', 'this alias has no anchor'],
     ['of itself', 'tables: { public.a: &a { <<: *a } }', '3:30', 'this alias stands within the mapping'],
     ['twice', 'tables: { public.a: &a {}, public.b: { <<: *a, <<: *a } }', '3:48', 'this key is given twice'],
-  ])('%s is a mistake with its place', (_, text, at, message) => {
+  ])('%s is reported with its place', (_, text, at, message) => {
     const [first] = problemsOf(text);
     expect(first).toContain(`w.yaml:${at}`);
     expect(first).toContain(message);
   });
 
-  test('that multiplies is refused in time', () => {
+  test('that multiplies aliases is refused in seconds', () => {
     const began = performance.now();
     const keys = Array.from({ length: 4_000 }, (_, index) => `k${index}: 1`).join(', ');
     const merges = Array.from({ length: 4_000 }, (_, index) => `t${index}: { <<: *a }`).join('\n');
@@ -167,7 +167,7 @@ tables:
 });
 
 describe('a mistake in the language of tables', () => {
-  test('such as a misspelt not is told as what is not known and as what is missing', () => {
+  test('such as a misspelt key is reported as an unknown key and as a missing one', () => {
     expect(problemsOf('tables: { public.a: { where: { a: { nto: 1 } } } }')).toEqual([
       'w.yaml:3:32: tables."public.a".where.a.not is missing',
       'w.yaml:3:37: tables."public.a".where.a.nto is no key that is known here. Did you mean "not"?',
@@ -287,7 +287,7 @@ describe('a mistake in the language of tables', () => {
       '3:33',
       'is longer than a column name can be',
     ],
-  ])('%s', (text, at, message) => {
+  ])('is reported: %s', (text, at, message) => {
     const rest = text.startsWith('tables') ? '' : '\ntables: { public.a: {} }';
     const problems = problemsOf(text + rest);
     expect(problems[0]).toContain(`w.yaml:${at}: `);
@@ -299,7 +299,7 @@ describe('a mistake in the language of tables', () => {
     ['{b_id.c_id.d_id.name}', 'has "b_id.c_id.d_id.name", which leads through more than 2 tables'],
     ['{b_id.x_id.name}', 'has "b_id.x_id.name", but no label of public.b says what "x_id" refers to'],
     ['{b_id.}', 'has "b_id.", in which a name of a column is empty'],
-  ])('a path such as %s in a name', (name, message) => {
+  ])('is reported for the path %s in a name', (name, message) => {
     const label = (column: string, table: string): string =>
       `labels: { ${column}: { table: public.${table}, key: id, name: "{name}" } }`;
     expect(
@@ -320,7 +320,7 @@ describe('a mistake in the language of tables', () => {
       'has "c_id.name" beside other parts; a word of another table is the whole name of a label',
     ],
     ['{c_id.d_id.name}', 'has "c_id.d_id.name", but no label of public.c says what "d_id" refers to'],
-  ])('a path such as %s in a label', (name, message) => {
+  ])('is reported for the path %s in a label', (name, message) => {
     expect(
       problemsOf(`tables:
   public.a: { labels: { b_id: { table: public.b, key: id, name: "${name}" } } }
@@ -329,7 +329,7 @@ describe('a mistake in the language of tables', () => {
     ).toEqual([`w.yaml:4:59: tables."public.a".labels.b_id.name ${message}`]);
   });
 
-  test('a tenant may be four tables away, and no more', () => {
+  test('a tenant may be up to four tables away', () => {
     const chain = (length: number): string =>
       Array.from(
         { length },
@@ -341,7 +341,7 @@ describe('a mistake in the language of tables', () => {
     ]);
   });
 
-  test('all of them are told at once, in the order of the file', () => {
+  test('is reported together with all others, in the order of the file', () => {
     const problems = problemsOf(`defaults: { ignor: [a] }
 tables:
   public.a: { extends: public.x, where: 3 }
@@ -367,7 +367,7 @@ tables:
     expect(() => parseConfig({ text: first, file: 'w.yaml', environment: {} })).toThrow('w.yaml:1:1: sorce');
   });
 
-  test('of a file that was written in part is told, wherever it ends before its tables', () => {
+  test('is found in an incomplete file, wherever it ends before its tables', () => {
     const whole = `${HEAD}tables:\n  public.a: { entity: a }\n`;
     for (let end = 0; end < whole.indexOf('public.a'); end++)
       expect(() => parseConfig({ text: whole.slice(0, end), file: 'w.yaml', environment: {} })).toThrow(
@@ -376,7 +376,7 @@ tables:
   });
 });
 
-test('ten thousand tables are read in seconds, with their mistakes', () => {
+test('a file of ten thousand tables is read in seconds, with all its mistakes', () => {
   const tables = (rule: string): string =>
     Array.from({ length: 10_000 }, (_, index) => `  public.t${index}: ${rule}\n`).join('');
   const began = performance.now();
@@ -386,6 +386,6 @@ test('ten thousand tables are read in seconds, with their mistakes', () => {
   expect(config.tables).toHaveLength(10_000);
   for (const { pattern } of config.tables) expect(tableOf(config, pattern).tenant).toBe('org');
   expect(problemsOf(`tables:\n${tables('{ tenat: org }')}`)).toHaveLength(26);
-  // Quadratic work takes minutes.
+  // Quadratic time would take minutes.
   expect(performance.now() - began).toBeLessThan(60_000);
 });

@@ -18,7 +18,7 @@ const TABLES = `tables:
 const parse = (text: string, env: Record<string, string | undefined> = environment): TrackingConfig =>
   parseConfig({ text, file: 'w.yaml', environment: env });
 
-/** The lines of the message: one for each problem. */
+/** The lines of the message, one for each problem. */
 function problemsOf(text: string, env?: Record<string, string | undefined>): string[] {
   try {
     parse(text, env);
@@ -30,16 +30,16 @@ function problemsOf(text: string, env?: Record<string, string | undefined>): str
   throw new Error('the file was accepted');
 }
 
-/** Problems of a rule for public.agents whose lines are given; they begin at line 5, column 5. */
+/** Problems of a rule for public.agents. The given lines begin at line 5, column 5. */
 const inRule = (...lines: string[]): string[] =>
   problemsOf(`${HEAD}tables:\n  public.agents:\n${lines.map((line) => `    ${line}\n`).join('')}`);
 
-describe('what a configuration is compared by', () => {
+describe('the part of a configuration that is compared', () => {
   const key = 'a-key-of-signatures-which-nobody-may-read';
   const definitionOf = (head: string, rest = TABLES): TrackingConfig['definition'] =>
     parse(`${head}${rest}`, { ...environment, KEY: key }).definition;
 
-  test('is what it says of tracking: not where source and trail are, on which slot, nor any key', () => {
+  test('covers tracking, and not the addresses of source and trail, the slot or any key', () => {
     const definition = definitionOf(HEAD);
     for (const head of [
       `source: { name: crm, url: "\${SOURCE}", slot: waltrail_crm }\ntrail: { url: "\${TRAIL}" }\n`,
@@ -55,7 +55,7 @@ describe('what a configuration is compared by', () => {
 });
 
 describe('a tracking file', () => {
-  test('of the sample CRM loads, and everything it says arrives', () => {
+  test('loads completely for the sample CRM', () => {
     const config = loadConfig({
       file: path.resolve(import.meta.dirname, '../../config/sample.yaml'),
       environment: { WALTRAIL_SOURCE_URL: environment.SOURCE, WALTRAIL_TRAIL_URL: environment.TRAIL },
@@ -108,7 +108,7 @@ describe('a tracking file', () => {
     });
   });
 
-  test('needs no more than a source, a trail and a table', () => {
+  test('needs only a source, a trail and a table', () => {
     const config = parse(HEAD + TABLES);
     expect(config).toMatchObject({
       modifiers: [],
@@ -142,7 +142,7 @@ describe('a tracking file', () => {
     });
   });
 
-  test('may give one or several of what can be several', () => {
+  test('accepts one item or a list where several are possible', () => {
     const is = (...values: Scalar[]): Wanted => ({ values, not: false });
     const none = {
       on: ['update'],
@@ -174,7 +174,7 @@ describe('a tracking file', () => {
     ]);
   });
 
-  test('may redact by drop, mask, hash and truncate in both spellings', () => {
+  test('redacts by drop, mask, hash and truncate, in both spellings', () => {
     const { redact } = parse(`${HEAD}${TABLES}redact:
   - { columns: [a], with: drop }
   - { columns: [b], with: hash, tables: ["public.*"] }
@@ -190,7 +190,7 @@ describe('a tracking file', () => {
     expect(redact[1]!.tables).toEqual(['public.*']);
   });
 
-  test('keeps every digit of a big integer and keys as they are written', () => {
+  test('keeps every digit of a big integer, and keys as they were written', () => {
     const [table] = parse(`${HEAD}tables:
   public.t:
     entity: t
@@ -201,7 +201,7 @@ describe('a tracking file', () => {
     expect(table!.actions[0]!.when.get('id')).toEqual({ values: ['12345678901234567890'], not: false });
   });
 
-  test('may spell a name with capitals, spaces, dots and stars, and equal names become equal strings', () => {
+  test('accepts names with capitals, spaces, dots and stars, and gives equal names equal strings', () => {
     const config = parse(`${HEAD}tables:
   public.Weird Table: { entity: a }
   '"my.schema"."a*b"': { entity: b }
@@ -214,7 +214,7 @@ describe('a tracking file', () => {
     ]);
   });
 
-  test('keeps retention for ever when told so', () => {
+  test('keeps entries forever if the retention is forever', () => {
     const text = (retention: string) =>
       `source: { name: crm, url: "\${SOURCE}" }\ntrail: { url: "\${TRAIL}", retention: ${retention} }\n${TABLES}`;
     expect(parse(text('forever')).trail.retentionDays).toBeNull();
@@ -224,54 +224,15 @@ describe('a tracking file', () => {
     ]);
   });
 
-  test('may share a list by anchor and alias', () => {
+  test('can share a list by anchor and alias', () => {
     const config = parse(`${HEAD}tables:
   public.a: { entity: a, ignore: &times [updated_at, seen_at] }
   public.b: { entity: b, ignore: *times }
 `);
     expect(config.tables[1]!.ignore).toEqual(['updated_at', 'seen_at']);
   });
-});
 
-describe('an environment variable in a tracking file', () => {
-  test('that is missing is named with its key, and nothing more is said about that key', () => {
-    expect(problemsOf(HEAD + TABLES, {})).toEqual([
-      'w.yaml:1:27: source.url needs the environment variable SOURCE, which is not set',
-      'w.yaml:2:15: trail.url needs the environment variable TRAIL, which is not set',
-    ]);
-  });
-
-  test('may have a default, also when it is empty', () => {
-    const text = HEAD.replace('${SOURCE}', '${NOWHERE:-postgres://localhost/x}') + TABLES;
-    expect(parse(text).source.url).toBe('postgres://localhost/x');
-    expect(parse(text, { ...environment, NOWHERE: '' }).source.url).toBe('postgres://localhost/x');
-    expect(parse(text, { ...environment, NOWHERE: 'postgres://h/y' }).source.url).toBe('postgres://h/y');
-  });
-
-  test('is taken as text: its value cannot add keys', () => {
-    const text = `${HEAD}tables:\n  public.a: { entity: a, name: "\${NAME}" }\n`;
-    const name = 'x", modifier: "evil';
-    expect(parse(text, { ...environment, NAME: name }).tables[0]).toMatchObject({
-      name: [{ text: name }],
-      modifier: [],
-    });
-  });
-
-  test('is not looked for in the prototype of the environment', () => {
-    expect(problemsOf(HEAD.replace('SOURCE', 'toString') + TABLES)[0]).toContain(
-      'needs the environment variable toString',
-    );
-  });
-
-  test('can be escaped, and a malformed one is refused', () => {
-    const rule = (name: string) => `${HEAD}tables:\n  public.a: { entity: a, name: '${name}' }\n`;
-    expect(problemsOf(rule('${a b}'))).toEqual([
-      'w.yaml:4:32: tables."public.a".name has a ${ that is not ${NAME} or ${NAME:-default}; write $${ for the two characters',
-    ]);
-    expect(parse(rule('$${{{{a}}')).tables[0]!.name).toEqual([{ text: '${{a}' }]);
-  });
-
-  test('of a table names its modifier column alone, or says that it is always set', () => {
+  test('names a modifier column alone, or with always_set', () => {
     const modifierOf = (line: string) =>
       parse(`${HEAD}tables: { public.agents: { entity: agent, modifier: ${line} } }`).tables[0]!.modifier;
     const plain = { column: 'updated_by', alwaysSet: false, as: 0, on: ['insert', 'update'], actions: null };
@@ -288,8 +249,47 @@ describe('an environment variable in a tracking file', () => {
       'w.yaml:4:58: tables."public.agents".modifier.alwaysset is no key that is known here. Did you mean "always_set"?',
     ]);
   });
+});
 
-  test('takes the keys of messages from the environment, and never prints one', () => {
+describe('an environment variable in a tracking file', () => {
+  test('is reported once, with its key, if it is missing', () => {
+    expect(problemsOf(HEAD + TABLES, {})).toEqual([
+      'w.yaml:1:27: source.url needs the environment variable SOURCE, which is not set',
+      'w.yaml:2:15: trail.url needs the environment variable TRAIL, which is not set',
+    ]);
+  });
+
+  test('may have a default, which also replaces an empty value', () => {
+    const text = HEAD.replace('${SOURCE}', '${NOWHERE:-postgres://localhost/x}') + TABLES;
+    expect(parse(text).source.url).toBe('postgres://localhost/x');
+    expect(parse(text, { ...environment, NOWHERE: '' }).source.url).toBe('postgres://localhost/x');
+    expect(parse(text, { ...environment, NOWHERE: 'postgres://h/y' }).source.url).toBe('postgres://h/y');
+  });
+
+  test('is inserted as text, so its value cannot add keys', () => {
+    const text = `${HEAD}tables:\n  public.a: { entity: a, name: "\${NAME}" }\n`;
+    const name = 'x", modifier: "evil';
+    expect(parse(text, { ...environment, NAME: name }).tables[0]).toMatchObject({
+      name: [{ text: name }],
+      modifier: [],
+    });
+  });
+
+  test('is not searched for in the prototype of the environment', () => {
+    expect(problemsOf(HEAD.replace('SOURCE', 'toString') + TABLES)[0]).toContain(
+      'needs the environment variable toString',
+    );
+  });
+
+  test('can be escaped, and is refused if it is malformed', () => {
+    const rule = (name: string) => `${HEAD}tables:\n  public.a: { entity: a, name: '${name}' }\n`;
+    expect(problemsOf(rule('${a b}'))).toEqual([
+      'w.yaml:4:32: tables."public.a".name has a ${ that is not ${NAME} or ${NAME:-default}; write $${ for the two characters',
+    ]);
+    expect(parse(rule('$${{{{a}}')).tables[0]!.name).toEqual([{ text: '${{a}' }]);
+  });
+
+  test('provides the signing keys of messages, and they are never printed', () => {
     const KEYS = `${HEAD}messages: { signing_keys: ["\${KEY}"] }\n${TABLES}`;
     const environment = { SOURCE: 'postgres://s/crm', TRAIL: 'postgres://t/trail' };
     const key = 'hunter2-hunter2-hunter2-hunter2-hunter2';
@@ -301,7 +301,7 @@ describe('an environment variable in a tracking file', () => {
     ]);
   });
 
-  test('that holds a password is never printed, whatever is wrong with it', () => {
+  test('with a password is never printed, whatever is wrong with it', () => {
     const secrets = { SOURCE: 'mysql://u:hunter2@h/x', TRAIL: 'hunter2 ${' };
     const lines = problemsOf(HEAD + TABLES, secrets);
     expect(lines).toEqual([
@@ -325,7 +325,7 @@ describe('an environment variable in a tracking file', () => {
 });
 
 describe('a mistake in a tracking file', () => {
-  test('is reported with its line and column, and all of them at once in the order of the file', () => {
+  test('is reported with line and column, together with all others in the order of the file', () => {
     expect(
       problemsOf(`source: { name: crm, url: "\${SOURCE}", slots: x }
 trail: { url: "\${TRAIL}", retention: 400 }
@@ -349,22 +349,22 @@ tables:
 
   test.each([
     [
-      'an unknown key far from any known',
+      'an unknown key that resembles no known one',
       ['entity: a', 'colour: red'],
       '6:5',
       'is no key that is known here. Known: entity, name, id,',
     ],
     ['a missing key', ['labels: { a: { table: a.b, key: id } }'], '5:15', 'labels.a.name is missing'],
     [
-      'a list where a column is due',
+      'a list instead of a column',
       ['entity: a', 'modifier: 7'],
       '6:15',
       'modifier must be a column name, { column: …, as: …, when: … }, a list of them, or false',
     ],
-    ['text where a list is due', ['entity: a', 'ignore: a'], '6:13', 'ignore must be a list of column names'],
+    ['text instead of a list', ['entity: a', 'ignore: a'], '6:13', 'ignore must be a list of column names'],
     ['an empty list', ['entity: a', 'id: []'], '6:9', 'id names no column'],
     [
-      'another word for the yes to new partitions',
+      'another word for true at new_partitions',
       ['entity: a', 'new_partitions: true'],
       '6:21',
       'new_partitions must be may_refuse_writes',
@@ -409,55 +409,55 @@ tables:
       'actions[0].on names an operation twice',
     ],
     [
-      'changed on an insert',
+      'the key changed on an insert',
       ['entity: a', 'actions: [{ on: [insert, update], changed: b, action: x }]'],
       '6:48',
       'actions[0].changed is for rules on update only',
     ],
     [
-      'to on a delete',
+      'the key to on a delete',
       ['entity: a', 'actions: [{ on: delete, to: 1, action: x }]'],
       '6:33',
       'actions[0].to is for rules on update only',
     ],
     [
-      'from without changed',
+      'the key from without changed',
       ['entity: a', 'actions: [{ on: update, from: 1, action: x }]'],
       '6:35',
       'actions[0].from needs exactly one column in changed',
     ],
     [
-      'to with two changed columns',
+      'the key to with two changed columns',
       ['entity: a', 'actions: [{ on: update, changed: [a, b], to: 1, action: x }]'],
       '6:50',
       'actions[0].to needs exactly one column in changed',
     ],
     [
-      'when on truncate',
+      'the key when on truncate',
       ['entity: a', 'actions: [{ on: truncate, when: { a: 1 }, action: x }]'],
       '6:37',
       'actions[0].when cannot be used on truncate, which has no rows',
     ],
     [
-      'an action that is no word',
+      'an action that is not a word',
       ['entity: a', 'actions: [{ on: insert, action: Log In }]'],
       '6:37',
       'actions[0].action must be an action category: lower-case letters',
     ],
     [
-      'words and labels for one column',
+      'both values and a label for one column',
       ['entity: a', 'values: { s: { 1: x } }', 'labels: { s: { table: a.b, key: id, name: "{n}" } }'],
       '7:18',
       'labels.s has words under values as well; keep one',
     ],
     [
-      'a pattern as label table',
+      'a pattern as the table of a label',
       ['entity: a', 'labels: { s: { table: "a.*", key: id, name: "{n}" } }'],
       '6:27',
       'must be a table as schema.table, without *',
     ],
     [
-      'a word that is empty',
+      'an empty text for a value',
       ['entity: a', 'values: { s: { 1: "" } }'],
       '6:23',
       'values.s.1 must be a word, not empty',
@@ -479,7 +479,7 @@ tables:
       'this alias has no anchor; put a value that begins with * in quotes',
     ],
     ['an unquoted template', ['entity: a', 'name: {full_name} x'], '6:', ''],
-  ] as const)('such as %s', (_, lines, at, message) => {
+  ] as const)('(%s) is reported with its place', (_, lines, at, message) => {
     const problems = inRule(...lines);
     expect(problems[0]).toMatch(new RegExp(`^w\\.yaml:${at.replace(/:$/, ':\\d+')}: `));
     expect(problems[0]).toContain(message);
@@ -507,7 +507,7 @@ tables:
       [`w.yaml:1:60: source.event_trigger must be true or false`],
     ],
     [
-      'a publication too long to name an event trigger after',
+      'a publication with a name too long for an event trigger',
       `source: { name: crm, url: "postgres://h/d", publication: ${'p'.repeat(51)}, event_trigger: true }\ntrail: { url: "\${TRAIL}" }\n${TABLES}`,
       [`w.yaml:1:58: source.publication must be at most 50 characters with event_trigger: true`],
     ],
@@ -546,22 +546,22 @@ tables:
       ['w.yaml:5:32: redact[0].with must be drop, mask, hash or { truncate: N } with N from 1'],
     ],
     [
-      'a redaction of nothing',
+      'a redaction without columns',
       `${HEAD}${TABLES}redact: [{ columns: [], with: drop }]\n`,
       ['w.yaml:5:21: redact[0].columns names no column'],
     ],
     [
-      'a table of words read in two ways',
+      'a label table that is read in two ways',
       `${HEAD}modifiers: { table: public.agents, key: id, name: "{full_name}" }\ntables:\n  public.a:\n    entity: a\n    labels:\n      by: { table: public.agents, key: id, name: "{email}" }\n`,
       [
         'w.yaml:8:7: tables."public.a".labels.by looks into public.agents by another key or name than modifiers; a table has one word for a row',
       ],
     ],
-  ])('such as %s', (_, text, lines) => {
+  ])('(%s) is reported with its place', (_, text, lines) => {
     expect(problemsOf(text)).toEqual(lines);
   });
 
-  test('that repeats without end is cut short', () => {
+  test('is counted, not listed, after the first 25', () => {
     const tables = Array.from({ length: 60 }, (_, index) => `  t${index}: { entity: a }\n`).join('');
     const lines = problemsOf(`${HEAD}tables:\n${tables}`);
     expect(lines).toHaveLength(26);
@@ -577,21 +577,21 @@ const refusal = (load: () => unknown): unknown => {
   }
 };
 
-describe('a file that was not meant to be one', () => {
-  test('is refused when it does not exist, with its name', () => {
+describe('a file that is not a tracking file', () => {
+  test('is refused by its name if it does not exist', () => {
     expect(refusal(() => loadConfig({ file: '/nowhere/w.yaml', environment }))).toMatchObject({
       code: 'TRACKING_FILE_UNREADABLE',
       message: '/nowhere/w.yaml cannot be read (ENOENT).',
     });
   });
 
-  test('is refused when it is a folder', () => {
+  test('is refused if it is a folder', () => {
     expect(refusal(() => loadConfig({ file: import.meta.dirname, environment }))).toMatchObject({
       code: 'TRACKING_FILE_UNREADABLE',
     });
   });
 
-  test('is read from the disk as from a text', async () => {
+  test('is read from disk as from a text', async () => {
     const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-test-'));
     try {
       const file = path.join(folder, 'w.yaml');
@@ -604,18 +604,18 @@ describe('a file that was not meant to be one', () => {
 
   test.each([
     ['nesting deeper than the stack', '['.repeat(100_000)],
-    ['nesting that closes', `${'['.repeat(20_000)}${']'.repeat(20_000)}`],
+    ['deep nesting that closes', `${'['.repeat(20_000)}${']'.repeat(20_000)}`],
     [
-      'aliases that multiply',
+      'aliases that multiply their content',
       `a: &a [x,x,x,x,x,x,x,x,x,x]\n${[...'bcdefghi'].map((key, index) => `${key}: &${key} [${`*${'abcdefgh'[index]!},`.repeat(9)}*${'abcdefgh'[index]!}]`).join('\n')}\n`,
     ],
     ['an alias of itself', 'source: &a [*a]\n'],
     ['more than a mebibyte', '#'.repeat(1_048_577)],
-  ])('ends with an error, not with the process: %s', (_, text) => {
+  ])('leads to an error and does not end the process: %s', (_, text) => {
     expect(problemsOf(text).length).toBeGreaterThan(0);
   });
 
-  test('ends with an error of ours whatever its text is', () => {
+  test('leads to a WaltrailError, whatever its text is', () => {
     const fragments = fc.constantFrom(
       ...[
         'source',
@@ -663,7 +663,7 @@ describe('a file that was not meant to be one', () => {
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
       fc.array(fragments, { maxLength: 60 }).map((parts) => parts.join('')),
-      // One edit somewhere in a file that is right.
+      // A correct file with one change somewhere.
       fc.tuple(fc.nat(), fragments).map(([at, part]) => {
         const good = HEAD + TABLES;
         return good.slice(0, at % good.length) + part + good.slice(at % good.length);
@@ -691,7 +691,7 @@ ${more}`;
   const limits = (more: string): (number | null)[] =>
     parseConfig({ text: rule(more), file: 'w.yaml', environment: {} }).tables.map(({ baseline }) => baseline);
 
-  test('is taken over as other keys are, and has a limit of rows', () => {
+  test('is inherited like other keys, and has a row limit', () => {
     expect(
       limits(`defaults: { baseline: true }
 tables:
@@ -722,7 +722,7 @@ tables:
       'actions: [{ on: insert, action: baseline }]',
       'must not be baseline, which is the action of rows that existed already',
     ],
-  ])('%s is refused where it stands', (text, message) => {
+  ])('with an invalid value is refused at its place: %s', (text, message) => {
     expect(() => limits(`tables: { public.a: { ${text} } }`)).toThrow(message);
   });
 });

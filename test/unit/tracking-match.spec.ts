@@ -35,20 +35,20 @@ describe('the rule of a table', () => {
 exclude: [public.tmp_*, "*.secret"]
 `);
 
-  test('is the exact name before any pattern, and the first pattern before later ones', () => {
+  test('is the exact name before any pattern, and earlier patterns before later ones', () => {
     expect(entityOf(config, 'public.agents')).toBe('agent');
     expect(entityOf(config, 'public.apples')).toBe('anything');
     expect(entityOf(config, 'public.log')).toBe('anything');
     expect(entityOf(config, 'other.log')).toBe('log');
   });
 
-  test('is none for what nothing matches and for what is excluded', () => {
+  test('does not exist if nothing matches or the table is excluded', () => {
     expect(entityOf(config, 'other.thing')).toBeUndefined();
     expect(entityOf(config, 'public.tmp_1')).toBeUndefined();
     expect(entityOf(config, 'public.secret')).toBeUndefined();
   });
 
-  test('is none where Waltrail or PostgreSQL itself writes', () => {
+  test('does not exist for schemas that belong to Waltrail or PostgreSQL', () => {
     for (const name of [
       'trail.log',
       'bullmq.log',
@@ -60,7 +60,7 @@ exclude: [public.tmp_*, "*.secret"]
     }
   });
 
-  test('tells capitals apart, as PostgreSQL does with quoted names', () => {
+  test('distinguishes capitals, as PostgreSQL does with quoted names', () => {
     expect(entityOf(config, 'Public.agents')).toBeUndefined();
     expect(entityOf(config, 'public.Agents')).toBe('anything');
   });
@@ -75,21 +75,21 @@ tables: { public.a: { entity: a } }
 `);
   const of = (name: string, column: string) => redactionFor(config, { ...tableName(name), column })?.method;
 
-  test('is the first rule that matches, ignoring case', () => {
+  test('is the first matching rule, ignoring case', () => {
     expect(of('public.a', 'password_hint')).toBe('drop');
     expect(of('public.a', 'Password_Hash')).toBe('mask');
     expect(of('any.table', 'api_token')).toBe('mask');
     expect(of('public.a', 'token')).toBeUndefined();
   });
 
-  test('may be confined to tables', () => {
+  test('may apply only to certain tables', () => {
     expect(of('public.messages', 'body')).toBe('truncate');
     expect(of('chat.lines', 'body')).toBe('truncate');
     expect(of('public.pages', 'body')).toBeUndefined();
   });
 });
 
-test('tables of modifiers and labels are needed once each, also where they are not tracked', () => {
+test('tables of modifiers and labels are needed once each, even if they are not tracked', () => {
   const label = (column: string, table: string) => `${column}: { table: ${table}, key: id, name: "{name}" }`;
   const config = configOf(`modifiers: { table: public.people, key: id, name: "{name}" }
 tables:
@@ -102,8 +102,8 @@ tables:
   ]);
 });
 
-describe('a name', () => {
-  test('is read and written back for whatever PostgreSQL accepts as one', () => {
+describe('a table name', () => {
+  test('is read and written back for any name that PostgreSQL accepts', () => {
     const identifier = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 });
     fc.assert(
       fc.property(identifier, identifier, (schema, table) => {
@@ -117,7 +117,7 @@ describe('a name', () => {
     );
   });
 
-  test('matches a pattern of stars as a regular expression would say', () => {
+  test('matches a pattern with stars like a regular expression', () => {
     const letters = fc.string({ unit: fc.constantFrom('a', 'b', '*'), maxLength: 8 });
     fc.assert(
       fc.property(letters, fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 10 }), (pattern, text) => {
@@ -129,21 +129,21 @@ describe('a name', () => {
     );
   });
 
-  test('never takes long to match, whatever the pattern', () => {
+  test('is matched quickly by any pattern', () => {
     const started = performance.now();
     expect(matchesColumn(`${'*a'.repeat(30)}b`, 'a'.repeat(10_000))).toBe(false);
     expect(performance.now() - started).toBeLessThan(1000);
   });
 
   test.each(['agents', 'a.b.c', '.a', 'a.', '', 'a."b', 'a."b"c', '""."b"', 'a b'])(
-    'is refused: %j',
+    '%j is refused',
     (text) => {
       expect(canonicalName(text)).toBeUndefined();
     },
   );
 });
 
-test('a template is text and columns, with doubled braces for braces', () => {
+test('a template has text and columns, and doubled braces mean braces', () => {
   expect(parseTemplate('{first} {last}')).toEqual([{ column: 'first' }, { text: ' ' }, { column: 'last' }]);
   expect(parseTemplate('{{x}} {a b}')).toEqual([{ text: '{x} ' }, { column: 'a b' }]);
   expect(parseTemplate('{a|b c|d}')).toEqual([{ column: 'a', or: ['b c', 'd'] }]);
@@ -153,7 +153,7 @@ test('a template is text and columns, with doubled braces for braces', () => {
   expect(parseTemplate('{{{a}}}')).toEqual([{ text: '{' }, { column: 'a' }, { text: '}' }]);
 });
 
-test('a suggestion is near, or there is none', () => {
+test('a suggestion is a similar name, or there is none', () => {
   expect(nearest('entitty', ['entity', 'name'])).toBe('entity');
   expect(nearest('Updated_By', ['updated_by', 'updated_at'])).toBe('updated_by');
   expect(nearest('trial', ['source', 'trail'])).toBe('trail');

@@ -6,7 +6,7 @@ import { trackingJsonSchema } from '../../src/tracking/schema.js';
 const COMMITTED = path.resolve(import.meta.dirname, '../../config/waltrail.schema.json');
 
 describe('config/waltrail.schema.json', () => {
-  test('is what the loader checks (npm run schema writes it)', async () => {
+  test('equals what the loader checks (npm run schema writes it)', async () => {
     const committed: unknown = JSON.parse(await readFile(COMMITTED, 'utf8'));
     const now: unknown = JSON.parse(JSON.stringify(trackingJsonSchema()));
     if (JSON.stringify(committed) !== JSON.stringify(now)) {
@@ -15,7 +15,7 @@ describe('config/waltrail.schema.json', () => {
     expect(committed).toEqual(now);
   });
 
-  test('describes every key and allows no other', () => {
+  test('describes every key and permits no other', () => {
     const undescribed: string[] = [];
     walk(trackingJsonSchema(), '', (schema, at) => {
       const properties = schema['properties'] as Record<string, Record<string, unknown>> | undefined;

@@ -3,7 +3,7 @@ import { Turns } from '../../src/admin/routes/turns.js';
 
 const never = new Promise<never>(() => undefined);
 
-test('a refusal waits a moment, so that who asks again at once is not refused hundreds of times a second', async () => {
+test('a refusal is delayed, so a client that immediately retries is not refused hundreds of times a second', async () => {
   const turns = new Turns({ atOnce: 1, forAdmins: 0, forToken: 1, waiting: 0 });
   const asker = { tokenId: 'greedy', role: 'viewer' } as const;
   let end = (): void => undefined;
@@ -22,7 +22,7 @@ test('a refusal waits a moment, so that who asks again at once is not refused hu
   await working;
 });
 
-test('of refusals so many wait that memory is bounded, and none for who has gone', async () => {
+test('refusals wait only in a bounded number, and not for clients that have left', async () => {
   const turns = new Turns({ atOnce: 1, forAdmins: 0, forToken: 1, waiting: 0 });
   const asker = { tokenId: 'greedy', role: 'viewer' } as const;
   let end = (): void => undefined;

@@ -14,7 +14,7 @@ const message = (n: number): UnreadMessage => ({
   reason: 'too large',
 });
 
-test('messages that were not understood are counted, and logged at most once a minute with their number and the last of them', () => {
+test('messages that were not understood are counted, and logged at most once a minute with their number and the last one', () => {
   const lines: Record<string, unknown>[] = [];
   const destination = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
@@ -25,7 +25,7 @@ test('messages that were not understood are counted, and logged at most once a m
   const unread = new UnreadMessages(createLog({ level: 'warn', destination }));
   for (let n = 1; n <= 20_000; n++) unread.add(message(n));
   expect(unread.count).toBe(20_000);
-  // As the stream brings them when it is read again.
+  // The stream repeats them after a reconnect.
   for (let n = 1; n <= 100; n++) unread.add(message(n));
   expect(unread.count).toBe(20_000);
   const told = () =>

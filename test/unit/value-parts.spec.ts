@@ -38,11 +38,11 @@ describe('the elements of an array', () => {
     ['{"a"b}', null],
     ['{1,}', null],
     ['', null],
-  ])('of %s', (text, elements) => {
+  ])('are read from %s', (text, elements) => {
     expect(arrayElements(text)).toEqual(elements);
   });
 
-  test('are printed as PostgreSQL prints them', () => {
+  test('are written as PostgreSQL prints them', () => {
     const elements = ['a', '', 'Null', 'a b', 'a,b', 'a"b', 'a\\b', '{'];
     const printed = `{${elements.map(printedElement).join(',')}}`;
     expect(printed).toBe('{a,"","Null","a b","a,b","a\\"b","a\\\\b","{"}');
@@ -59,11 +59,11 @@ describe('the path of a member', () => {
     ['settings.', null],
     ['settings..plan', null],
     ['settings."plan', null],
-  ])('%s', (text, path) => {
+  ])('is read from %s', (text, path) => {
     expect(memberPath(text)).toEqual(path);
   });
 
-  test('leaves a column that is called so in its place', () => {
+  test('may also be the name of a column, which comes first', () => {
     expect(columnsMeant('a.b')).toEqual(['a.b', 'a']);
     expect(columnsMeant('a')).toEqual(['a']);
   });
@@ -85,22 +85,22 @@ describe('values at a path', () => {
     ['{"a": 5}', []],
     ['{"a": {"b": null}}', ['null']],
     ['17', []],
-  ])('of %s', (json, found) => {
+  ])('are found in %s', (json, found) => {
     expect(at(json, 'a', 'b')).toEqual(found);
   });
 
-  test('are not known of what is no JSON', () => {
+  test('are unknown if the text is not JSON', () => {
     expect(at('***', 'a')).toBeNull();
     expect(at('{"a": 1', 'a')).toBeNull();
   });
 
-  test('may be a whole list', () => {
+  test('may include a whole list', () => {
     expect(valuesAt(Buffer.from('{"a": [1, 2]}'), { path: ['a'], ofLists: false })).toEqual(['[1,2]']);
   });
 });
 
-describe('words of parts', () => {
-  test('of a bit mask are those of its bits, with the positions of others', () => {
+describe('labels for parts of a value', () => {
+  test('name the set bits of a mask, and give the positions of bits without a label', () => {
     const bits = { width: 64, words: { 0: 'inbound', 1: 'outbound', 62: 'far', 63: 'sign' } };
     const label = (text: string) => labelOf({ type: INT8, bits }, text);
     expect(label('3')).toBe('inbound, outbound');
@@ -114,7 +114,7 @@ describe('words of parts', () => {
     expect(labelOf({ type: VARBIT, bits: ofString }, '1000000011')).toBe('first, bit 1, tenth');
   });
 
-  test('of an array are those of its elements', () => {
+  test('name the elements of an array', () => {
     const values = { 1: 'admin', 'a b': 'both', true: 'yes' };
     expect(labelOf({ type: INT_ARRAY, values }, '{1,2,NULL}')).toBe('admin, 2, null');
     expect(labelOf({ type: TEXT_ARRAY, values }, '{"a b"}')).toBe('both');
@@ -122,11 +122,11 @@ describe('words of parts', () => {
     expect(labelOf({ type: 99_999, array: true, values }, '[0:0]={1}')).toBe('admin');
     expect(labelOf({ type: INT_ARRAY, values }, '{2}')).toBeUndefined();
     expect(labelOf({ type: INT_ARRAY, values }, '{{1}}')).toBeUndefined();
-    // The whole value may have a word, as it could before.
+    // A label for the whole value still applies.
     expect(labelOf({ type: INT_ARRAY, values: { '{1,2}': 'both' } }, '{1,2}')).toBe('both');
   });
 
-  test('of members of JSON stand behind their paths', () => {
+  test('name members of JSON, after their paths', () => {
     const members = [{ path: ['plan'], values: { 1: 'Free', pro: 'Professional' } }];
     const label = (text: string) => labelOf({ type: JSONB, members }, text);
     expect(label('{"plan": 1, "x": 1}')).toBe('plan: Free');
@@ -135,7 +135,7 @@ describe('words of parts', () => {
     expect(label('[{"plan": 1}, {"plan": "pro"}]')).toBe('plan: Free, plan: Professional');
   });
 
-  test('are not given to a value that is long, and list no more than a hundred', () => {
+  test('are omitted for a very long value, and limited to one hundred', () => {
     const values = { 1: 'admin' };
     const ones = (count: number) => `{${Array.from({ length: count }, () => '1').join(',')}}`;
     expect(labelOf({ type: INT_ARRAY, values }, ones(102))).toMatch(/^(?:admin, ){99}admin and 2 more$/);
@@ -143,8 +143,8 @@ describe('words of parts', () => {
   });
 });
 
-describe('what differs within a value', () => {
-  test('are the elements that are new and gone, each as often as it is', () => {
+describe('the changes within a value', () => {
+  test('list the added and removed elements of an array, each as often as it was added or removed', () => {
     const column = { type: TEXT_ARRAY, values: { a: 'Anna' } };
     expect(changes(column, '{a,b,b}', '{b,c}')).toEqual([{ removed: ['Anna', 'b'], added: ['c'] }]);
     expect(changes({ type: TEXT_ARRAY }, '{a,b}', '{b,a}')).toEqual([]);
@@ -152,12 +152,12 @@ describe('what differs within a value', () => {
     expect(changes({ type: TEXT_ARRAY }, '{{a}}', '{{b}}')).toEqual([]);
   });
 
-  test('are the bits that were set and cleared', () => {
+  test('list the bits that were set and cleared', () => {
     const column = { type: INT8, bits: { width: 64, words: { 0: 'inbound', 1: 'outbound' } } };
     expect(changes(column, '1', '6')).toEqual([{ removed: ['inbound'], added: ['outbound', 'bit 2'] }]);
   });
 
-  test('are the members of JSON, with their words', () => {
+  test('list the members of JSON that differ, with their labels', () => {
     const column = { type: JSONB, members: [{ path: ['plan'], values: { 1: 'Free', 2: 'Pro' } }] };
     expect(
       changes(
@@ -178,11 +178,11 @@ describe('what differs within a value', () => {
     ]);
     expect(changes({ type: JSONB }, '[1, 2]', '[2, 1]')).toEqual([{ removed: ['[1,2]'], added: ['[2,1]'] }]);
     expect(changes({ type: JSONB }, '1', '{"a": 1}')).toEqual([{ removed: ['1'], added: ['{"a":1}'] }]);
-    // Of a name that is there twice the last counts, and white space says nothing.
+    // The last of two members with the same name counts, and white space makes no difference.
     expect(changes({ type: 114 }, '{"a": 1, "a": 2}', '{"a":2}')).toEqual([]);
   });
 
-  test('is bounded, and says so', () => {
+  test('are limited, and state how many more there are', () => {
     const object = (value: number, count: number) =>
       JSON.stringify(Object.fromEntries(Array.from({ length: count }, (_, at) => [`m${at}`, value])));
     const found = changes({ type: JSONB }, object(1, 100), object(2, 100));

@@ -28,7 +28,7 @@ const printedTime = fc
     at: fc.oneof(
       fc.integer({ min: Date.UTC(2020, 0, 1), max: Date.UTC(2030, 0, 1) }),
       fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }),
-      // Around the changes of clocks in Europe and America.
+      // Near clock changes in Europe and America.
       fc.integer({ min: -7_200_000, max: 7_200_000 }).map((ms) => Date.UTC(2026, 9, 25, 1) + ms),
       fc.integer({ min: -7_200_000, max: 7_200_000 }).map((ms) => Date.UTC(2026, 2, 8, 7) + ms),
       fc.integer({ min: -7_200_000, max: 7_200_000 }).map((ms) => Date.UTC(1893, 2, 31, 23) + ms),
@@ -53,7 +53,7 @@ describe('times among the values', () => {
     ['2026-10-25 00:30:00+00', '2026-10-25 02:30:00 +02:00 (2026-10-25 00:30:00+00)'],
     ['2026-10-25 01:30:00.25+00', '2026-10-25 02:30:00.25 +01:00 (2026-10-25 01:30:00.25+00)'],
     ['2026-12-31 23:59:59.999999+00', '2027-01-01 00:59:59.999999 +01:00 (2026-12-31 23:59:59.999999+00)'],
-    // The clock shows what PostgreSQL printed.
+    // The zone's clock shows the same time as PostgreSQL printed.
     ['2026-07-01 12:00:00+02', '2026-07-01 12:00:00+02'],
     ['infinity', 'infinity'],
     ['0044-03-15 12:00:00+00 BC', '0044-03-15 12:00:00+00 BC'],
@@ -68,7 +68,7 @@ describe('times among the values', () => {
     expect(sheet).toContain(`<t>closed_at: ${shown}</t>`);
   });
 
-  test('are shown alike by the page, by files from entries and by files from bytes', () => {
+  test('are shown equally by the page, by files written from entries and by files written from bytes', () => {
     const clocks = new Map(ZONES.map((zone) => [zone, new ZoneClock(zone)]));
     const times = new Map(ZONES.map((zone) => [zone, new PrintedTimes(clocks.get(zone)!)]));
     const out = new ByteWriter();
@@ -81,7 +81,7 @@ describe('times among the values', () => {
         const bytes = Buffer.from(` ${printed}`);
         const how = times.get(zone)!.write(bytes, 1, bytes.length, out);
         if (how === 'clock') written++;
-        // What is not known from bytes is asked of the clock.
+        // If the bytes alone are not enough, the writer asks the zone's clock.
         if (how !== 'unknown')
           expect([how, out.bytes.toString('utf8', 0, out.at)]).toEqual(
             shown === null ? ['printed', ''] : ['clock', shown],

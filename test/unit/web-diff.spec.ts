@@ -29,7 +29,7 @@ const side = (parts: readonly Part[], left: 'removed' | 'added'): string =>
 const fieldsOf = (of: Parameters<typeof fieldsIn>[0]) => fieldsIn(of, 'UTC');
 
 describe('fields of an entry', () => {
-  test('null, empty text, not sent, too large and not there are five different things', () => {
+  test('distinguish null, empty text, not sent, too large and absent', () => {
     const fields = fieldsOf(
       entry({ previous: { a: null, b: '' }, updated: { a: '', b: 'x', c: 1 }, unknown: ['c', 'd'] }),
     );
@@ -49,7 +49,7 @@ describe('fields of an entry', () => {
     });
   });
 
-  test('the null of json is not the null of SQL', () => {
+  test('distinguish null in json from null in SQL', () => {
     const fields = fieldsOf(
       entry({
         previous: { a: null, b: null, c: null },
@@ -64,7 +64,7 @@ describe('fields of an entry', () => {
     ]);
   });
 
-  test('json that reads the same before and after was only written differently', () => {
+  test('mark json that only changed its notation', () => {
     const values = parseExact('{"same":{"a":1},"other":{"a":1},"text":"x"}') as Entry['updated'];
     const updated = parseExact('{"same":{"a":9,"a":1},"other":{"a":1.0},"text":"x"}') as Entry['updated'];
     const told = (said: Partial<Entry>): string[] =>
@@ -75,7 +75,7 @@ describe('fields of an entry', () => {
     expect(told({ previous: null, updated, operation: 'insert' })).toEqual([]);
   });
 
-  test('numbers keep their text, json is printed over lines, words stand beside what is stored', () => {
+  test('keep the text of numbers, print json over several lines, and show labels beside stored values', () => {
     const updated = parseExact('{"n":1.50,"j":{"a":[1e400]},"s":2,"e":{}}') as Entry['updated'];
     const fields = fieldsOf(entry({ updated, labels: { previous: {}, updated: { s: 'away' } } }));
     expect(fields.map((field) => field.updated)).toEqual([
@@ -86,7 +86,7 @@ describe('fields of an entry', () => {
     ]);
   });
 
-  test('a column called like a member of every object is a column', () => {
+  test('include a column named like a built-in property of objects', () => {
     const values = JSON.parse('{"constructor":"x","__proto__":"y"}') as Entry['updated'];
     expect(fieldsOf(entry({ updated: values })).map(({ column, previous }) => [column, previous.is])).toEqual(
       [
@@ -98,7 +98,7 @@ describe('fields of an entry', () => {
 });
 
 describe('the difference of two texts', () => {
-  test('its parts put together are the two texts, whatever they are', () => {
+  test('consists of parts that together give both texts', () => {
     const text = fc.array(fc.constantFrom('a', 'b', ' ', '\n', 'c d', ',')).map((pieces) => pieces.join(''));
     fc.assert(
       fc.property(text, text, (previous, updated) => {
@@ -109,7 +109,7 @@ describe('the difference of two texts', () => {
     );
   });
 
-  test('a changed word is marked alone', () => {
+  test('marks only the changed word', () => {
     expect(diffText('call me after five please', 'call me before five please')).toEqual([
       { is: 'same', text: 'call me ' },
       { is: 'removed', text: 'after' },
@@ -118,17 +118,17 @@ describe('the difference of two texts', () => {
     ]);
   });
 
-  test('texts with little in common are replaced whole', () => {
+  test('replaces texts with little in common as a whole', () => {
     expect(diffText('one, two', 'red green blue, gold').map((part) => part.is)).toEqual(['removed', 'added']);
   });
 
-  test('a member added to json marks that member and the comma before it', () => {
+  test('marks a member added to json together with the comma before it', () => {
     const added = diffText('[\n  "a"\n]', '[\n  "a",\n  "b"\n]').filter((part) => part.is !== 'same');
     expect(added.map((part) => part.is)).toEqual(['added']);
     expect(added[0]!.text.replace(/\s/g, '')).toBe(',"b"');
   });
 
-  test('huge texts end soon, with their middle replaced', () => {
+  test('ends soon for huge texts, and replaces their middle', () => {
     const tokens = (seed: number): string[] => [
       'same',
       ...Array.from({ length: 3000 }, (_, i) => `${seed}:${i}`),

@@ -9,8 +9,8 @@ const EVENTS = [
   { id: '7', type: 'done', data: 'one\ntwo' },
 ];
 
-describe('event stream', () => {
-  test('gives the same events wherever the chunks end', () => {
+describe('the parser of the event stream', () => {
+  test('returns the same events wherever the chunks end', () => {
     fc.assert(
       fc.property(fc.array(fc.nat({ max: STREAM.length })), (cuts) => {
         const parser = new EventStreamParser();
@@ -21,7 +21,7 @@ describe('event stream', () => {
     );
   });
 
-  test('an event that breaks off in the middle is none', () => {
+  test('returns no event before it is complete', () => {
     const parser = new EventStreamParser();
     expect(parser.push('id: 5\ndata: half')).toEqual([]);
     expect(parser.push('\n\n')).toEqual([{ id: '5', type: 'message', data: 'half' }]);

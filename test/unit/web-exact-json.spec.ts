@@ -13,28 +13,28 @@ describe('exact JSON', () => {
     '1e400',
     '-0',
     '98765432109876543210.10',
-  ])('the number %s keeps its text, alone and inside', (text) => {
+  ])('keeps the text of the number %s, alone and inside other values', (text) => {
     expect(roundTrip(text)).toBe(text);
     expect(roundTrip(`{"a":[${text},{"b":${text}}]}`)).toBe(`{"a":[${text},{"b":${text}}]}`);
     expect(parseExact(text)).toBeInstanceOf(ExactNumber);
   });
 
-  test('a number that a double keeps is a number', () => {
+  test('reads a number as a number if a double can represent it', () => {
     expect(parseExact('[0,1,-42,1.5,9007199254740991]')).toEqual([0, 1, -42, 1.5, 9007199254740991]);
   });
 
-  test('digits inside of strings and keys are left alone', () => {
+  test('does not change digits in strings and keys', () => {
     const text = String.raw`{"1.50":"1.50","q\"2.50":"say \"3.50\" \\","x":[4.50]}`;
     expect(roundTrip(text)).toBe(text);
   });
 
-  test('no string can pose as a number, whatever it begins with', () => {
+  test('never reads a string as a number, whatever it begins with', () => {
     const text = String.raw`["\u0000n1.50","\u0000","\u0000s","\\u0000n1"]`;
     expect(parseExact(text)).toEqual(['\0n1.50', '\0', '\0s', '\\u0000n1']);
     expect(roundTrip(text)).toBe(text);
   });
 
-  test('a string of many megabytes is read, of plain characters and of escapes', () => {
+  test('reads strings of many megabytes, with and without escapes', () => {
     for (const part of ['a', '\\n', '\\\\', '\\u0000']) {
       const text = `{"a":"${part.repeat(6_000_000)}","b":1.50}`;
       expect(parseExact(text)).toEqual({
@@ -44,7 +44,7 @@ describe('exact JSON', () => {
     }
   });
 
-  test('it agrees with JSON.parse about everything that a double keeps', () => {
+  test('agrees with JSON.parse if doubles can represent all numbers', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.boolean(), (value, isPretty) => {
         const text = JSON.stringify(value, null, isPretty ? 2 : 0);
@@ -54,7 +54,7 @@ describe('exact JSON', () => {
     );
   });
 
-  test('broken JSON is an error', () => {
+  test('throws an error for invalid JSON', () => {
     expect(() => parseExact('{"a":1.50')).toThrow(SyntaxError);
     expect(() => parseExact('[01]')).toThrow(SyntaxError);
   });

@@ -8,10 +8,10 @@ import { ApiError } from '../../src/web/http/client.js';
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-/** A stream that was opened, with what its server would send. */
+/** A stream that was opened. Tests send what its server would send. */
 interface Opened {
   readonly options: StreamOptions;
-  /** The views that it asked for. */
+  /** The views that the stream requested. */
   readonly views: readonly Readonly<Record<string, unknown>>[];
   isEnded: boolean;
 }
@@ -19,7 +19,7 @@ interface Opened {
 interface TestTab {
   readonly tell: Tell;
   readonly told: ToTab[];
-  /** Ids of the entries that it was told. */
+  /** Ids of the entries that the tab received. */
   readonly ids: () => string[];
   readonly state: () => string | undefined;
 }
@@ -56,7 +56,7 @@ class Ground {
     });
   }
 
-  /** The stream is open, and says where each view stands. */
+  /** The stream opens, and its server sends the position of each view. */
   open(position = '100'): void {
     jest.advanceTimersByTime(50);
     const { options, views } = this.stream;
@@ -70,7 +70,7 @@ class Ground {
 }
 
 describe('the hub', () => {
-  test('opens one stream for tabs that come together, with a view for each list', () => {
+  test('opens one stream for tabs that begin together, with one view for each different list', () => {
     const ground = new Ground();
     const first = ground.tab({ filters: { action: ['block'] }, after: '90' });
     const second = ground.tab({ after: '95' });
@@ -85,7 +85,7 @@ describe('the hub', () => {
     expect(first.state()).toBe('open');
   });
 
-  test('tells each tab of a view only what it does not have', () => {
+  test('sends each tab of a view only entries that it does not have', () => {
     const ground = new Ground();
     const behind = ground.tab({ after: '80' });
     const ahead = ground.tab({ after: '90' });
@@ -96,7 +96,7 @@ describe('the hub', () => {
     expect(ahead.ids()).toEqual(['91', '1000']);
   });
 
-  test('lets a tab join that misses nothing, and resumes further back for one that does', () => {
+  test('adds a tab that misses nothing to the open stream, and opens an earlier one for a tab that misses entries', () => {
     const ground = new Ground();
     const first = ground.tab();
     ground.open();
@@ -116,13 +116,13 @@ describe('the hub', () => {
     ground.say('entry.0', '110');
     ground.say('entry.0', '160');
     expect([first.ids(), joining.ids(), late.ids()]).toEqual([['110', '160'], ['160'], ['110', '160']]);
-    // Those who were live were told nothing else meanwhile.
+    // The tabs that were live got no other state in between.
     expect(first.told.filter(({ type }) => type === 'state').map((m) => JSON.stringify(m))).not.toContain(
       '{"type":"state","state":"reconnecting"}',
     );
   });
 
-  test('begins at the end of the trail for a tab that has nothing, beside those that have something', () => {
+  test('begins at the end of the trail for a tab without entries, beside tabs that have some', () => {
     const ground = new Ground();
     ground.tab({ after: '90' });
     ground.tab({ after: null });
@@ -130,7 +130,7 @@ describe('the hub', () => {
     expect(ground.stream.views).toEqual([{ after: '90' }, {}]);
   });
 
-  test('hears nothing of a stream that was replaced', () => {
+  test('ignores a stream that was replaced', () => {
     const ground = new Ground();
     const first = ground.tab();
     ground.open();
@@ -143,7 +143,7 @@ describe('the hub', () => {
     expect(first.state()).toBe('open');
   });
 
-  test('resumes where each view stands when the connection breaks', () => {
+  test('resumes each view at its own position after the connection breaks', () => {
     const ground = new Ground();
     ground.tab();
     ground.tab({ filters: { q: 'x' } });
@@ -153,7 +153,7 @@ describe('the hub', () => {
     expect(ground.stream.options.body()).toEqual({ views: [{ after: '140' }, { q: 'x', after: '130' }] });
   });
 
-  test('leaves out a view that nobody follows any more, and closes with the last tab', () => {
+  test('omits a view that no tab follows any more, and closes the stream with the last tab', () => {
     const ground = new Ground();
     const first = ground.tab();
     const second = ground.tab({ filters: { q: 'x' } });
@@ -169,7 +169,7 @@ describe('the hub', () => {
     expect(ground.streams).toHaveLength(2);
   });
 
-  test('forgets a tab that says nothing any more, and takes it back when it does', () => {
+  test('removes a tab that is silent, and accepts it again when it reports', () => {
     const ground = new Ground();
     const first = ground.tab();
     const silent = ground.tab({ filters: { q: 'x' } });
@@ -203,7 +203,7 @@ describe('the hub', () => {
     expect(first.state()).toBe('open');
   });
 
-  test('tells all tabs when the session has ended', () => {
+  test('informs all tabs when the session has ended', () => {
     const ground = new Ground();
     const tabs = [ground.tab(), ground.tab({ filters: { q: 'x' } })];
     jest.advanceTimersByTime(50);
@@ -214,7 +214,7 @@ describe('the hub', () => {
     expect(ground.streams).toHaveLength(1);
   });
 
-  test('serves one person at a time', () => {
+  test('serves one signed-in person at a time', () => {
     const ground = new Ground();
     const dana = ground.tab();
     ground.open();
@@ -227,12 +227,12 @@ describe('the hub', () => {
     expect([dana.ids(), guest.ids()]).toEqual([[], ['101']]);
   });
 
-  test('follows ten lists, says so in an eleventh tab, and follows it as soon as there is a place', () => {
+  test('follows ten lists, tells an eleventh tab that it is not followed, and follows it when there is room', () => {
     const ground = new Ground();
     const tabs = Array.from({ length: 11 }, (_, index) => ground.tab({ filters: { q: String(index) } }));
     ground.open();
     expect(ground.stream.views).toHaveLength(10);
-    // As many as the API takes.
+    // The limit equals that of the API.
     const isTaken = (views: readonly object[]): boolean => ViewsBody.safeParse({ views }).success;
     expect([isTaken(ground.stream.views), isTaken([...ground.stream.views, {}])]).toEqual([true, false]);
     expect(tabs.map(({ state }) => state())).toEqual([...Array<string>(10).fill('open'), 'crowded']);
@@ -245,10 +245,10 @@ describe('the hub', () => {
     ground.hub.hear(tabs[3]!.tell, { type: 'leave' });
     ground.open('120');
     expect(ground.stream.views).toHaveLength(10);
-    // What it has since it waits is where it resumes.
+    // A waiting list resumes at its own position.
     expect(ground.stream.views.at(-1)).toEqual({ q: '10', after: '100' });
     expect([tabs[10]!.state(), twelfth.state()]).toEqual(['open', 'crowded']);
-    // One that waits and leaves changes nothing for the others.
+    // If a waiting tab leaves, nothing changes for the others.
     const { length } = ground.streams;
     ground.hub.hear(twelfth.tell, { type: 'leave' });
     jest.advanceTimersByTime(60_000);

@@ -10,8 +10,8 @@ import {
   sessionText,
 } from '../../src/web/texts/vocabulary.js';
 
-describe('texts', () => {
-  test('the vocabulary reads as words', () => {
+describe('texts of the page', () => {
+  test('show the vocabulary of the API as words', () => {
     expect(['login_failed', 'block', 'x-ray', ''].map(humanize)).toEqual([
       'Login failed',
       'Block',
@@ -20,7 +20,7 @@ describe('texts', () => {
     ]);
   });
 
-  test('sizes and counts are short', () => {
+  test('show sizes and counts in short form', () => {
     expect([0, 999, 48_213, 123_456_789].map(bytesText)).toEqual([
       '0 bytes',
       '999 bytes',
@@ -30,7 +30,7 @@ describe('texts', () => {
     expect([entriesText(1), entriesText(1234)]).toEqual(['1 entry', '1,234 entries']);
   });
 
-  test('only what takes away or fails is coloured as bad', () => {
+  test('colour only actions that remove or fail as bad', () => {
     expect(['block', 'login_failed', 'add', 'edit', 'unblock'].map(actionTone)).toEqual([
       'bad',
       'bad',
@@ -40,7 +40,7 @@ describe('texts', () => {
     ]);
   });
 
-  test('filters are told in a sentence', () => {
+  test('state filters in a sentence', () => {
     const names = {
       modifier: (key: string): string => (key === '7' ? 'Dana Levi' : key),
       action: (action: string): string => (action === 'e_mail' ? 'E-Mail' : action),
@@ -63,7 +63,7 @@ describe('search in a list of options', () => {
     { value: '', name: 'Unattributed', kind: null, count: 3 },
   ];
 
-  test('ignores case, accents and the order of words, and looks at the key, too', () => {
+  test('ignores case, accents and the order of words, and also searches the keys', () => {
     const found = (search: string): string[] =>
       matchOptions(options, search, false).map(({ value }) => value);
     expect([found('alvarez zoe'), found('LEV'), found('12'), found(''), found('nobody')]).toEqual([
@@ -75,19 +75,19 @@ describe('search in a list of options', () => {
     ]);
   });
 
-  test('reads modifiers by their names and the vocabulary of the API in words', () => {
+  test('shows the names of modifiers, and the vocabulary of the API as words', () => {
     expect(options.map((option) => optionText(option, false))).toEqual([
       'Zoë Álvarez',
       'Dana Levi',
       'Unattributed',
     ]);
     expect(optionText({ value: 'login_failed', name: 'login_failed', count: 1 }, true)).toBe('Login failed');
-    // What the YAML has shown stays as it was written.
+    // A name from the YAML is not changed.
     expect(optionText({ value: 'send_mail', name: 'e-Mail_Versand', count: 1 }, true)).toBe('e-Mail_Versand');
   });
 });
 
-test('how a modifier was found, and whom a lower rung names, are told apart for each rung', () => {
+test('every rung and every conflict with a lower rung has its own text', () => {
   const rungs = Object.values(RUNG_TEXTS).map(({ sentence }) => sentence);
   expect(new Set(rungs).size).toBe(7);
   expect(RUNG_TEXTS.witness).toEqual({
@@ -101,7 +101,7 @@ test('how a modifier was found, and whom a lower rung names, are told apart for 
   ]);
 });
 
-test('who was connected is said in one line, with what is known', () => {
+test('the connected user is shown on one line, with everything that is known', () => {
   expect(sessionText({ user: 'app' })).toBe('Database user app');
   expect(sessionText({ user: 'app', role: 'app', application: 'psql' })).toBe('Database user app, psql');
   expect(sessionText({ user: 'app', role: 'anon', application: 'api', address: '::1' })).toBe(

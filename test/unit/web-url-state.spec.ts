@@ -24,7 +24,7 @@ const range: fc.Arbitrary<Range> = fc.oneof(
 );
 const list = fc.uniqueArray(fc.string({ minLength: 1 }));
 const view: fc.Arbitrary<View> = fc.record({
-  // Nobody, and the key that once stood for nobody, among others.
+  // Includes the value for unattributed entries, and the key that used to mean them.
   modifiers: fc.uniqueArray(fc.oneof(fc.string(), fc.constantFrom(NOBODY, 'unattributed'))),
   actingAs: list,
   actions: list,
@@ -40,7 +40,7 @@ const view: fc.Arbitrary<View> = fc.record({
 });
 
 describe('the view in the URL', () => {
-  test('every view survives its own link', () => {
+  test('every view is restored from its own link', () => {
     fc.assert(
       fc.property(view, (given) => {
         expect(readView(new URLSearchParams(writeView(given).toString()))).toEqual(given);
@@ -48,11 +48,11 @@ describe('the view in the URL', () => {
     );
   });
 
-  test('the plain page has no query', () => {
+  test('the default page has no query', () => {
     expect(writeView(EMPTY_VIEW).toString()).toBe('');
   });
 
-  test('what a link says wrongly is told, and a good link says nothing', () => {
+  test('each invalid part of a link is reported, and a valid link reports nothing', () => {
     const told = (query: string): string[] => unreadable(new URLSearchParams(query));
     expect(told('range=xx&from=junk&tz=Mars/Olympus')).toEqual([
       'The address has a range that is not known; showing the last 24 hours.',
@@ -75,7 +75,7 @@ describe('the view in the URL', () => {
     );
   });
 
-  test('what a link says wrongly is left out and the rest holds', () => {
+  test('invalid parts of a link are ignored, and the others apply', () => {
     const read = readView(
       new URLSearchParams(
         'rung=guess&rung=toString&range=forever&tz=Mars/Olympus&from=yesterday&action=block&action=&action=block&panel=x',
@@ -85,16 +85,16 @@ describe('the view in the URL', () => {
   });
 });
 
-describe('who made the entries of a link', () => {
+describe('the modifiers of a link', () => {
   const modifiersOf = (query: string): readonly string[] => readView(new URLSearchParams(query)).modifiers;
 
-  test('nobody is the empty value, and the word of links made before that', () => {
+  test('contain an empty value for unattributed entries, which older links wrote as unattributed', () => {
     expect(writeView({ ...EMPTY_VIEW, modifiers: ['7', NOBODY] }).toString()).toBe('modifier=7&modifier=');
     expect(modifiersOf('modifier=7&modifier=')).toEqual(['7', NOBODY]);
     expect(modifiersOf('modifier=7&modifier=unattributed&modifier=')).toEqual(['7', NOBODY]);
   });
 
-  test('the key with that word has a name of its own, so that old and new links are told apart', () => {
+  test('write the real key "unattributed" under another name, so that it differs from an older link', () => {
     const link = writeView({ ...EMPTY_VIEW, modifiers: ['unattributed', NOBODY, '7'] }).toString();
     expect(link).toBe('modifierKey=unattributed&modifier=&modifier=7');
     expect(modifiersOf(link)).toEqual(['unattributed', NOBODY, '7']);
@@ -104,14 +104,14 @@ describe('who made the entries of a link', () => {
 describe('filters for the API', () => {
   const filters = { ...EMPTY_VIEW, modifiers: ['7', 'unattributed', NOBODY], q: 'a&b' };
 
-  test('lists are repeated parameters in a query and arrays in a body', () => {
+  test('write lists as repeated parameters in a query and as arrays in a body', () => {
     expect(filterQuery(filters, { from: '2026-11-23T00:00:00Z' }).toString()).toBe(
       'modifier=7&modifier=unattributed&modifier=&q=a%26b&from=2026-11-23T00%3A00%3A00Z',
     );
     expect(filterBody(filters, {})).toEqual({ modifier: ['7', 'unattributed', ''], q: 'a&b' });
   });
 
-  test('the range alone is no filter', () => {
+  test('do not include the range', () => {
     expect(isFiltered({ ...EMPTY_VIEW, range: { kind: 'today' } } as View)).toBe(false);
     expect(isFiltered(filters)).toBe(true);
   });

@@ -6,7 +6,10 @@ import { personOf, TransactionWitnesses, type Speaker } from '../../src/pipeline
 import { tableName } from '../../src/tracking/names.js';
 import { RowTypes } from '../../src/tracking/row-types.js';
 
-/** `C` is a run of changes of one row, a digit a witness that names this person, `0` one without a person. */
+/**
+ * `C` is a run of changes of one row, a digit is a witness that names this person, and `0` is a witness
+ * without a person.
+ */
 function speakersOf(story: string): string {
   const said: (string | null)[] = [];
   const changed = [false];
@@ -21,25 +24,25 @@ function speakersOf(story: string): string {
   return changed.flatMap((is, place) => (is ? [speakers[place] ?? '-'] : [])).join('');
 }
 
-describe('witnesses of one row speak for its changes', () => {
+describe('the witnesses of one row', () => {
   test.each([
-    ['one behind them', 'C7', '7'],
-    ['one before them', '7C', '7'],
-    ['several of one person, wherever they stand', '7C77C7CC', '777'],
-    ['each behind its own', 'C7C2C9', '729'],
-    ['each before its own', '7C2C9C', '729'],
-    ['behind an insert, and before the updates', 'C72C9C', '729'],
-    ['one that names nobody for its own', 'C7C0C9', '7-9'],
-    ['nobody where one is too many', 'C72C9', '--'],
-    ['nobody where a change is too many', 'C7C2C', '---'],
-    ['nobody where two wait for one change', '72C', '-'],
-    ['nobody where there is none', 'C', '-'],
-    ['nobody where none names anybody', 'C0C0', '--'],
-  ])('%s: %s', (_, story, speakers) => {
+    ['one after the changes', 'C7', '7'],
+    ['one before the changes', '7C', '7'],
+    ['several of one person, at any position', '7C77C7CC', '777'],
+    ['each after its change', 'C7C2C9', '729'],
+    ['each before its change', '7C2C9C', '729'],
+    ['after an insert, and before the updates', 'C72C9C', '729'],
+    ['one that names nobody, for its change', 'C7C0C9', '7-9'],
+    ['nobody if there is a witness too many', 'C72C9', '--'],
+    ['nobody if there is a change too many', 'C7C2C', '---'],
+    ['nobody if two belong to one change', '72C', '-'],
+    ['nobody if there is none', 'C', '-'],
+    ['nobody if none names anybody', 'C0C0', '--'],
+  ])('attribute changes to %s: %s', (_, story, speakers) => {
     expect(speakersOf(story)).toBe(speakers);
   });
 
-  test('and never for one that stands beside none of them', () => {
+  test('never attribute a change to a person without a witness beside it, if they name several people', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[C79]{1,12}$/), (story) => {
         const runs = story.replace(/C+/g, 'C');
@@ -62,7 +65,7 @@ const speakerOf = (key: string): Speaker => {
   return { table: 0, key, person, other: new OtherModifier(person, { redactor: null, rung: 'witness' }) };
 };
 
-/** The witnesses of a transaction, each of a row of its own. */
+/** The witnesses of a transaction, each of a different row. */
 function witnessesOf(keys: Iterable<string | null>): TransactionWitnesses {
   const witnesses = new TransactionWitnesses();
   let place = 0;
@@ -82,7 +85,7 @@ describe('the witnesses of a transaction', () => {
   const other = (witnesses: TransactionWitnesses): string | null =>
     witnesses.testimonyFor(1_000_000, ['another row'])?.speaker.key ?? null;
 
-  test('name who changed rows without a witness where all that name somebody agree', () => {
+  test('name who changed rows without a witness, if all that name somebody agree', () => {
     expect(other(witnessesOf(['7', null, '7']))).toBe('7');
     expect(other(witnessesOf(['7', '9']))).toBeNull();
     expect(other(witnessesOf([null, null]))).toBeNull();
@@ -93,27 +96,27 @@ describe('the witnesses of a transaction', () => {
     expect(unknown.testimonyFor(1_000, ['row 1'])?.speaker.key).toBe('7');
   });
 
-  test('name nobody beyond their own rows while one may be missing', () => {
+  test('name nobody for other rows while one may be missing', () => {
     const witnesses = witnessesOf(['7']);
     witnesses.isIncomplete();
     expect([other(witnesses), witnesses.testimonyFor(0, ['row 1'])?.speaker.key]).toEqual([null, '7']);
   });
 
-  test('are kept with their rows up to a limit; beyond it only what all agree on counts', () => {
+  test('are kept with their rows up to a limit; beyond it they count only if all agree', () => {
     const first = (witnesses: TransactionWitnesses) =>
       witnesses.testimonyFor(0, ['row 1'])?.speaker.key ?? null;
     const agreeing = witnessesOf(times(1_000_000, () => '7'));
     expect([first(agreeing), other(agreeing)]).toEqual(['7', '7']);
     const disagreeing = witnessesOf(times(1_000_000, String));
     expect([first(disagreeing), other(disagreeing), disagreeing.nameSomebody]).toEqual([null, null, false]);
-    // Its row would be named by the others.
+    // Without the one that names nobody, the others would name its row's modifier.
     const oneNobody = witnessesOf(times(1_000_000, (index) => (index === 999_999 ? null : '7')));
     expect([first(oneNobody), other(oneNobody)]).toEqual([null, null]);
     const few = witnessesOf(times(20_000, (index) => String(index % 2)));
     expect([first(few), other(few)]).toEqual(['0', null]);
   });
 
-  test('of one row may be thousands, in the time of thousands', () => {
+  test('are matched in linear time, even thousands of one row', () => {
     const witnesses = new TransactionWitnesses();
     const started = performance.now();
     for (let place = 1; place < 40_000; place += 2) {
@@ -128,7 +131,7 @@ describe('the witnesses of a transaction', () => {
   });
 });
 
-describe('the table of a type', () => {
+describe('the table that a type name means', () => {
   const types = (...names: readonly string[]) => new RowTypes(names.map(tableName));
 
   test.each([
@@ -161,12 +164,12 @@ describe('the table of a type', () => {
     ['User', 'public.accounts', null],
     ['constructor', 'public.users', null],
     ['', 'public.users', null],
-  ])('%s is %s: %s', (type, table, found) => {
+  ])('for %s among %s is %s', (type, table, found) => {
     const expected = found === null ? null : table.replaceAll('"', '');
     expect(types(table, 'public.others').tableOf(type, 'public')?.replaceAll('"', '') ?? null).toBe(expected);
   });
 
-  test('is the one with the longer name, and none where two have the same', () => {
+  test('is the one with the longer name, and none if two match equally well', () => {
     expect(types('public.settings', 'public.account_settings').tableOf('Account::Setting', 'public')).toBe(
       'public.account_settings',
     );

@@ -5,7 +5,7 @@ import { excelDate, isExcelDate, writeExcelDate } from '../../src/exports/excel-
 
 const range = (from: string, to: string) => ({ from, to });
 
-describe('the clock of a zone', () => {
+describe('dates in a zone', () => {
   test.each([
     ['UTC', '2026-11-23T09:51:07.123456Z', '2026-11-23T09:51:07.123456+00:00'],
     ['Asia/Jerusalem', '2026-11-23T09:51:07.123456Z', '2026-11-23T11:51:07.123456+02:00'],
@@ -15,11 +15,11 @@ describe('the clock of a zone', () => {
     ['Australia/Lord_Howe', '2026-04-04T14:59:00.000000Z', '2026-04-05T01:59:00.000000+11:00'],
     ['Australia/Lord_Howe', '2026-04-04T15:00:00.000000Z', '2026-04-05T01:30:00.000000+10:30'],
     ['Pacific/Apia', '2026-12-31T11:00:00.000000Z', '2027-01-01T00:00:00.000000+13:00'],
-  ])('in %s %s is %s', (zone, instant, expected) => {
+  ])('in %s: %s is %s', (zone, instant, expected) => {
     expect(new ZoneClock(zone).rfc3339(instant)).toBe(expected);
   });
 
-  test('counts days as Excel does, cut to the millisecond', () => {
+  test('count days as Excel does, truncated to milliseconds', () => {
     const clock = new ZoneClock('Europe/Berlin');
     const out = new ByteWriter();
     const numberOf = (instant: string): string => {
@@ -37,14 +37,14 @@ describe('the clock of a zone', () => {
     expect(clock.local('infinity')).toBeUndefined();
   });
 
-  test('knows which dates Excel shows', () => {
+  test('are recognised if Excel can show them', () => {
     const shows = (instant: string): boolean => isExcelDate(new ZoneClock('UTC').local(instant)!.localMs);
     expect(shows('1900-03-01T00:00:00.000000Z')).toBe(true);
     expect(shows('1900-02-28T23:59:59.999999Z')).toBe(false);
     expect(shows('9999-12-31T23:59:59.999999Z')).toBe(true);
   });
 
-  test('names every offset of a range with the instant it begins', () => {
+  test('have a list of the offsets in a range, each with the instant at which it begins', () => {
     const clock = new ZoneClock('Europe/Berlin');
     const since = (text: string) => Date.parse(text);
     expect(clock.offsetsIn(range('2026-10-20T00:00:00.000000Z', '2026-10-27T00:00:00.000000Z'), 6)).toEqual([
@@ -57,7 +57,7 @@ describe('the clock of a zone', () => {
     expect(
       clock.offsetsIn(range('2000-01-01T00:00:00.000000Z', '2026-01-01T00:00:00.000000Z'), 6),
     ).toHaveLength(6);
-    // The change is the end of the range, which does not belong to it.
+    // The clock change is the end of the range, which is exclusive.
     expect(
       clock.offsetsIn(range('2026-10-24T12:00:00.000000Z', '2026-10-25T01:00:00.000000Z'), 6),
     ).toHaveLength(1);

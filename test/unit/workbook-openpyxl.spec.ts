@@ -4,8 +4,8 @@ import { sampleEntry } from '../support/entries.ts';
 import { openpyxlTest, readWithOpenpyxl } from '../support/openpyxl.ts';
 import { NAUGHTY, workbookOf } from '../support/workbook.ts';
 
-describe('openpyxl reads the workbook alike:', () => {
-  openpyxlTest('its sheets, header and cells, each of its type', async () => {
+describe('openpyxl reads the same from the workbook:', () => {
+  openpyxlTest('sheets, header and cells with their types', async () => {
     const { file } = await workbookOf([sampleEntry()], { zone: 'Europe/Berlin' });
     const { creator, sheets } = await readWithOpenpyxl(file);
     expect(creator).toBe('Waltrail');
@@ -40,13 +40,13 @@ describe('openpyxl reads the workbook alike:', () => {
       ['n', null],
       ['n', null],
     ]);
-    // "@" keeps a text a text when somebody edits the cell.
+    // The format "@" keeps text as text when somebody edits the cell.
     expect(
       rows[1]!.filter((_, index) => [0, 3, 6, 7, 14].includes(index)).map(({ format }) => format),
     ).toEqual(['@', '@', 'yyyy-mm-dd hh:mm:ss.000', '@', '0']);
   });
 
-  openpyxlTest('any text as the same text, never as a formula, a number, a date or an error', async () => {
+  openpyxlTest('any text as text, never as a formula, a number, a date or an error', async () => {
     const entries = NAUGHTY.map((name) =>
       sampleEntry({ entity: { type: name, name, id: name, previousId: null } }),
     );
@@ -60,33 +60,30 @@ describe('openpyxl reads the workbook alike:', () => {
     );
   });
 
-  openpyxlTest(
-    'dates on both sides of the night in which the clock goes back, and one that is no instant',
-    async () => {
-      const commits = [
-        '2026-10-25T00:59:59.999999Z',
-        '2026-10-25T01:00:00.000000Z',
-        '1900-03-01T00:00:00.000000Z',
-        'infinity',
-      ];
-      const entries = commits.map((committedAt) => sampleEntry({ committedAt }));
-      const { sheets } = await readWithOpenpyxl((await workbookOf(entries, { zone: 'Europe/Berlin' })).file);
-      expect(sheets[1]!.rows.slice(1).map((row) => [row[6]!.type, row[6]!.value])).toEqual([
-        ['d', '2026-10-25T02:59:59.999'],
-        ['d', '2026-10-25T02:00:00.000'],
-        ['d', '1900-03-01T01:00:00.000'],
-        ['s', 'infinity'],
-      ]);
-    },
-  );
+  openpyxlTest('dates before and after the clock is set back, and one that is not an instant', async () => {
+    const commits = [
+      '2026-10-25T00:59:59.999999Z',
+      '2026-10-25T01:00:00.000000Z',
+      '1900-03-01T00:00:00.000000Z',
+      'infinity',
+    ];
+    const entries = commits.map((committedAt) => sampleEntry({ committedAt }));
+    const { sheets } = await readWithOpenpyxl((await workbookOf(entries, { zone: 'Europe/Berlin' })).file);
+    expect(sheets[1]!.rows.slice(1).map((row) => [row[6]!.type, row[6]!.value])).toEqual([
+      ['d', '2026-10-25T02:59:59.999'],
+      ['d', '2026-10-25T02:00:00.000'],
+      ['d', '1900-03-01T01:00:00.000'],
+      ['s', 'infinity'],
+    ]);
+  });
 
-  openpyxlTest('every sheet of a report that is longer than one, and an alarm on the cover', async () => {
+  openpyxlTest('all sheets of a report that needs more than one, and a warning on the cover', async () => {
     const ids = Array.from({ length: 250 }, (_, index) => String(index));
     const { file } = await workbookOf(
       ids.map((id) => sampleEntry({ entity: { type: 'agent', name: 'Omer Katz', id, previousId: null } })),
       {
         limits: { maxRows: 101, maxBytes: 1e9 },
-        cover: [{ label: 'May be incomplete', text: 'the slot is gone', isAlarm: true }],
+        cover: [{ label: 'May be incomplete', text: 'the slot was dropped', isAlarm: true }],
       },
     );
     const { sheets } = await readWithOpenpyxl(file);
@@ -100,7 +97,7 @@ describe('openpyxl reads the workbook alike:', () => {
     const line = (label: string) => cover!.rows.find(([first]) => first!.value === label)!;
     expect(line('May be incomplete').map(({ value, fill }) => [value, fill])).toEqual([
       ['May be incomplete', 'FFFFC7CE'],
-      ['the slot is gone', 'FFFFC7CE'],
+      ['the slot was dropped', 'FFFFC7CE'],
     ]);
     expect(line('Entries').map(({ value, fill }) => [value, fill])).toEqual([
       ['Entries', '00000000'],

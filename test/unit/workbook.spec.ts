@@ -26,7 +26,7 @@ const REPORT_HEADERS = [
 
 type Cell = xlsx.CellObject | undefined;
 
-/** Rows of a sheet as another library reads them, without the header. */
+/** Rows of a sheet without the header, read with another library. */
 function rowsOf(file: Buffer, sheetName: string = DATA_SHEET): Cell[][] {
   const sheet = xlsx.read(file, { cellNF: true }).Sheets[sheetName]!;
   const last = xlsx.utils.decode_range(sheet['!ref']!).e.r;
@@ -35,14 +35,14 @@ function rowsOf(file: Buffer, sheetName: string = DATA_SHEET): Cell[][] {
   );
 }
 
-/** The reading library makes one character of CR LF; what is in the file is tested by itself. */
+/** That library turns CR LF into one character. Another test checks the bytes of the file. */
 const asRead = (text: string): string => text.replaceAll('\r\n', '\n');
 
 const named = (name: string): Entry =>
   sampleEntry({ entity: { type: 'agent', name, id: '12', previousId: null } });
 
 describe('the workbook', () => {
-  test("has the report's seven columns first, under these names", async () => {
+  test("begins with the report's seven columns and their names", async () => {
     const { file } = await workbookOf([sampleEntry()]);
     const [header] = xlsx.utils.sheet_to_json<string[]>(xlsx.read(file).Sheets[DATA_SHEET]!, { header: 1 });
     expect(header!.slice(0, 7)).toEqual(REPORT_HEADERS);
@@ -64,7 +64,7 @@ describe('the workbook', () => {
     ]);
   });
 
-  test('shows an entry cell by cell, each of its type', async () => {
+  test('has one cell for each field of an entry, with the right type', async () => {
     const { file } = await workbookOf([sampleEntry()]);
     const [row] = rowsOf(file);
     expect(row!.map((cell) => cell?.t ?? '-').join('')).toBe('ssssssnsssssssn---s--');
@@ -91,7 +91,7 @@ describe('the workbook', () => {
     expect(row![6]!.z).toBe('yyyy-mm-dd hh:mm:ss.000');
   });
 
-  test('is read alike by exceljs, with frozen header, filter and widths', async () => {
+  test('is read equally by exceljs, with frozen header, filter and widths', async () => {
     const { file } = await workbookOf([sampleEntry(), named('second')]);
     const workbook = new ExcelJS.Workbook();
     await workbook.xlsx.load(file as unknown as ArrayBuffer);
@@ -106,7 +106,7 @@ describe('the workbook', () => {
     expect(sheet.getCell('G2').value).toEqual(new Date('2026-11-23T09:51:07.123Z'));
   });
 
-  test('has filter buttons in LibreOffice, a header on every printed page and a cover on one', async () => {
+  test('has filter buttons in LibreOffice, a header on every printed page and a cover of one page', async () => {
     const { file } = await workbookOf(
       Array.from({ length: 5 }, () => sampleEntry()),
       {
@@ -136,7 +136,7 @@ describe('the workbook', () => {
     expect(rowsOf(file)[0]![3]).toMatchObject({ t: 's', v: asRead(text) });
   });
 
-  test('keeps any text that XML can hold, in any cell', async () => {
+  test('keeps any text that XML permits, in any cell', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(
@@ -164,16 +164,16 @@ describe('the workbook', () => {
     );
   });
 
-  test('escapes carriage returns, which XML would turn into line feeds', () => {
+  test('escapes carriage returns, because XML would turn them into line feeds', () => {
     expect(escapeXml('a\r\nb\rc_x000D_')).toBe('a_x000D_\nb_x000D_c_x005F_x000D_');
   });
 
-  test('replaces what no XML document may hold instead of spoiling the file', async () => {
+  test('replaces characters that XML forbids, so that the file stays valid', async () => {
     const { file } = await workbookOf([named('a\ufffeb\uffffc\ud800d\udc00e')]);
     expect(rowsOf(file)[0]![3]!.v).toBe('a\ufffdb\ufffdc\ufffdd\ufffde');
   });
 
-  test('clips a cell at what Excel holds, visibly, and counts it', async () => {
+  test("truncates a cell at Excel's limit, marks it and counts it", async () => {
     const long = '😀'.repeat(20_000);
     const { file, counts } = await workbookOf([named(long), named('x'.repeat(MAX_CELL_LENGTH))]);
     const [clipped, whole] = rowsOf(file).map((row) => String(row[3]!.v));
@@ -184,7 +184,7 @@ describe('the workbook', () => {
     expect(counts.clipped).toBe(1);
   });
 
-  test('clips each value by itself, so that every column is still in the cell', async () => {
+  test('truncates each value separately, so that the cell still has every column', async () => {
     const updated = new Map([
       ['first', textValue('😀'.repeat(40_000))],
       ['short', textValue('kept')],
@@ -207,7 +207,7 @@ describe('the workbook', () => {
     expect(counts.clipped).toBe(1);
   });
 
-  test('writes one line a column: words with the raw value, null, unknown, empty text, compact json', async () => {
+  test('writes one line for each column: labels with the stored value, null, unknown, empty text, compact json', async () => {
     const { file } = await workbookOf([
       sampleEntry({
         previous: null,
@@ -231,7 +231,7 @@ describe('the workbook', () => {
     );
   });
 
-  test('dates are in the requested zone, through the night in which the clock goes back', async () => {
+  test('shows dates in the requested zone, even through the night when the clock is set back', async () => {
     const instants = [
       '2026-10-25T00:59:59.999000Z',
       '2026-10-25T01:00:00.000000Z',
@@ -243,12 +243,12 @@ describe('the workbook', () => {
     );
     const shown = rowsOf(file).map((row) => row[6]!.w);
     expect(shown).toEqual(['2026-10-25 02:59:59.999', '2026-10-25 02:00:00.000', '2026-10-25 02:30:00.500']);
-    // The repeated hour is told apart by the offset.
+    // The offset distinguishes the two passes of the repeated hour.
     expect(rowsOf(file).map((row) => row[18]!.v)).toEqual(['+02:00', '+01:00', '+01:00']);
   });
 
   test.each(['1899-12-31T00:00:00.000000Z', '0044-03-15T12:00:00.000000Z', 'infinity', '-infinity'])(
-    'a date that Excel cannot show is text: %s',
+    'writes a date as text if Excel cannot show it: %s',
     async (committedAt) => {
       const { file } = await workbookOf([sampleEntry({ committedAt })]);
       const cell = rowsOf(file)[0]![6]!;
@@ -257,14 +257,14 @@ describe('the workbook', () => {
     },
   );
 
-  test('without entries is a valid file with a header', async () => {
+  test('is valid and has a header if there are no entries', async () => {
     const { file, counts } = await workbookOf([]);
     const sheet = xlsx.read(file).Sheets[DATA_SHEET]!;
     expect(sheet['!ref']).toBe('A1:U1');
     expect(counts).toEqual({ sheets: 1, clipped: 0 });
   });
 
-  test('rolls over to further sheets by rows, losing and repeating none', async () => {
+  test('continues on further sheets after a number of rows, without losing or repeating one', async () => {
     const entries = Array.from({ length: 250 }, (_, index) => named(`entity ${index}`));
     const { file, counts } = await workbookOf(entries, { limits: { maxRows: 101, maxBytes: 1e9 } });
     const sheets = [DATA_SHEET, `${DATA_SHEET} 2`, `${DATA_SHEET} 3`];
@@ -275,7 +275,7 @@ describe('the workbook', () => {
     expect(counts.sheets).toBe(3);
   });
 
-  test('rolls over by the bytes of a sheet, and begins no sheet that would stay empty', async () => {
+  test('continues on further sheets after a number of bytes, and never begins an empty one', async () => {
     const entries = Array.from({ length: 300 }, (_, index) => named(`${index} ${'x'.repeat(2000)}`));
     const { file } = await workbookOf(entries, { limits: { maxRows: 1_048_576, maxBytes: 200_000 } });
     const names = xlsx.read(file).SheetNames.slice(1);
@@ -287,7 +287,7 @@ describe('the workbook', () => {
     expect(exact.counts.sheets).toBe(2);
   });
 
-  test('asks for entries only as fast as the file takes them', async () => {
+  test('requests entries only as fast as the file accepts them', async () => {
     let read = 0;
     let written = 0;
     async function* endless(): AsyncGenerator<RowBatch> {
@@ -309,7 +309,8 @@ describe('the workbook', () => {
       createdAt: new Date(0),
       cover: () => [],
     });
-    // The disk has stopped: reading must come to rest, too. It has when two looks a while apart see the same.
+    // The disk accepts nothing more, so reading must stop, too. It has stopped when the count is unchanged
+    // after a pause.
     let before = -1;
     for (let look = 0; look < 50 && before !== read; look++) {
       before = read;
@@ -319,7 +320,7 @@ describe('the workbook', () => {
     expect(read).toBeLessThan(20_000);
   });
 
-  test('an error of the reader or of the disk ends the writing with that error', async () => {
+  test('ends with the error of the reader or of the disk', async () => {
     async function* broken(): AsyncGenerator<RowBatch> {
       yield batchOf([sampleEntry()]);
       await Promise.resolve();

@@ -20,7 +20,7 @@ const step = fc.oneof(
 );
 
 describe('the names that the writer holds', () => {
-  test('are those of a Map, whatever is set, renamed, removed and emptied', () => {
+  test('equal those in a Map after any names were set, renamed, removed and cleared', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 300 }), (steps) => {
         const table = new NameTable();
@@ -42,7 +42,7 @@ describe('the names that the writer holds', () => {
     );
   });
 
-  test('take memory in proportion to the names, however often they are renamed and removed', () => {
+  test('take memory proportional to their number, however often they are renamed and removed', () => {
     const table = new NameTable();
     for (let round = 0; round < 300; round++)
       for (let n = 0; n < 1_000; n++) {
@@ -50,14 +50,14 @@ describe('the names that the writer holds', () => {
         table.set(`once ${round} ${n}`, { name: 'x', kind: null, tenant: null });
         table.delete(`once ${round} ${n}`);
       }
-    // Without writing anew it would be 60 MB.
+    // Without compaction it would be 60 MB.
     expect(table.bytes).toBeLessThan(10_000_000);
     for (let n = 0; n < 1_000; n++) expect(table.get(`key ${n}`)!.name).toMatch(/^name 299 /);
     expect(table.get('once 5 5')).toBeUndefined();
   });
 });
 
-test('numbers of texts are those of a Map, also of the forgotten', () => {
+test('numbers of texts equal those in a Map, even after some were removed', () => {
   const steps = fc.array(
     fc.record({ text: key, id: fc.oneof(fc.integer({ min: 1, max: 2 ** 31 - 1 }), fc.constant(0)) }),
     {

@@ -26,7 +26,10 @@ interface DaemonGround extends AsyncDisposable {
   readonly code: string;
 }
 
-/** The real daemon with all its roles, on the sample CRM as config/sample.yaml tracks it. */
+/**
+ * Starts the real daemon with all its roles, on the sample CRM and with the tracking rules of
+ * config/sample.yaml.
+ */
 async function daemonOnCrm(): Promise<DaemonGround> {
   const source = await freshDatabase('crm');
   const trail = await freshDatabase('trail');
@@ -58,7 +61,7 @@ async function daemonOnCrm(): Promise<DaemonGround> {
   };
 }
 
-/** The cells of a row, as they read. */
+/** The visible text of the cells of a row. */
 const cells = (page: Page, row: number): Promise<string[]> =>
   entryRows(page)
     .nth(row)
@@ -67,19 +70,19 @@ const cells = (page: Page, row: number): Promise<string[]> =>
 
 describe('the page on the real daemon', () => {
   browserTest(
-    'a change typed into the source arrives live, is filtered, read in detail, exported and opened as Excel',
+    'shows a change of the source live; it can be filtered, read in detail, exported and opened in Excel',
     async () => {
       await using ground = await daemonOnCrm();
       await using tab = await open({ acceptDownloads: true });
       const { page } = tab;
       const { source, trail } = ground;
 
-      // Signed in by the link, once.
+      // The link signs in, once.
       await page.goto(`${ground.url}/#signin=${encodeURIComponent(ground.code)}`);
       await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
       expect(page.url()).toBe(`${ground.url}/`);
 
-      // A change by a person, arriving by itself.
+      // A change by a person appears without a reload.
       const before = Date.now();
       await source.query(
         `update public.agents set blocked = true,
@@ -93,7 +96,7 @@ describe('the page on the real daemon', () => {
       expect([action, type, previous, updated]).toEqual(['Block', 'Agent', 'blocked false', 'blocked true']);
       expect(entity).toContain('Omer Katz');
 
-      // By a bot with an exact number, and by nobody.
+      // A change by a bot with an exact number, and an unattributed change.
       await source.query(
         `update public.customers set balance = 1234567890.10, attributes = attributes || '{"tier": {"level": 12345678901234567890}}',
                 updated_by = (select id from public.agents where full_name = 'Tagging bot')
@@ -106,7 +109,7 @@ describe('the page on the real daemon', () => {
       await until('three rows', async () => (await entryRows(page).count()) >= 3);
       await tab.expectAccessible('the list of the daemon');
 
-      // Filtered to the bot, whose change is read field by field.
+      // The list is filtered to the bot, and its change is read field by field.
       await page.getByRole('button', { name: /^Modified by/ }).click();
       await page.getByRole('option', { name: /Tagging bot Bot 1 entries/ }).click();
       await page.keyboard.press('Escape');
@@ -122,16 +125,16 @@ describe('the page on the real daemon', () => {
       await tab.expectAccessible('detail on the daemon');
       await page.keyboard.press('Escape');
 
-      // Nobody found.
+      // Unattributed entries are filtered.
       await page.goto(`${ground.url}/?modifier=unattributed`);
       await until('the unattributed change', async () => (await entryRows(page).count()) === 1);
       expect((await cells(page, 0)).slice(1, 4)).toEqual(['Unattributed nobody was named', 'Set', 'Setting']);
 
-      // A range over the limit, in the page's words.
+      // A range over the limit is explained.
       await page.goto(`${ground.url}/?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z`);
       await page.getByText('This range is 8 days long; a report covers at most 7 days.').waitFor();
 
-      // Exported, left, and downloaded later.
+      // An export is started, the page is reloaded, and the file is downloaded.
       await page.goto(`${ground.url}/?action=block`);
       await entryRows(page).waitFor();
       await page.getByRole('button', { name: 'Export', exact: true }).click();
@@ -162,44 +165,54 @@ describe('the page on the real daemon', () => {
     },
   );
 
-  browserTest('seven tabs are live on one stream, and the record says what each list followed', async () => {
-    await using ground = await daemonOnCrm();
-    await using tab = await open();
-    const { page } = tab;
-    await page.goto(`${ground.url}/#signin=${encodeURIComponent(ground.code)}`);
-    const tabs: Page[] = [page];
-    const live = (each: Page) => each.getByRole('button', { name: /^Live updates, live/ });
-    await live(page).waitFor();
-    for (const path of ['', '?action=block', '?q=katz', '?entityType=agent', '?action=block', '?modifier=']) {
-      const next = await page.context().newPage();
-      tabs.push(next);
-      await next.goto(`${ground.url}/${path}`);
-      await live(next).waitFor();
-    }
-    await ground.source.query(
-      `update public.agents set blocked = true,
+  browserTest(
+    'keeps seven tabs live on one stream, and the access record states what each list followed',
+    async () => {
+      await using ground = await daemonOnCrm();
+      await using tab = await open();
+      const { page } = tab;
+      await page.goto(`${ground.url}/#signin=${encodeURIComponent(ground.code)}`);
+      const tabs: Page[] = [page];
+      const live = (each: Page) => each.getByRole('button', { name: /^Live updates, live/ });
+      await live(page).waitFor();
+      for (const path of [
+        '',
+        '?action=block',
+        '?q=katz',
+        '?entityType=agent',
+        '?action=block',
+        '?modifier=',
+      ]) {
+        const next = await page.context().newPage();
+        tabs.push(next);
+        await next.goto(`${ground.url}/${path}`);
+        await live(next).waitFor();
+      }
+      await ground.source.query(
+        `update public.agents set blocked = true,
                 updated_by = (select id from public.agents where full_name = 'Dana Levi')
           where full_name = 'Omer Katz'`,
-    );
-    for (const each of tabs.slice(0, 6))
-      await entryRows(each).filter({ hasText: 'Omer Katz' }).first().waitFor();
-    const opened = await ground.trail.query<{ filters: { views: object[] } }>(
-      `select filters from trail.access where route = 'POST /v1/entries/stream' and delivered is null order by at`,
-    );
-    const last = opened.at(-1)!.filters.views.map((view) => ({ ...view, after: undefined }));
-    expect(last).toEqual(
-      expect.arrayContaining([{}, { action: ['block'] }, { q: 'katz' }, { entityType: ['agent'] }]),
-    );
-    for (const each of tabs) await each.close();
-    await until('what was delivered', async () => {
-      const delivered = await ground.trail.query(
-        `select 1 from trail.access where action = 'watch' and delivered is not null and filters ->> 'q' = 'katz'`,
       );
-      return delivered.length === 1;
-    });
-    // Each tab was shown the gaps once, and status is not recorded.
-    const gaps = await ground.trail.query(`select 1 from trail.access where route = 'GET /v1/gaps'`);
-    expect(gaps).toHaveLength(tabs.length);
-    tab.expectQuiet();
-  });
+      for (const each of tabs.slice(0, 6))
+        await entryRows(each).filter({ hasText: 'Omer Katz' }).first().waitFor();
+      const opened = await ground.trail.query<{ filters: { views: object[] } }>(
+        `select filters from trail.access where route = 'POST /v1/entries/stream' and delivered is null order by at`,
+      );
+      const last = opened.at(-1)!.filters.views.map((view) => ({ ...view, after: undefined }));
+      expect(last).toEqual(
+        expect.arrayContaining([{}, { action: ['block'] }, { q: 'katz' }, { entityType: ['agent'] }]),
+      );
+      for (const each of tabs) await each.close();
+      await until('what was delivered', async () => {
+        const delivered = await ground.trail.query(
+          `select 1 from trail.access where action = 'watch' and delivered is not null and filters ->> 'q' = 'katz'`,
+        );
+        return delivered.length === 1;
+      });
+      // Gaps are recorded once for each tab. Requests of the status are not recorded.
+      const gaps = await ground.trail.query(`select 1 from trail.access where route = 'GET /v1/gaps'`);
+      expect(gaps).toHaveLength(tabs.length);
+      tab.expectQuiet();
+    },
+  );
 });

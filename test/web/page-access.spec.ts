@@ -5,8 +5,8 @@ import { until } from '../support/until.ts';
 
 const open = sharedBrowser();
 
-describe('for every hand, eye and screen', () => {
-  browserTest('the whole way is gone by keyboard: filter, walk the rows, read an entry, export', async () => {
+describe('accessibility of the page', () => {
+  browserTest('every step works by keyboard: filter, move through rows, read an entry, export', async () => {
     await using ground = await openGround(open, { entries: 40 });
     const { api, page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -37,7 +37,7 @@ describe('for every hand, eye and screen', () => {
     );
     await page.keyboard.press('Escape');
     await until('the dialog to close', async () => (await dialog.count()) === 0);
-    // The row of the entry that was read last.
+    // The focus is on the row of the entry that was read last.
     expect(
       await entryRows(page)
         .nth(3)
@@ -76,7 +76,7 @@ describe('for every hand, eye and screen', () => {
     tab.expectQuiet();
   });
 
-  browserTest('everything that can have the focus shows it', async () => {
+  browserTest('every element that can have the focus shows it', async () => {
     await using ground = await openGround(open, { entries: 3, path: '?action=block' });
     const { page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -98,7 +98,7 @@ describe('for every hand, eye and screen', () => {
 
   for (const colorScheme of ['light', 'dark'] as const) {
     browserTest(
-      `the ${colorScheme} page has enough contrast everywhere, and the other theme is remembered`,
+      `the ${colorScheme} page has enough contrast everywhere, and a chosen theme is remembered`,
       async () => {
         await using ground = await openGround(open, { entries: 20, context: { colorScheme } });
         const { api, page, tab } = ground;
@@ -123,7 +123,7 @@ describe('for every hand, eye and screen', () => {
   }
 
   browserTest(
-    'on a narrow screen rows are cards, nothing scrolls sideways and the table stays a table',
+    'on a narrow screen rows are cards, nothing scrolls sideways, and the table stays a table for screen readers',
     async () => {
       await using ground = await openGround(open, {
         entries: 20,
@@ -155,7 +155,7 @@ describe('for every hand, eye and screen', () => {
     },
   );
 
-  browserTest('nothing moves for those who asked for that', async () => {
+  browserTest('nothing is animated for people who prefer reduced motion', async () => {
     await using ground = await openGround(open, { entries: 3, context: { reducedMotion: 'reduce' } });
     const { page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
@@ -168,7 +168,7 @@ describe('for every hand, eye and screen', () => {
     tab.expectQuiet();
   });
 
-  browserTest('on paper the list stands without its controls', async () => {
+  browserTest('a printed page has the list and not its controls', async () => {
     await using ground = await openGround(open, { entries: 20, path: '?action=block' });
     const { page, tab } = ground;
     await entryRows(page).first().waitFor();

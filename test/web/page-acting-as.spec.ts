@@ -15,8 +15,8 @@ const acting: readonly NewEntry[] = [
   { modifier: ann },
 ];
 
-describe('who acted in the name of somebody else', () => {
-  browserTest('is named beside that one, in the table, the detail and the history', async () => {
+describe('an entry of somebody who acted for another person', () => {
+  browserTest('names both in the table, the detail and the history', async () => {
     await using ground = await openGround(open);
     const { api, page, tab } = ground;
     for (const entry of acting) api.add(entry);
@@ -38,29 +38,32 @@ describe('who acted in the name of somebody else', () => {
     tab.expectQuiet();
   });
 
-  browserTest('is found by a list of those acted as, which is there only where there are some', async () => {
-    await using ground = await openGround(open, { entries: 20 });
-    const { api, page, tab } = ground;
-    await entryRows(page).first().waitFor();
-    const list = page.getByRole('button', { name: /^Acting as/ });
-    await page.getByRole('button', { name: /^Modified by/ }).waitFor();
-    expect(await list.count()).toBe(0);
-    for (const entry of acting) api.add(entry);
-    await list.waitFor();
-    await list.click();
-    const options = page.getByRole('listbox').getByRole('option');
-    await until('both', async () => (await options.count()) === 2);
-    await page.getByRole('option', { name: /Bob Customer Agent 1 entries/ }).click();
-    await page.keyboard.press('Escape');
-    await until('one entry', async () => (await entryRows(page).count()) === 1);
-    expect(new URL(page.url()).search).toBe('?actingAs=contacts%3A7');
-    const chips = page.getByRole('list', { name: 'Active filters' }).getByRole('button');
-    expect(await chips.allTextContents()).toEqual(['Acting as Bob Customer']);
-    await tab.expectAccessible('filtered by whom somebody acted as');
-    // The modifier is who acted, and so all three are Ann's.
-    await page.getByRole('button', { name: 'Remove filter Acting as: Bob Customer' }).click();
-    await page.goto(`${new URL(page.url()).origin}/?modifier=3`);
-    await until("all of Ann's", async () => (await entryRows(page).count()) === 3);
-    tab.expectQuiet();
-  });
+  browserTest(
+    'is found by the person acted for, in a list that exists only if there are such entries',
+    async () => {
+      await using ground = await openGround(open, { entries: 20 });
+      const { api, page, tab } = ground;
+      await entryRows(page).first().waitFor();
+      const list = page.getByRole('button', { name: /^Acting as/ });
+      await page.getByRole('button', { name: /^Modified by/ }).waitFor();
+      expect(await list.count()).toBe(0);
+      for (const entry of acting) api.add(entry);
+      await list.waitFor();
+      await list.click();
+      const options = page.getByRole('listbox').getByRole('option');
+      await until('both', async () => (await options.count()) === 2);
+      await page.getByRole('option', { name: /Bob Customer Agent 1 entries/ }).click();
+      await page.keyboard.press('Escape');
+      await until('one entry', async () => (await entryRows(page).count()) === 1);
+      expect(new URL(page.url()).search).toBe('?actingAs=contacts%3A7');
+      const chips = page.getByRole('list', { name: 'Active filters' }).getByRole('button');
+      expect(await chips.allTextContents()).toEqual(['Acting as Bob Customer']);
+      await tab.expectAccessible('filtered by whom somebody acted as');
+      // The modifier is the person who acted, so all three entries are Ann's.
+      await page.getByRole('button', { name: 'Remove filter Acting as: Bob Customer' }).click();
+      await page.goto(`${new URL(page.url()).origin}/?modifier=3`);
+      await until("all of Ann's", async () => (await entryRows(page).count()) === 3);
+      tab.expectQuiet();
+    },
+  );
 });

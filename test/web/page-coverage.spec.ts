@@ -5,8 +5,8 @@ import { entryRows, openGround } from '../support/page.ts';
 const open = sharedBrowser();
 const hoursAgo = (hours: number): string => new Date(Date.now() - hours * 3_600_000).toISOString();
 
-describe('what the trail covers', () => {
-  browserTest('is said of a range from before it began, instead of "Nothing was changed"', async () => {
+describe('the note about the part of a range that the trail covers', () => {
+  browserTest('replaces "Nothing was changed" for a range before the trail began', async () => {
     await using ground = await openGround(open, { entries: 0 });
     const { api, page, tab } = ground;
     await page.getByText('Nothing was changed in this range').waitFor();
@@ -26,7 +26,7 @@ describe('what the trail covers', () => {
     tab.expectQuiet();
   });
 
-  browserTest('is live only while recording is current', async () => {
+  browserTest('shows the list as live only while recording is current', async () => {
     await using ground = await openGround(open, { entries: 3 });
     const { api, page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -37,7 +37,7 @@ describe('what the trail covers', () => {
     expect(await page.locator('.coverage').textContent()).toContain('The trail is current up to');
     api.cover({ until: hoursAgo(2), capture: 'streaming' });
     await page.getByRole('button', { name: /^Live updates, behind up to/ }).waitFor();
-    // What was not today has its date.
+    // A time that is not today's is shown with its date.
     api.cover({ until: hoursAgo(26), capture: 'stopped' });
     await page
       .getByRole('button', { name: /^Live updates, stopped up to \d{4}-\d\d-\d\d \d\d:\d\d:\d\d; pause/ })
@@ -48,7 +48,7 @@ describe('what the trail covers', () => {
     tab.expectQuiet();
   });
 
-  browserTest('is told from how far the list itself is behind the trail', async () => {
+  browserTest('differs from the note about how far the list is behind the trail', async () => {
     await using ground = await openGround(open, { entries: 3 });
     const { api, page, tab } = ground;
     const button = (name: RegExp) => page.getByRole('button', { name });
@@ -64,7 +64,7 @@ describe('what the trail covers', () => {
     await button(/^Live updates, 10 minutes behind/).waitFor();
     api.fallBehind(0);
     await button(/^Live updates, live/).waitFor();
-    // What recording lacks is worse.
+    // Missing recordings are more important, so their note is shown.
     api.fallBehind(40);
     api.cover({ until: hoursAgo(2), capture: 'stopped' });
     await button(/^Live updates, stopped/).waitFor();

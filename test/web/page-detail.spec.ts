@@ -6,70 +6,76 @@ import { until } from '../support/until.ts';
 const open = sharedBrowser();
 
 describe('the detail of an entry', () => {
-  browserTest('shows every field before and after, and says which way of having no value it is', async () => {
-    await using ground = await openGround(open, { entries: 10 });
-    const { page, tab } = ground;
-    await entryRows(page).filter({ hasText: 'Rivka Stern' }).click();
-    const dialog = page.getByRole('dialog');
-    await dialog.getByRole('heading', { name: 'Edit: customer Rivka Stern' }).waitFor();
-    const cells = await dialog
-      .getByRole('table')
-      .getByRole('row')
-      .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
-    expect(cells).toEqual([
-      ['Column', 'Previous value', 'Updated value'],
-      ['balance', '1200.50', '98765432109876543210.10'],
-      ['phone', '+972 3 555 0188', 'null'],
-      ['notes', 'empty text', 'Prefers to be called after five.'],
-    ]);
-    expect(await dialog.textContent()).toContain(
-      'The application named the modifier in the same transaction (a logical message).',
-    );
-    await tab.expectAccessible('detail');
+  browserTest(
+    'shows every field before and after, and distinguishes the kinds of missing values',
+    async () => {
+      await using ground = await openGround(open, { entries: 10 });
+      const { page, tab } = ground;
+      await entryRows(page).filter({ hasText: 'Rivka Stern' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByRole('heading', { name: 'Edit: customer Rivka Stern' }).waitFor();
+      const cells = await dialog
+        .getByRole('table')
+        .getByRole('row')
+        .evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent)));
+      expect(cells).toEqual([
+        ['Column', 'Previous value', 'Updated value'],
+        ['balance', '1200.50', '98765432109876543210.10'],
+        ['phone', '+972 3 555 0188', 'null'],
+        ['notes', 'empty text', 'Prefers to be called after five.'],
+      ]);
+      expect(await dialog.textContent()).toContain(
+        'The application named the modifier in the same transaction (a logical message).',
+      );
+      await tab.expectAccessible('detail');
 
-    await page.keyboard.press('Escape');
-    await until('the list', () => !page.url().includes('entry='));
-    await entryRows(page).filter({ hasText: 'Cannot sign in' }).click();
-    await dialog.getByRole('rowheader', { name: 'transcript' }).waitFor();
-    expect(await dialog.getByRole('row', { name: /transcript/ }).textContent()).toBe(
-      'transcriptnot sentnot sent',
-    );
-    tab.expectQuiet();
-  });
+      await page.keyboard.press('Escape');
+      await until('the list', () => !page.url().includes('entry='));
+      await entryRows(page).filter({ hasText: 'Cannot sign in' }).click();
+      await dialog.getByRole('rowheader', { name: 'transcript' }).waitFor();
+      expect(await dialog.getByRole('row', { name: /transcript/ }).textContent()).toBe(
+        'transcriptnot sentnot sent',
+      );
+      tab.expectQuiet();
+    },
+  );
 
-  browserTest('tells the null of json from SQL, and a change of notation from a change', async () => {
-    await using ground = await openGround(open);
-    const { api, page, tab } = ground;
-    // The texts of the rules differ in a key that came twice; when parsed they are the same.
-    api.add({
-      previous: { payload: null, rules: { a: 1 } },
-      updated: { payload: null, rules: { a: 1 } },
-      jsonNulls: { previous: [], updated: ['payload'] },
-    });
-    await until('the row', async () => (await entryRows(page).count()) === 1);
-    const cells = await entryRows(page).locator('.cell-values').allTextContents();
-    expect(cells[0]).toContain('payloadnull');
-    expect(cells[0]).not.toContain('JSON');
-    expect(cells[1]).toContain('payloadnull (JSON)');
-    await entryRows(page).click();
-    const dialog = page.getByRole('dialog');
-    const textsOf = (name: string): Promise<string[]> =>
-      dialog
-        .getByRole('row', { name: new RegExp(`^${name}`) })
-        .getByRole('cell')
-        .allTextContents();
-    await dialog.getByRole('rowheader', { name: 'payload' }).waitFor();
-    expect(await textsOf('payload')).toEqual(['null', 'null (JSON)']);
-    expect(await textsOf('rules')).toEqual([
-      '{\n  "a": 1\n}',
-      '{\n  "a": 1\n}only formatting or repeated keys changed',
-    ]);
-    expect(await dialog.locator('del, ins').count()).toBe(0);
-    await tab.expectAccessible('detail with a change of notation');
-    tab.expectQuiet();
-  });
+  browserTest(
+    'distinguishes null in json from null in SQL, and a changed notation from a changed value',
+    async () => {
+      await using ground = await openGround(open);
+      const { api, page, tab } = ground;
+      // The texts of the rules differ only in a repeated key. Parsed, they are equal.
+      api.add({
+        previous: { payload: null, rules: { a: 1 } },
+        updated: { payload: null, rules: { a: 1 } },
+        jsonNulls: { previous: [], updated: ['payload'] },
+      });
+      await until('the row', async () => (await entryRows(page).count()) === 1);
+      const cells = await entryRows(page).locator('.cell-values').allTextContents();
+      expect(cells[0]).toContain('payloadnull');
+      expect(cells[0]).not.toContain('JSON');
+      expect(cells[1]).toContain('payloadnull (JSON)');
+      await entryRows(page).click();
+      const dialog = page.getByRole('dialog');
+      const textsOf = (name: string): Promise<string[]> =>
+        dialog
+          .getByRole('row', { name: new RegExp(`^${name}`) })
+          .getByRole('cell')
+          .allTextContents();
+      await dialog.getByRole('rowheader', { name: 'payload' }).waitFor();
+      expect(await textsOf('payload')).toEqual(['null', 'null (JSON)']);
+      expect(await textsOf('rules')).toEqual([
+        '{\n  "a": 1\n}',
+        '{\n  "a": 1\n}only formatting or repeated keys changed',
+      ]);
+      expect(await dialog.locator('del, ins').count()).toBe(0);
+      await tab.expectAccessible('detail with a change of notation');
+      tab.expectQuiet();
+    },
+  );
 
-  browserTest('marks the lines of json that differ, by more than colour', async () => {
+  browserTest('marks changed lines of json, not only by colour', async () => {
     await using ground = await openGround(open, { entries: 10 });
     const { page, tab } = ground;
     await entryRows(page).filter({ hasText: 'routing.rules' }).click();
@@ -112,8 +118,8 @@ describe('the detail of an entry', () => {
     await page.getByRole('dialog').getByRole('table').waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
     expect(new URL(page.url()).search).toBe('?action=nothing');
-    // A browser closes a dialog on Esc without asking when nobody has touched the page: the URL follows all
-    // the same.
+    // If nobody has interacted with the page, a browser closes a dialog on Esc without asking it. The URL must
+    // follow even then.
     await page.goto(new URL(href!, page.url()).href);
     await page.getByRole('dialog').getByRole('table').waitFor();
     await page.keyboard.press('Escape');
@@ -125,7 +131,7 @@ describe('the detail of an entry', () => {
     tab.expectQuiet({ except: /404/ });
   });
 
-  browserTest('leads to the last days of the entity', async () => {
+  browserTest('leads to the changes of the entity in the last days', async () => {
     await using ground = await openGround(open, { entries: 30 });
     const { page, tab } = ground;
     await entryRows(page).filter({ hasText: 'Rivka Stern' }).first().click();
@@ -140,7 +146,7 @@ describe('the detail of an entry', () => {
     tab.expectQuiet();
   });
 
-  browserTest('copies its link and its JSON with exact numbers', async () => {
+  browserTest('copies its link, and its JSON with exact numbers', async () => {
     await using ground = await openGround(open, {
       entries: 10,
       context: { permissions: ['clipboard-read', 'clipboard-write'] },
@@ -164,7 +170,7 @@ describe('the detail of an entry', () => {
     tab.expectQuiet();
   });
 
-  browserTest('nothing in a value becomes markup', async () => {
+  browserTest('shows markup in a value as text', async () => {
     await using ground = await openGround(open);
     const { api, page, tab } = ground;
     const nasty = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
@@ -183,7 +189,7 @@ describe('the detail of an entry', () => {
   });
 
   browserTest(
-    'says whom the row names as well, in the list too, and why a message named nobody',
+    'names the person in the row as well, also in the list, and states why a message named nobody',
     async () => {
       await using ground = await openGround(open);
       const { api, page, tab } = ground;

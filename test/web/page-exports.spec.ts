@@ -8,7 +8,7 @@ const open = sharedBrowser();
 
 describe('exports', () => {
   browserTest(
-    'an export is asked for with the filters, shows its progress, outlives a reload and is downloaded',
+    'an export has the filters of the list, shows its progress, survives a reload and is downloaded',
     async () => {
       await using ground = await openGround(open, { entries: 20, path: '?modifier=7&action=block' });
       const { api, page, tab } = ground;
@@ -65,7 +65,7 @@ describe('exports', () => {
   );
 
   browserTest(
-    'a button says how many run, and that one became ready while the panel was closed',
+    'a button shows how many exports run, and that one is ready although the panel was closed',
     async () => {
       await using ground = await openGround(open, { entries: 5 });
       const { api, page, tab } = ground;
@@ -83,29 +83,35 @@ describe('exports', () => {
     },
   );
 
-  browserTest('progress is asked for and holds no connection; what is removed elsewhere goes', async () => {
-    await using ground = await openGround(open, { entries: 5 });
-    const { api, page, tab } = ground;
-    api.exports.put({ state: 'running', progress: { done: 1, total: 9 } });
-    const removed = api.exports.put({ state: 'running', progress: { done: 2, total: 7 } });
-    await page.goto(`${api.url}/?panel=exports`);
-    await page.getByText('1 of 9 entries').waitFor();
-    api.exports.move({ progress: { done: 5, total: 7 } }, removed.id);
-    await page.getByText('5 of 7 entries').waitFor();
-    await fetch(`${api.url}/v1/exports/${removed.id}`, {
-      method: 'DELETE',
-      headers: {
-        cookie: (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join(),
-      },
-    });
-    await until('the removed one to go', async () => (await page.getByText('5 of 7 entries').count()) === 0);
-    api.exports.finish();
-    await page.getByText('Ready', { exact: true }).waitFor();
-    expect(api.seen.some(({ path }) => path.endsWith('/events'))).toBe(false);
-    tab.expectQuiet({ except: /404/ });
-  });
+  browserTest(
+    'progress is polled without an open connection, and an export that was deleted elsewhere disappears',
+    async () => {
+      await using ground = await openGround(open, { entries: 5 });
+      const { api, page, tab } = ground;
+      api.exports.put({ state: 'running', progress: { done: 1, total: 9 } });
+      const removed = api.exports.put({ state: 'running', progress: { done: 2, total: 7 } });
+      await page.goto(`${api.url}/?panel=exports`);
+      await page.getByText('1 of 9 entries').waitFor();
+      api.exports.move({ progress: { done: 5, total: 7 } }, removed.id);
+      await page.getByText('5 of 7 entries').waitFor();
+      await fetch(`${api.url}/v1/exports/${removed.id}`, {
+        method: 'DELETE',
+        headers: {
+          cookie: (await page.context().cookies()).map(({ name, value }) => `${name}=${value}`).join(),
+        },
+      });
+      await until(
+        'the removed one to go',
+        async () => (await page.getByText('5 of 7 entries').count()) === 0,
+      );
+      api.exports.finish();
+      await page.getByText('Ready', { exact: true }).waitFor();
+      expect(api.seen.some(({ path }) => path.endsWith('/events'))).toBe(false);
+      tab.expectQuiet({ except: /404/ });
+    },
+  );
 
-  browserTest('a failed export shows what can be done about it', async () => {
+  browserTest('a failed export shows the remedy', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     api.exports.put({
@@ -124,7 +130,7 @@ describe('exports', () => {
     tab.expectQuiet();
   });
 
-  browserTest('a refused request keeps the dialog and says why', async () => {
+  browserTest('a refused request keeps the dialog open and shows the reason', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await entryRows(page).first().waitFor();

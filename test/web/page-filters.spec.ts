@@ -36,7 +36,7 @@ describe('filters', () => {
   });
 
   browserTest(
-    'a shared link shows the same view, Back undoes a filter, and chips take filters away',
+    'a shared link shows the same view, Back undoes a filter, and chips remove filters',
     async () => {
       await using ground = await openGround(open, {
         entries: 40,
@@ -69,7 +69,7 @@ describe('filters', () => {
     },
   );
 
-  browserTest('how the modifier is known is chosen below the list of modifiers', async () => {
+  browserTest('the way of finding the modifier is chosen below the list of modifiers', async () => {
     await using ground = await openGround(open, { entries: 40, path: '?rung=witness&rung=guess' });
     const { api, page, tab } = ground;
     await page.locator('#main').getByText('The address has a way of finding the modifier').waitFor();
@@ -95,7 +95,7 @@ describe('filters', () => {
     await until('the whole list', async () => (await entryRows(page).count()) === 40);
   });
 
-  browserTest('of more modifiers than a list holds the others are found by a search', async () => {
+  browserTest('if there are more modifiers than the list holds, a search finds the others', async () => {
     await using ground = await openGround(open, { entries: 40 });
     const { api, page, tab } = ground;
     for (let n = 0; n < 30; n++)
@@ -112,107 +112,102 @@ describe('filters', () => {
     expect(await page.getByText(/Search to find them/).count()).toBe(0);
     await page.keyboard.press('Enter');
     expect(new URL(page.url()).searchParams.getAll('modifier')).toEqual(['k29']);
-    // What is chosen stays in the list, and has its name.
+    // A chosen option stays in the list, with its name.
     await search.fill('');
     await until('the whole list', async () => (await options.count()) >= 20);
     await page.getByRole('option', { name: /Invented 29/, selected: true }).waitFor();
     tab.expectQuiet();
   });
 
-  browserTest(
-    'nobody is one of the options, stands apart from the names, and has a link of its own',
-    async () => {
-      await using ground = await openGround(open, { entries: 40 });
-      const { api, page, tab } = ground;
-      api.add({ modifier: { key: 'unattributed', name: 'Una Tributed', kind: 'agent', rung: 'column' } });
-      const list = page.getByRole('button', { name: /^Modified by/ });
-      const choose = async (name: RegExp): Promise<void> => {
-        await list.click();
-        await page.getByRole('option', { name }).click();
-        await page.keyboard.press('Escape');
-      };
-      await entryRows(page).first().waitFor();
-      await choose(/^Unattributed \d+ entries/);
-      await until('entries by nobody', async () => (await entryRows(page).count()) === 4);
-      expect(new URL(page.url()).search).toBe('?modifier=');
-      expect(await list.textContent()).toContain('Unattributed');
-      const cell = entryRows(page).first().locator('.cell-modifier');
-      expect(await cell.textContent()).toBe('Unattributednobody was named');
-      expect(await cell.locator('.badge').count()).toBe(0);
-      await tab.expectAccessible('entries by nobody');
-
-      // What the link said before opens the same, and what the page writes for the agent with that key does
-      // not.
-      await page.goto(`${api.url}/?modifier=unattributed`);
-      await until('entries by nobody', async () => (await entryRows(page).count()) === 4);
-      await page.getByRole('button', { name: 'Remove filter Modified by: Unattributed' }).click();
-      await choose(/^Una Tributed Agent 1 entries/);
-      await until('the entry of the agent', async () => (await entryRows(page).count()) === 1);
-      expect(new URL(page.url()).search).toBe('?modifierKey=unattributed');
-      await page.reload();
-      await until('the entry of the agent', async () => (await entryRows(page).count()) === 1);
-      expect(await cell.textContent()).toContain('Una Tributed');
-      await entryRows(page).first().click();
-      const dialog = page.getByRole('dialog');
-      expect(await dialog.locator('.facts').first().textContent()).toContain('Una TributedAgentunattributed');
-      tab.expectQuiet();
-    },
-  );
-
-  browserTest('typed text is searched for when the typing rests, as one step for Back', async () => {
+  browserTest('unattributed is an option apart from the names, with its own link', async () => {
     await using ground = await openGround(open, { entries: 40 });
     const { api, page, tab } = ground;
+    api.add({ modifier: { key: 'unattributed', name: 'Una Tributed', kind: 'agent', rung: 'column' } });
+    const list = page.getByRole('button', { name: /^Modified by/ });
+    const choose = async (name: RegExp): Promise<void> => {
+      await list.click();
+      await page.getByRole('option', { name }).click();
+      await page.keyboard.press('Escape');
+    };
     await entryRows(page).first().waitFor();
-    await page.keyboard.press('/');
-    expect(await focused(page)).toBe('Search');
-    await page.keyboard.type('rivka');
-    await until('the found entries', async () => (await entryRows(page).count()) === 4);
-    expect(new URL(page.url()).searchParams.get('q')).toBe('rivka');
-    const asked = api.seen.filter(({ path, query }) => path === '/v1/entries' && query.has('q'));
-    expect(asked.map(({ query }) => query.get('q'))).toEqual(['rivka']);
-    await page.keyboard.press('Control+A');
-    await page.keyboard.type('nothing like it', { delay: 5 });
-    await page.getByRole('heading', { name: 'No entry matches these filters' }).waitFor();
-    await tab.expectAccessible('empty');
-    await page.goBack();
-    await until('the list before', async () => (await entryRows(page).count()) === 40);
-    expect(await page.getByLabel('Search', { exact: true }).inputValue()).toBe('');
+    await choose(/^Unattributed \d+ entries/);
+    await until('entries by nobody', async () => (await entryRows(page).count()) === 4);
+    expect(new URL(page.url()).search).toBe('?modifier=');
+    expect(await list.textContent()).toContain('Unattributed');
+    const cell = entryRows(page).first().locator('.cell-modifier');
+    expect(await cell.textContent()).toBe('Unattributednobody was named');
+    expect(await cell.locator('.badge').count()).toBe(0);
+    await tab.expectAccessible('entries by nobody');
+
+    // The earlier form of the link opens the same list. The link for the agent with that key is another
+    // one.
+    await page.goto(`${api.url}/?modifier=unattributed`);
+    await until('entries by nobody', async () => (await entryRows(page).count()) === 4);
+    await page.getByRole('button', { name: 'Remove filter Modified by: Unattributed' }).click();
+    await choose(/^Una Tributed Agent 1 entries/);
+    await until('the entry of the agent', async () => (await entryRows(page).count()) === 1);
+    expect(new URL(page.url()).search).toBe('?modifierKey=unattributed');
+    await page.reload();
+    await until('the entry of the agent', async () => (await entryRows(page).count()) === 1);
+    expect(await cell.textContent()).toContain('Una Tributed');
+    await entryRows(page).first().click();
+    const dialog = page.getByRole('dialog');
+    expect(await dialog.locator('.facts').first().textContent()).toContain('Una TributedAgentunattributed');
     tab.expectQuiet();
   });
 
   browserTest(
-    'a range over the limit is explained before the server is asked, with ranges that fit',
+    'typed text is searched for after a pause in typing, and Back undoes it in one step',
     async () => {
-      await using ground = await openGround(open, { entries: 5 });
+      await using ground = await openGround(open, { entries: 40 });
       const { api, page, tab } = ground;
       await entryRows(page).first().waitFor();
-      await page.getByRole('button', { name: /^Date of modification/ }).click();
-      await tab.expectAccessible('date range');
-      await page.getByLabel('From', { exact: true }).fill('2026-11-01T00:00:00');
-      await page.getByLabel('To (not included)').fill('2026-11-10T12:00:00');
-      await page
-        .getByText('This range is 9 days and 12 hours long; a report covers at most 7 days.')
-        .waitFor();
-      expect(await page.getByRole('button', { name: 'Apply' }).isDisabled()).toBe(true);
-      await tab.expectAccessible('date range too long');
-      await page.getByRole('button', { name: 'Keep the end' }).click();
-      expect(new URL(page.url()).searchParams.get('from')).toBe('2026-11-03T12:00:00Z');
-      expect(new URL(page.url()).searchParams.get('to')).toBe('2026-11-10T12:00:00Z');
-      await page.getByRole('heading', { name: 'Nothing was changed in this range' }).waitFor();
-      expect(await page.locator('.live').textContent()).toBe('Not live');
-
-      // A link may hold such a range, too.
-      const before = api.seen.length;
-      await page.goto(`${api.url}/?from=2026-11-01T00:00:00Z&to=2026-11-20T00:00:00Z`);
-      await page.getByText('This range cannot be shown').waitFor();
-      expect(api.seen.slice(before).filter(({ path }) => path === '/v1/entries')).toEqual([]);
-      await page.getByRole('button', { name: /^Keep the start/ }).click();
-      await page.getByRole('heading', { name: 'Nothing was changed in this range' }).waitFor();
+      await page.keyboard.press('/');
+      expect(await focused(page)).toBe('Search');
+      await page.keyboard.type('rivka');
+      await until('the found entries', async () => (await entryRows(page).count()) === 4);
+      expect(new URL(page.url()).searchParams.get('q')).toBe('rivka');
+      const asked = api.seen.filter(({ path, query }) => path === '/v1/entries' && query.has('q'));
+      expect(asked.map(({ query }) => query.get('q'))).toEqual(['rivka']);
+      await page.keyboard.press('Control+A');
+      await page.keyboard.type('nothing like it', { delay: 5 });
+      await page.getByRole('heading', { name: 'No entry matches these filters' }).waitFor();
+      await tab.expectAccessible('empty');
+      await page.goBack();
+      await until('the list before', async () => (await entryRows(page).count()) === 40);
+      expect(await page.getByLabel('Search', { exact: true }).inputValue()).toBe('');
       tab.expectQuiet();
     },
   );
 
-  browserTest('times follow the chosen zone, which is remembered', async () => {
+  browserTest('a range over the limit is explained without a request, with ranges that fit', async () => {
+    await using ground = await openGround(open, { entries: 5 });
+    const { api, page, tab } = ground;
+    await entryRows(page).first().waitFor();
+    await page.getByRole('button', { name: /^Date of modification/ }).click();
+    await tab.expectAccessible('date range');
+    await page.getByLabel('From', { exact: true }).fill('2026-11-01T00:00:00');
+    await page.getByLabel('To (not included)').fill('2026-11-10T12:00:00');
+    await page.getByText('This range is 9 days and 12 hours long; a report covers at most 7 days.').waitFor();
+    expect(await page.getByRole('button', { name: 'Apply' }).isDisabled()).toBe(true);
+    await tab.expectAccessible('date range too long');
+    await page.getByRole('button', { name: 'Keep the end' }).click();
+    expect(new URL(page.url()).searchParams.get('from')).toBe('2026-11-03T12:00:00Z');
+    expect(new URL(page.url()).searchParams.get('to')).toBe('2026-11-10T12:00:00Z');
+    await page.getByRole('heading', { name: 'Nothing was changed in this range' }).waitFor();
+    expect(await page.locator('.live').textContent()).toBe('Not live');
+
+    // A link may contain such a range, too.
+    const before = api.seen.length;
+    await page.goto(`${api.url}/?from=2026-11-01T00:00:00Z&to=2026-11-20T00:00:00Z`);
+    await page.getByText('This range cannot be shown').waitFor();
+    expect(api.seen.slice(before).filter(({ path }) => path === '/v1/entries')).toEqual([]);
+    await page.getByRole('button', { name: /^Keep the start/ }).click();
+    await page.getByRole('heading', { name: 'Nothing was changed in this range' }).waitFor();
+    tab.expectQuiet();
+  });
+
+  browserTest('times use the chosen zone, which is remembered', async () => {
     await using ground = await openGround(open, { context: { timezoneId: 'Asia/Tokyo' } });
     const { api, page, tab } = ground;
     api.add();
@@ -231,12 +226,12 @@ describe('filters', () => {
   });
 
   browserTest(
-    'a problem of the API is shown with its detail and its remedy, and can be tried again',
+    'a problem of the API is shown with its detail and its remedy, and can be retried',
     async () => {
       await using ground = await openGround(open, { entries: 5 });
       const { api, page, tab } = ground;
       await entryRows(page).first().waitFor();
-      // Unlike one of a server that is away, the page does not try it again by itself.
+      // After this error the page does not retry automatically, unlike after a server that does not answer.
       api.failWith('/v1/entries', {
         status: 500,
         title: 'The trail does not answer',
@@ -259,7 +254,7 @@ describe('filters', () => {
     },
   );
 
-  browserTest('an address that cannot be read is told in a notice that goes when dismissed', async () => {
+  browserTest('an invalid part of the address is reported in a notice, which can be dismissed', async () => {
     await using ground = await openGround(open, { entries: 3, path: '?range=xx&from=junk' });
     const { page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -277,7 +272,7 @@ describe('filters', () => {
     tab.expectQuiet();
   });
 
-  browserTest('the panel finds nothing wrong with the longest range, and applies what it shows', async () => {
+  browserTest('the longest quick range is valid in the date panel, which applies what it shows', async () => {
     await using ground = await openGround(open, { entries: 3, path: '?range=last-7-days' });
     const { page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -286,7 +281,7 @@ describe('filters', () => {
     await from.waitFor();
     await page.waitForTimeout(1_100);
     expect(await page.locator('#range-note').getAttribute('class')).toBe('help');
-    // A range that is typed too long still is.
+    // A longer range is invalid.
     const shown = await from.inputValue();
     await from.fill('2026-01-01T00:00:00');
     expect(await page.locator('#range-note').getAttribute('class')).toBe('field-error');

@@ -34,9 +34,9 @@ const GAP_ENTRY = own({
   },
 });
 
-describe('a range that the trail may not have whole', () => {
+describe('a range in which the trail may be incomplete', () => {
   browserTest(
-    'is marked in red once, says when, why and which tables, and leads to what was recorded',
+    "is marked once in red, with time, reason and tables, and leads to Waltrail's entries about it",
     async () => {
       await using ground = await openGround(open, { entries: 5, path: '?action=block' });
       const { api, page, tab } = ground;
@@ -60,7 +60,7 @@ describe('a range that the trail may not have whole', () => {
       expect(text).not.toContain('stands still');
       await tab.expectAccessible('closed gap');
 
-      // The entry of the gap stands where it was found: behind the range.
+      // The entry about the gap is at the time of its discovery, which is after the range.
       await page.getByRole('link', { name: 'Show what Waltrail recorded' }).click();
       const query = new URL(page.url()).searchParams;
       expect([query.getAll('entityType'), query.getAll('action')]).toEqual([['waltrail'], []]);
@@ -79,7 +79,7 @@ describe('a range that the trail may not have whole', () => {
 
   for (const colorScheme of ['light', 'dark'] as const) {
     browserTest(
-      `that is not over says that recording stands still and what to run (${colorScheme}, narrow)`,
+      `states that recording stands still and which command to run, if the gap is open (${colorScheme}, narrow)`,
       async () => {
         await using ground = await openGround(open, {
           entries: 5,
@@ -115,7 +115,7 @@ describe('a range that the trail may not have whole', () => {
     );
   }
 
-  browserTest('says of a table that is not recorded that the others are', async () => {
+  browserTest('states that other tables are recorded if only one table has the gap', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -129,14 +129,14 @@ describe('a range that the trail may not have whole', () => {
     tab.expectQuiet();
   });
 
-  browserTest('is read when there is another one, and not because time goes by', async () => {
+  browserTest('is checked again when a gap is added, and not because time passes', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
     const asked = (path: string): number => api.seen.filter((seen) => seen.path === path).length;
     const looks = asked('/v1/status');
     await page.clock.install();
-    // More than the longest time between two looks at anything.
+    // Longer than the longest time between two requests.
     for (let minutes = 0; minutes < 3; minutes += 1) {
       const before = asked('/v1/status');
       await page.clock.fastForward(60_000);
@@ -144,7 +144,7 @@ describe('a range that the trail may not have whole', () => {
     }
     expect(asked('/v1/status')).toBeGreaterThan(looks);
     expect(asked('/v1/gaps')).toBe(1);
-    // No entry tells of it: recording stands still.
+    // There is no entry about this gap, because recording stands still.
     api.addGap({ closedAt: null });
     await page.clock.fastForward(10_000);
     await banner(page).waitFor();
@@ -152,7 +152,7 @@ describe('a range that the trail may not have whole', () => {
     tab.expectQuiet();
   });
 
-  browserTest('is marked as soon as an entry tells of the gap', async () => {
+  browserTest('is marked as soon as there is an entry about the gap', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
@@ -164,7 +164,7 @@ describe('a range that the trail may not have whole', () => {
   });
 
   browserTest(
-    'is marked for a tenant, too, without tables and without a way to entries that it cannot see',
+    'is marked for a tenant, too, without tables and without a link to entries that the tenant cannot see',
     async () => {
       await using ground = await openGround(open, { entries: 1, session: { tenant: '1' } });
       const { api, page, tab } = ground;
@@ -172,17 +172,17 @@ describe('a range that the trail may not have whole', () => {
       api.addGap();
       await page.reload();
       await banner(page).waitFor();
-      expect(await banner(page).textContent()).toContain('is gone (SOURCE_SLOT_LOST)');
+      expect(await banner(page).textContent()).toContain('no longer exists (SOURCE_SLOT_LOST)');
       expect(await banner(page).getByRole('link').count()).toBe(0);
       tab.expectQuiet();
     },
   );
 
-  browserTest('is not taken for whole when the server does not say', async () => {
+  browserTest('shows a warning if the server does not answer about gaps', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await entryRows(page).first().waitFor();
-    // Unlike one of a server that is away, the page does not try it again by itself.
+    // After this error the page does not retry automatically, unlike after a server that does not answer.
     api.failWith('/v1/gaps', { status: 500, title: 'The trail does not answer' });
     await page.reload();
     await banner(page).getByText('Whether the trail lacks changes in this range is not known').waitFor();
@@ -194,8 +194,8 @@ describe('a range that the trail may not have whole', () => {
   });
 });
 
-describe("entries of Waltrail's own", () => {
-  browserTest('read as what they are, in the list and in the detail', async () => {
+describe('entries that Waltrail itself records', () => {
+  browserTest('are readable in the list and in the detail', async () => {
     await using ground = await openGround(open, { path: '?tz=Asia/Jerusalem' });
     const { api, page, tab } = ground;
     api.add(
@@ -238,7 +238,7 @@ describe("entries of Waltrail's own", () => {
   });
 });
 
-browserTest('an export of such a range says that its file may be incomplete', async () => {
+browserTest('an export of a range with gaps states that its file may be incomplete', async () => {
   await using ground = await openGround(open, { entries: 5 });
   const { api, page, tab } = ground;
   api.exports.put();

@@ -4,7 +4,7 @@ import { entryRows, openGround } from '../support/page.ts';
 
 const open = sharedBrowser();
 
-browserTest('an old entry leads to its neighbours, and to all of the past of its entity', async () => {
+browserTest('an old entry leads to its neighbours, and to the whole history of its entity', async () => {
   await using ground = await openGround(open, { entries: 2 });
   const { api, page, tab } = ground;
   await entryRows(page).first().waitFor();

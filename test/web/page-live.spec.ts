@@ -6,7 +6,7 @@ import { until } from '../support/until.ts';
 const open = sharedBrowser();
 
 describe('the live list', () => {
-  browserTest('a new entry appears on top by itself, marked for a moment', async () => {
+  browserTest('a new entry appears at the top without a reload, marked for a moment', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
@@ -36,25 +36,28 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('who reads further down is not moved, but told how many wait', async () => {
-    await using ground = await openGround(open, { entries: 60 });
-    const { api, page, tab } = ground;
-    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
-    await entryRows(page).nth(40).scrollIntoViewIfNeeded();
-    const before = await page.evaluate(() => scrollY);
-    const added = [api.add(), api.add(), api.add()];
-    const button = page.getByRole('button', { name: '3 new entries' });
-    await button.waitFor();
-    expect(await page.evaluate(() => scrollY)).toBe(before);
-    expect(await entryRows(page).count()).toBe(50);
-    await tab.expectAccessible('waiting entries');
-    await button.click();
-    await until('the new rows', async () => (await entryRows(page).count()) === 53);
-    expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added[2]!.id);
-    tab.expectQuiet();
-  });
+  browserTest(
+    'the list does not move for somebody who reads further down, and shows how many entries wait',
+    async () => {
+      await using ground = await openGround(open, { entries: 60 });
+      const { api, page, tab } = ground;
+      await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+      await entryRows(page).nth(40).scrollIntoViewIfNeeded();
+      const before = await page.evaluate(() => scrollY);
+      const added = [api.add(), api.add(), api.add()];
+      const button = page.getByRole('button', { name: '3 new entries' });
+      await button.waitFor();
+      expect(await page.evaluate(() => scrollY)).toBe(before);
+      expect(await entryRows(page).count()).toBe(50);
+      await tab.expectAccessible('waiting entries');
+      await button.click();
+      await until('the new rows', async () => (await entryRows(page).count()) === 53);
+      expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added[2]!.id);
+      tab.expectQuiet();
+    },
+  );
 
-  browserTest('the list can be stopped from moving, and goes on where it stopped', async () => {
+  browserTest('the list can be paused, and resumes where it stopped', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).click();
@@ -66,31 +69,34 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('what came while a dialog was open is shown when it is closed at the top', async () => {
-    await using ground = await openGround(open, { entries: 5 });
-    const { api, page, tab } = ground;
-    await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
-    const dialog = page.getByRole('dialog');
-    let shown = 5;
-    for (const openDialog of [() => entryRows(page).nth(2).click(), () => page.keyboard.press('?')]) {
-      await openDialog();
-      await dialog.waitFor();
-      const added = api.add();
-      await page.locator('.new-entries').getByText('1 new entry').waitFor();
-      expect(await entryRows(page).count()).toBe(shown);
-      await page.keyboard.press('Escape');
-      shown += 1;
-      await until('the row that waited', async () => (await entryRows(page).count()) === shown);
-      expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added.id);
-      expect(await page.locator('.new-entries').count()).toBe(0);
-      expect(await dialog.count()).toBe(0);
-    }
-    const last = api.add();
-    await page.waitForFunction((id) => document.querySelector(`tr[data-entry="${id}"]`) !== null, last.id);
-    tab.expectQuiet();
-  });
+  browserTest(
+    'entries that came while a dialog was open are shown after it is closed, if the list is at the top',
+    async () => {
+      await using ground = await openGround(open, { entries: 5 });
+      const { api, page, tab } = ground;
+      await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
+      const dialog = page.getByRole('dialog');
+      let shown = 5;
+      for (const openDialog of [() => entryRows(page).nth(2).click(), () => page.keyboard.press('?')]) {
+        await openDialog();
+        await dialog.waitFor();
+        const added = api.add();
+        await page.locator('.new-entries').getByText('1 new entry').waitFor();
+        expect(await entryRows(page).count()).toBe(shown);
+        await page.keyboard.press('Escape');
+        shown += 1;
+        await until('the row that waited', async () => (await entryRows(page).count()) === shown);
+        expect(await entryRows(page).first().getAttribute('data-entry')).toBe(added.id);
+        expect(await page.locator('.new-entries').count()).toBe(0);
+        expect(await dialog.count()).toBe(0);
+      }
+      const last = api.add();
+      await page.waitForFunction((id) => document.querySelector(`tr[data-entry="${id}"]`) !== null, last.id);
+      tab.expectQuiet();
+    },
+  );
 
-  browserTest('a dialog closed while the list is paused or further down moves nothing', async () => {
+  browserTest('closing a dialog does not move the list if it is paused or scrolled down', async () => {
     await using ground = await openGround(open, { entries: 60 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).click();
@@ -113,7 +119,7 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('a broken stream connects again and misses nothing', async () => {
+  browserTest('a broken stream reconnects and misses nothing', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();
@@ -132,7 +138,7 @@ describe('the live list', () => {
     tab.expectQuiet({ except: /503|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION/ });
   });
 
-  browserTest('more pages come by keyboard, and the document stays small', async () => {
+  browserTest('more pages are loaded by keyboard, and the document stays small', async () => {
     await using ground = await openGround(open, { entries: 620, path: '?range=last-7-days' });
     const { page, tab } = ground;
     for (let shown = 50; shown <= 500; shown += 50) {
@@ -152,7 +158,7 @@ describe('the live list', () => {
     tab.expectQuiet();
   });
 
-  browserTest('a burst of entries does not grow the document without bound', async () => {
+  browserTest('many entries in a short time do not make the document grow without limit', async () => {
     await using ground = await openGround(open, { entries: 60 });
     const { api, page, tab } = ground;
     await page.getByRole('button', { name: /^Live updates, live/ }).waitFor();

@@ -9,32 +9,29 @@ const open = sharedBrowser();
 const live = (page: Page) => page.getByRole('button', { name: /^Live updates, live/ });
 const problems = (page: Page) => page.locator('.problem');
 
-describe('after a while without the server', () => {
-  browserTest(
-    'that was started again, the page is live, has what it missed, and says nothing any more',
-    async () => {
-      await using ground = await openGround(open, { entries: 60 });
-      const { api, page } = ground;
-      await live(page).waitFor();
-      await page.evaluate(() => Object.assign(globalThis, { isSamePage: true }));
-      await api.down();
-      await page.getByRole('button', { name: /^Live updates, reconnecting/ }).waitFor();
-      // Whatever is tried meanwhile fails, and says so.
-      await page.getByRole('button', { name: 'Load more' }).click();
-      await problems(page).getByText('Waltrail does not answer').waitFor();
-      const missed = [api.add(), api.add()];
-      await api.up();
-      await live(page).waitFor();
-      await page.evaluate(() => scrollTo({ top: 0 }));
-      for (const { id } of missed) await page.locator(`tr[data-entry="${id}"]`).waitFor();
-      await until('the page that was asked for', async () => (await entryRows(page).count()) === 62);
-      expect(await problems(page).count()).toBe(0);
-      await page.getByText('62 entries', { exact: true }).waitFor();
-      expect(await page.evaluate(() => 'isSamePage' in globalThis)).toBe(true);
-    },
-  );
+describe('after the server did not answer for a while', () => {
+  browserTest('the page is live, has everything that it missed, and shows no problem', async () => {
+    await using ground = await openGround(open, { entries: 60 });
+    const { api, page } = ground;
+    await live(page).waitFor();
+    await page.evaluate(() => Object.assign(globalThis, { isSamePage: true }));
+    await api.down();
+    await page.getByRole('button', { name: /^Live updates, reconnecting/ }).waitFor();
+    // Every request fails now, and the page shows that.
+    await page.getByRole('button', { name: 'Load more' }).click();
+    await problems(page).getByText('Waltrail does not answer').waitFor();
+    const missed = [api.add(), api.add()];
+    await api.up();
+    await live(page).waitFor();
+    await page.evaluate(() => scrollTo({ top: 0 }));
+    for (const { id } of missed) await page.locator(`tr[data-entry="${id}"]`).waitFor();
+    await until('the page that was asked for', async () => (await entryRows(page).count()) === 62);
+    expect(await problems(page).count()).toBe(0);
+    await page.getByText('62 entries', { exact: true }).waitFor();
+    expect(await page.evaluate(() => 'isSamePage' in globalThis)).toBe(true);
+  });
 
-  browserTest('a list that could not be loaded is loaded, with its counts, gaps and exports', async () => {
+  browserTest('a list that failed to load is loaded, with its counts, gaps and exports', async () => {
     await using ground = await openGround(open, { entries: 10 });
     const { api, page } = ground;
     await live(page).waitFor();
@@ -58,7 +55,7 @@ describe('after a while without the server', () => {
       .waitFor();
   });
 
-  browserTest('an entry that could not be opened is shown', async () => {
+  browserTest('an entry that failed to open is shown', async () => {
     await using ground = await openGround(open, { entries: 80 });
     const { api, page } = ground;
     await live(page).waitFor();
@@ -78,7 +75,7 @@ describe('after a while without the server', () => {
     expect(await dialog.getByText('Waltrail does not answer').count()).toBe(0);
   });
 
-  browserTest('a page that was opened meanwhile signs in by its cookie', async () => {
+  browserTest('a page that was opened in that time signs in by its cookie', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page } = ground;
     await live(page).waitFor();
@@ -91,29 +88,26 @@ describe('after a while without the server', () => {
   });
 });
 
-browserTest(
-  'what goes on failing while other requests are answered is tried again ever more rarely',
-  async () => {
-    await using ground = await openGround(open, { entries: 5 });
-    const { api, page } = ground;
-    await live(page).waitFor();
-    api.failWith('/v1/entries', { status: 503, title: 'The trail does not answer' });
-    await page.evaluate(() => {
-      history.pushState(null, '', '?action=block');
-      dispatchEvent(new PopStateEvent('popstate'));
-    });
-    await problems(page).getByText('The trail does not answer').waitFor();
-    const before = api.seen.length;
-    await page.waitForTimeout(5_000);
-    // At once, after one second and after two, each with what else is asked for.
-    expect(api.seen.length - before).toBeLessThan(15);
-    api.failWith('/v1/entries', null);
-    await entryRows(page).first().waitFor();
-    await until('the problem to be over', async () => (await problems(page).count()) === 0);
-  },
-);
+browserTest('a request that keeps failing while others succeed is retried less and less often', async () => {
+  await using ground = await openGround(open, { entries: 5 });
+  const { api, page } = ground;
+  await live(page).waitFor();
+  api.failWith('/v1/entries', { status: 503, title: 'The trail does not answer' });
+  await page.evaluate(() => {
+    history.pushState(null, '', '?action=block');
+    dispatchEvent(new PopStateEvent('popstate'));
+  });
+  await problems(page).getByText('The trail does not answer').waitFor();
+  const before = api.seen.length;
+  await page.waitForTimeout(5_000);
+  // Retries come immediately, after one second and after two, each with the other requests of a list.
+  expect(api.seen.length - before).toBeLessThan(15);
+  api.failWith('/v1/entries', null);
+  await entryRows(page).first().waitFor();
+  await until('the problem to be over', async () => (await problems(page).count()) === 0);
+});
 
-browserTest('a page without a network recovers as soon as it has one', async () => {
+browserTest('a page without a network recovers as soon as the network is available', async () => {
   await using ground = await openGround(open, { entries: 5 });
   const { api, page } = ground;
   await live(page).waitFor();
@@ -121,7 +115,7 @@ browserTest('a page without a network recovers as soon as it has one', async () 
   await context.setOffline(true);
   api.cutStreams({ refuse: true });
   await page.getByRole('button', { name: /^Live updates, (?:reconnecting|not known)/ }).waitFor();
-  // Through several attempts, so that the next one would be far away.
+  // The pause covers several attempts, so that the next one would be far away.
   const missed = api.add();
   await page.waitForTimeout(8_000);
   api.cutStreams({ refuse: false });
@@ -133,7 +127,7 @@ browserTest('a page without a network recovers as soon as it has one', async () 
   expect(await problems(page).count()).toBe(0);
 });
 
-browserTest('a list that was away for longer than a stream resumes is loaded anew', async () => {
+browserTest('a list that was disconnected for longer than a stream can resume is loaded again', async () => {
   await using ground = await openGround(open, { entries: 5 });
   const { api, page } = ground;
   await live(page).waitFor();

@@ -5,7 +5,7 @@ import { entryRows, openGround } from '../support/page.ts';
 import { until } from '../support/until.ts';
 
 const open = sharedBrowser();
-/** Chromium says every 401 and every broken stream on the console, and nothing can stop it. */
+/** Chromium logs every 401 and every broken stream on the console. This cannot be turned off. */
 const UNAUTHORIZED = /401 \(Unauthorized\)|ERR_INCOMPLETE_CHUNKED/;
 
 describe('signing in', () => {
@@ -21,7 +21,7 @@ describe('signing in', () => {
     tab.expectQuiet();
   });
 
-  browserTest('a used code is refused in words, and a token typed after it signs in', async () => {
+  browserTest('a used code is refused in a sentence, and a token typed afterwards signs in', async () => {
     await using api = await startMockApi({ entries: 3 });
     await using tab = await open();
     const { page } = tab;
@@ -44,7 +44,7 @@ describe('signing in', () => {
     tab.expectQuiet({ except: UNAUTHORIZED });
   });
 
-  browserTest('a used link leaves who is signed in where they are, and says so', async () => {
+  browserTest('a used link keeps the current session, and shows a notice', async () => {
     await using api = await startMockApi({ entries: 3 });
     await using tab = await open();
     const { page } = tab;
@@ -64,7 +64,7 @@ describe('signing in', () => {
     tab.expectQuiet({ except: UNAUTHORIZED });
   });
 
-  browserTest('a link pasted into a tab that shows the page is taken', async () => {
+  browserTest('a link pasted into an open tab signs in', async () => {
     await using api = await startMockApi({ entries: 3 });
     await using tab = await open();
     const { page } = tab;
@@ -81,19 +81,19 @@ describe('signing in', () => {
     await entryRows(page).first().waitFor();
     expect(page.url()).toBe(`${api.url}/`);
 
-    // Once more, now used: nothing but a notice.
+    // The same link again, now used: only a notice appears.
     await paste(api.tokens.code);
     await page.locator('.notice', { hasText: 'You are still signed in.' }).waitFor();
     expect(page.url()).toBe(`${api.url}/`);
     expect(await entryRows(page).count()).toBe(3);
 
-    // A link of somebody else signs them in instead.
+    // A link of another person signs them in instead.
     await paste(api.tokens.viewer);
     await page.getByText('Guest').waitFor();
     tab.expectQuiet({ except: UNAUTHORIZED });
   });
 
-  browserTest('an ended session asks to sign in again and keeps the view', async () => {
+  browserTest('an ended session leads to the sign-in, and keeps the view', async () => {
     await using ground = await openGround(open, { entries: 30, path: '?action=block' });
     const { api, page, tab } = ground;
     await entryRows(page).first().waitFor();
@@ -119,7 +119,7 @@ describe('signing in', () => {
     tab.expectQuiet({ except: UNAUTHORIZED });
   });
 
-  browserTest('a server that does not answer is told from a wrong token', async () => {
+  browserTest('a server that does not answer leads to another message than an invalid token', async () => {
     await using ground = await openGround(open, { entries: 3 });
     const { page } = ground;
     await ground.page.context().setOffline(true);
@@ -129,7 +129,7 @@ describe('signing in', () => {
     expect(await alert.textContent()).toContain('Check your network');
   });
 
-  browserTest('a viewer cannot export and is told why', async () => {
+  browserTest('a viewer cannot export, and sees the reason', async () => {
     await using ground = await openGround(open, { entries: 3, as: 'viewer' });
     const { api, page, tab } = ground;
     const button = page.getByRole('button', { name: 'Export', exact: true });

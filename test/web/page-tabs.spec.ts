@@ -7,9 +7,9 @@ import { until } from '../support/until.ts';
 
 const open = sharedBrowser();
 const STREAM = '/v1/entries/stream';
-/** What a browser holds open to one server over HTTP/1.1. */
+/** Number of connections that a browser opens to one server over HTTP/1.1. */
 const CONNECTIONS = 6;
-/** Without what is tried here, a tab waits for as long as the others are open. */
+/** Without one shared connection, a tab would wait for as long as the others are open. */
 const SOON_MS = 5_000;
 
 const live = (page: Page) => page.getByRole('button', { name: /^Live updates, live/ });
@@ -17,7 +17,7 @@ const has = (page: Page, id: string): Promise<void> =>
   page.locator(`tr[data-entry="${id}"]`).waitFor({ timeout: SOON_MS });
 const streams = (api: MockApi): readonly Seen[] => api.seen.filter(({ path }) => path === STREAM);
 
-/** Another tab of the same browser, which has the same cookie. */
+/** Opens another tab of the same browser, which has the same cookie. */
 async function anotherTab(page: Page, url: string): Promise<Page> {
   const tab = await page.context().newPage();
   tab.setDefaultTimeout(SOON_MS);
@@ -26,7 +26,7 @@ async function anotherTab(page: Page, url: string): Promise<Page> {
   return tab;
 }
 
-/** What a page believes of whether it is seen. */
+/** Makes the page think that it is hidden or visible. */
 const setHidden = (page: Page, hidden: boolean): Promise<void> =>
   page.evaluate((value) => {
     Object.defineProperty(document, 'hidden', { configurable: true, get: () => value });
@@ -34,7 +34,7 @@ const setHidden = (page: Page, hidden: boolean): Promise<void> =>
   }, hidden);
 
 describe('tabs of one browser', () => {
-  browserTest('are all live on one connection, load at once and load more', async () => {
+  browserTest('are all live on one connection, load immediately, and load more pages', async () => {
     await using ground = await openGround(open, { entries: 120 });
     const { api, page, tab } = ground;
     const tabs = [page];
@@ -53,12 +53,12 @@ describe('tabs of one browser', () => {
     const added = api.add();
     for (const each of tabs) await has(each, added.id);
     await until('one connection', () => api.openStreams() === 1);
-    // Equal lists are one view.
+    // Lists with equal filters share one view.
     expect(streams(api).at(-1)!.body).toMatchObject({ views: [{ after: expect.any(String) }] });
     tab.expectQuiet();
   });
 
-  browserTest('each find what their own filters find, and nothing twice', async () => {
+  browserTest('find what matches their own filters, and nothing twice', async () => {
     await using ground = await openGround(open, { entries: 20, path: '?action=block' });
     const { api, page } = ground;
     await live(page).waitFor();
@@ -82,7 +82,7 @@ describe('tabs of one browser', () => {
       views: [{ action: ['block'] }, { action: ['tag'] }, {}],
     });
 
-    // A filter that is changed leaves the others where they are.
+    // Changing the filter of one tab does not change the others.
     await tags.goto(`${api.url}/?action=close`);
     await live(tags).waitFor();
     const close = api.add({ action: 'close' });
@@ -91,7 +91,7 @@ describe('tabs of one browser', () => {
     expect(await entryRows(page).count()).toBe(counts[0]! + 1);
   });
 
-  browserTest('stay live when the one that was first is closed', async () => {
+  browserTest('stay live when the first one is closed', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page } = ground;
     await live(page).waitFor();
@@ -104,7 +104,7 @@ describe('tabs of one browser', () => {
     await until('one connection', () => api.openStreams() === 1);
   });
 
-  browserTest('begin again where they were when the worker with the connection crashes', async () => {
+  browserTest('resume where they were when the worker with the connection crashes', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page } = ground;
     await live(page).waitFor();
@@ -132,7 +132,7 @@ describe('tabs of one browser', () => {
     }
   });
 
-  browserTest('are signed out and in together, and see nothing of who was there before', async () => {
+  browserTest('are signed out and in together, and do not see entries of the previous person', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page } = ground;
     await live(page).waitFor();
@@ -151,7 +151,7 @@ describe('tabs of one browser', () => {
     for (const each of [page, second]) await has(each, added.id);
     await until('one connection', () => api.openStreams() === 1);
 
-    // Somebody else signs in on top: the stream of the one before ends.
+    // Another person signs in: the stream of the previous one ends.
     const third = await page.context().newPage();
     await third.goto(`${api.url}/#signin=${encodeURIComponent(api.tokens.admin)}`);
     for (const each of [page, second, third]) await each.getByText('Dana (compliance)').waitFor();
@@ -161,7 +161,7 @@ describe('tabs of one browser', () => {
   });
 
   browserTest(
-    'an eleventh list says that it is not live, and is live by itself when another one ends',
+    'an eleventh list states that it is not live, and becomes live automatically when another one ends',
     async () => {
       await using ground = await openGround(open, { entries: 20, path: '?q=list-0' });
       const { api, page } = ground;
@@ -190,23 +190,26 @@ describe('tabs of one browser', () => {
     },
   );
 
-  browserTest('a hidden one follows no more, and has what it missed when it is seen again', async () => {
-    await using ground = await openGround(open, { entries: 5 });
-    const { api, page } = ground;
-    await page.clock.install();
-    await page.reload();
-    await live(page).waitFor();
-    await setHidden(page, true);
-    await page.clock.fastForward(31_000);
-    await until('no connection', () => api.openStreams() === 0);
-    const missed = api.add();
-    await setHidden(page, false);
-    await has(page, missed.id);
-  });
+  browserTest(
+    'stop following while hidden, and have everything that they missed when they are visible again',
+    async () => {
+      await using ground = await openGround(open, { entries: 5 });
+      const { api, page } = ground;
+      await page.clock.install();
+      await page.reload();
+      await live(page).waitFor();
+      await setHidden(page, true);
+      await page.clock.fastForward(31_000);
+      await until('no connection', () => api.openStreams() === 0);
+      const missed = api.add();
+      await setHidden(page, false);
+      await has(page, missed.id);
+    },
+  );
 });
 
 describe('tabs of a browser without shared workers', () => {
-  browserTest('have a connection each, which a hidden one gives up at once', async () => {
+  browserTest('have a connection each, which a hidden one closes immediately', async () => {
     await using ground = await openGround(open, { entries: 5 });
     const { api, page } = ground;
     await page.context().addInitScript(() => {
@@ -227,7 +230,7 @@ describe('tabs of a browser without shared workers', () => {
     await setHidden(tabs[2]!, false);
     await has(tabs[2]!, added.id);
 
-    // One that was opened in the background was never seen.
+    // A tab that was opened in the background has never been visible.
     const unseen = await page.context().newPage();
     await unseen.addInitScript(() => {
       Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
