@@ -55,7 +55,7 @@ describe('capture says for which transactions of the source it waits', () => {
         transactions: expect.arrayContaining([transaction]),
       });
       expect(said()[0]).toMatchObject({
-        msg: 'A new replication slot waits for transactions that run on the source; end them, or wait.',
+        msg: 'A new replication slot waits for transactions that run on the source. End them, or wait.',
         transactions: expect.arrayContaining([transaction]),
       });
       expect(JSON.stringify([capture.status(), lines])).not.toContain('canary');
@@ -112,7 +112,7 @@ describe('capture says for which transactions of the source it waits', () => {
     try {
       await until('the wait to be said', () => said().length > 0);
       expect(said()[0]).toMatchObject({
-        msg: 'The end of a gap waits for transactions that run on the source; end them, or wait.',
+        msg: 'The end of a gap waits for transactions that run on the source. End them, or wait.',
         transactions: [expect.objectContaining({ application: 'report' })],
       });
       await holder.query('commit');
