@@ -189,7 +189,7 @@ async function findStart(
       waitedOn: undefined,
     };
   }
-  const skipped = await opening.step(() => behindSkipped(options, found));
+  const skipped = await opening.step(() => afterSkipped(options, found));
   const chosen = await opening.step(() => chooseConfiguration({ ...options, checkpoint: skipped }));
   const { config, pending, checkpoint } = chosen;
   options.followed.chosen(chosen);
@@ -259,7 +259,7 @@ async function refuseOwnSource(trail: pg.Client, source: pg.Client): Promise<voi
  * Returns the checkpoint. If an operator asked to pass over the transaction that capture waits on, returns
  * the checkpoint after that transaction.
  */
-async function behindSkipped(
+async function afterSkipped(
   options: Parameters<typeof findStart>[0],
   checkpoint: Checkpoint,
 ): Promise<Checkpoint> {

@@ -4,7 +4,7 @@ import type { Lsn } from '../pg/lsn.js';
 import { currentLsn } from '../pg/wal.js';
 
 /** How far the stream is held back. Longer than the source takes to answer with the position of a slot. */
-const BEHIND_MS = 2_000;
+const DELAY_MS = 2_000;
 const STEP_MS = 500;
 
 /**
@@ -48,7 +48,7 @@ async function step(
       const lsn = await currentLsn(client);
       if (signal.aborted) return;
       seen.push({ lsn, at: performance.now() });
-      const old = seen.filter(({ at }) => performance.now() - at >= BEHIND_MS);
+      const old = seen.filter(({ at }) => performance.now() - at >= DELAY_MS);
       if (old.length === 0) continue;
       seen.splice(0, old.length - 1);
       holdFrom(old.at(-1)!.lsn);

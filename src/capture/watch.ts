@@ -421,7 +421,7 @@ class Watcher {
     if (notices.length > 0) this.#tell(notices);
   }
 
-  /** Records the begin and the end of gaps at a command that an event trigger of the source has reported. */
+  /** Records the start and the end of gaps at a command that an event trigger of the source has reported. */
   async #tellPassed(): Promise<void> {
     const passed = passedGaps(await this.#onTrail(this.#options.signal, readOpenGaps));
     this.#gapsPassed = false;

@@ -107,14 +107,14 @@ export class SheetRows {
     this.#words = wordsOfReport(
       ({ column, text }) =>
         (rows) =>
-          new Piece(behindReference(this.#wordCell(REPORT_COLUMNS[column]!, text(rows), options.strings))),
+          new Piece(afterReference(this.#wordCell(REPORT_COLUMNS[column]!, text(rows), options.strings))),
     );
     this.#heads = new NumberedPieces([
       ...REPORT_COLUMNS.map(({ kind }, index) => ({
         before: `<c r="${LETTERS[index]!}`,
-        behind: this.#behindNumber(kind, index),
+        after: this.#afterNumber(kind, index),
       })),
-      { before: '<row r="', behind: '">' },
+      { before: '<row r="', after: '">' },
     ]);
   }
 
@@ -251,14 +251,14 @@ export class SheetRows {
     this.#times.write(micros, out);
     const time = out.bytes.toString('latin1', start, out.at);
     out.at = start;
-    out.text(behindReference(textCell('A', this.#styles.text, time)));
+    out.text(afterReference(textCell('A', this.#styles.text, time)));
   }
 
   #reference(column: number): string {
     return `${LETTERS[column]!}${this.#heads.number}`;
   }
 
-  #behindNumber(kind: ColumnKind, column: number): string {
+  #afterNumber(kind: ColumnKind, column: number): string {
     if (kind === 'date' || WORD_PLACES.has(column)) return '';
     const open = `" s="${this.#styles[kind]}"`;
     return kind === 'count' ? `${open}><v>` : `${open} t="inlineStr"><is>${TEXT_OPEN}`;
@@ -305,4 +305,4 @@ export class SheetRows {
 }
 
 /** Returns the XML after the reference `A` of a cell; empty for an empty cell. */
-const behindReference = (cell: string): string => cell.slice('<c r="A'.length);
+const afterReference = (cell: string): string => cell.slice('<c r="A'.length);

@@ -18,7 +18,7 @@ export interface ExportWorker {
   readonly ready: Promise<void>;
   /**
    * Stops the worker. Resolves when all runs have returned their exports to the queue. Another worker, or the
-   * next start, continues them. May be called again.
+   * next start, runs these again. May be called again.
    */
   stop(): Promise<void>;
 }
@@ -49,7 +49,8 @@ const QUICK_INTERVAL_MS = 30_000;
 const TURN_INTERVAL_MS = 500;
 const RECONCILE_INTERVAL_MS = 30_000;
 /**
- * Age at which a file without a row is deleted. The row of a younger file may have been deleted a moment ago.
+ * Age at which a file without a row is deleted. The row of a younger file may be about to be written, or may
+ * just have been deleted.
  */
 const ORPHAN_AGE_MS = 3_600_000;
 /**
