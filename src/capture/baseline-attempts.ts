@@ -1,4 +1,4 @@
-/** Pauses in looks at the source. */
+/** Pauses, as numbers of looks at the source. */
 const FIRST_PAUSE = 15;
 const LONGEST_PAUSE = 1_800;
 

@@ -26,9 +26,15 @@ import { sayWhileWaiting } from './waiting.js';
  * keeps WAL and dead rows on the source.
  */
 const SLOT_LIMIT_MS = 60_000;
-/** Looks between two checks in the trail whether a baseline is due. The end of a gap is not reported here. */
+/**
+ * Number of looks between two checks in the trail whether a baseline is due. The end of a gap is not reported
+ * here.
+ */
 const LOOKS_BETWEEN = 5;
-/** Looks between two baselines of one table, because its owner can cause any number of gaps. */
+/**
+ * Number of looks between two baselines of one table. It is large, because the table's owner can cause any
+ * number of gaps.
+ */
 const LOOKS_BETWEEN_TWO = 300;
 const WAITS = { what: 'A baseline of tables', everywhere: true };
 

@@ -56,7 +56,7 @@ const MAX_BACKOFF_MS = 3_000;
 /** Time that a session must last for the wait after the next error to be the shortest again. */
 const STABLE_MS = 10_000;
 const STANDBY_INTERVAL_MS = 1_000;
-/** How long a reload waits for capture to say what became of it. */
+/** How long a reload waits until capture has decided about it. */
 const RELOAD_LIMIT_MS = 10_000;
 /** Errors after which the same transaction is read again, in another way. Nothing is wrong. */
 const READ_AGAIN: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);

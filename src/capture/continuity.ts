@@ -8,7 +8,7 @@ import type { FoundGap } from '../trail/write/gaps.js';
 
 /** The state of the source in one look. */
 export interface SourceState {
-  /** As `server_version_num`. */
+  /** Version of PostgreSQL, as `server_version_num`. */
   readonly version: number;
   readonly identity: SourceIdentity;
   readonly slot: SlotState | undefined;

@@ -3,7 +3,7 @@ import type { Lsn } from '../pg/lsn.js';
 /** A look at the source: the end of its WAL, and the time by its clock. */
 interface Look {
   readonly lsn: Lsn;
-  /** RFC 3339. */
+  /** Time in RFC 3339. */
   readonly seenAt: string;
 }
 

@@ -28,7 +28,7 @@ export interface Unread {
   readonly remedy: string;
 }
 
-/** As pg_class.relkind. */
+/** Values of pg_class.relkind. */
 const ORDINARY = 'r';
 const PARTITIONED = 'p';
 

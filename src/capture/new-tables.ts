@@ -10,8 +10,8 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import { publishedTables } from '../tracking/tracked.js';
 
 /**
- * Wait for the lock of a table. It is short, because writers of the table queue after a waiting lock, and
- * publishing can be done later.
+ * Longest wait for the lock of a table. It is short, because writers of the table queue after a waiting lock,
+ * and publishing can be done later.
  */
 const LOCK_LIMIT_MS = 1_000;
 /**

@@ -22,7 +22,7 @@ import { namesRelations, refusalOf, type NamesRelation, type Unread } from './na
 export const MOST_BASELINE_BYTES = 32 * 1024 * 1024;
 /** Approximate memory that a row takes in addition to its bytes. */
 const ROW_BYTES = 128;
-/** Wait for a lock on a table. It is short, because the stream is held back during it. */
+/** Longest wait for a lock on a table. It is short, because the stream is held back during it. */
 const LOCK_LIMIT_MS = 500;
 /**
  * Time limit for reading one table. A table that is mostly dead rows may take long although few rows are in
@@ -196,11 +196,11 @@ interface SentColumn {
   readonly number: number;
   readonly name: string;
   readonly typeOid: number;
-  /** COPY reads no generated column. */
+  /** True if the column is generated. COPY cannot read it. */
   readonly generated: boolean;
 }
 
-/** The columns that the stream sends of a table, by the snapshot, in their order. */
+/** Returns the columns of a table that the stream sends, as of the snapshot, in order. */
 function sentColumns(
   client: pg.Client,
   { config, catalog, table }: ReadingOptions,
@@ -217,7 +217,7 @@ function sentColumns(
   );
 }
 
-/** What is known of the table in the snapshot, in which nothing is of a later moment. */
+/** Returns the facts of the table as of the snapshot. Nothing in them is later than the snapshot. */
 async function factsOf(client: pg.Client, { table, published }: ReadingOptions): Promise<TableFacts> {
   const { oid } = table.table;
   const { shapes, types } = await readTableShapes(client, [Number(oid)]);
@@ -234,16 +234,17 @@ async function factsOf(client: pg.Client, { table, published }: ReadingOptions):
 }
 
 /**
- * The first of the relations whose rows lie in another file now than by the snapshot: a TRUNCATE, or an ALTER
- * TABLE that gives each row other values, came between the snapshot and the lock of the COPY. The snapshot
- * then sees no row at all. Asked under that lock, so neither can come any more.
+ * Returns the first relation that has another file now than in the snapshot; undefined: there is none.
+ * Between the snapshot and the lock of the COPY, there was then a TRUNCATE, or an ALTER TABLE that gave each
+ * row other values. The snapshot sees no row of such a relation. Called while the lock is held, so that
+ * neither can follow.
  */
 async function rewrittenSince(
   client: pg.Client,
   relations: readonly NamesRelation[],
 ): Promise<string | undefined> {
   if (relations.length === 0) return undefined;
-  // pg_relation_filenode() knows the present, the row of pg_class is that of the snapshot.
+  // pg_relation_filenode() returns the present file. The row of pg_class is as of the snapshot.
   const rows = await catalogRows<{ readonly oid: string }>(
     client,
     /* sql */ `select c.oid::text as oid from pg_catalog.pg_class c
@@ -253,7 +254,7 @@ async function rewrittenSince(
   return relations.find(({ oid }) => oid === rows[0]?.oid)?.table;
 }
 
-/** Rows as the stream would have sent them, in the order of the table's columns. */
+/** Yields rows as the stream would have sent them, in the order of the table's columns. */
 function* rowsOf(
   parts: readonly { readonly relation: NamesRelation; readonly lines: readonly Buffer[] }[],
   { columns, decoder }: { readonly columns: readonly SentColumn[]; readonly decoder: Decoder },

@@ -60,7 +60,7 @@ export interface SessionOptions {
   readonly log: Log;
   /** The configuration of the file. The session may have to work with an earlier one. */
   readonly followed: FollowedConfiguration;
-  /** As in {@link FillNamesOptions}. */
+  /** The map `tried` of {@link FillNamesOptions}. */
   readonly namesTried: Map<string, string>;
   readonly baselineAttempts: BaselineAttempts;
   readonly lateAttributions: LateAttributions;
@@ -456,7 +456,7 @@ const troublesNow = (
 
 /**
  * Returns the position up to which transactions are stored one at a time; null: many together. If an earlier
- * process waited on an error here, transactions are stored one at a time at once.
+ * process waited on an error here, they are stored one at a time from the start.
  */
 function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Start): Lsn | null {
   if (aloneUntil !== null && aloneUntil >= checkpoint.endLsn) return aloneUntil;

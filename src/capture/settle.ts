@@ -83,9 +83,10 @@ export interface Settled {
 
 /**
  * Compares source and trail before anything is streamed, and records each gap that it finds once, as an
- * entry. Gaps of named tables stop nothing. If an operator or the YAML lets capture resume after a gap of the
- * whole stream, it moves to a position from which that is possible; otherwise it throws an error with the
- * code of the gap.
+ * entry. Gaps of named tables stop nothing.
+ *
+ * If an operator or the YAML lets capture resume after a gap of the whole stream, moves to a position from
+ * which that is possible. Otherwise, throws an error with the code of the gap.
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { client, config, checkpoint, step } = options;

@@ -21,8 +21,8 @@ import { copiedRow } from './copied-row.js';
 import { namesRelations, refusalOf, type NamesRelation, type Unread } from './names-tables.js';
 
 /**
- * Wait for a lock on a table. A table that is locked for longer has no names, because capture does not wait
- * for the holder of the lock.
+ * Longest wait for a lock on a table. A table that is locked for longer has no names, because capture does
+ * not wait for the holder of the lock.
  */
 const LOCK_TIMEOUT_MS = 60_000;
 

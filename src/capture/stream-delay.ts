@@ -33,8 +33,8 @@ export async function withDelayedStream<T>(
 }
 
 /**
- * Lets the stream continue up to the position of two seconds ago, again and again. Ends with its signal, or
- * if the source does not answer.
+ * Lets the stream continue, step by step, up to the position of two seconds ago. Ends with its signal, or if
+ * the source does not answer.
  */
 async function step(
   client: pg.Client,

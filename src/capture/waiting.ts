@@ -29,10 +29,10 @@ export interface WaitingOptions extends SourceAccess {
 }
 
 /**
- * Runs `work`, which waits for transactions of the source to end, and reports for which. The status names
- * them. The log names them when they have changed, and again every minute. Only transactions that two looks
- * have seen are named, so that short ones are not reported. A failed look is never an error. `work` may call
- * its argument when the wait has ended and other work begins.
+ * Runs `work`, which waits for transactions of the source to end, and reports these transactions. The status
+ * shows them. The log shows them when they have changed, and again every minute. Only transactions that two
+ * looks have seen are shown, so that short ones are not reported. A failed look is never an error. `work` may
+ * call its argument when the wait has ended and other work begins.
  */
 export async function sayWhileWaiting<T>(
   options: WaitingOptions & Waiter,

@@ -25,8 +25,8 @@ export interface ReportColumn {
 }
 
 /**
- * The columns of the report, in order. The first seven are for administrators, the others show where these
- * come from. Auditors' files and programs depend on the headers: append columns, never rename or reorder
+ * The columns of the report, in order. The first seven are for administrators, the others prove where these
+ * come from. Files in the hands of auditors depend on the headers: append columns, never rename or reorder
  * them.
  */
 export const REPORT_COLUMNS: readonly ReportColumn[] = [

@@ -58,7 +58,7 @@ export const MAX_COVER_GAPS = 20;
 
 /**
  * Returns the lines of the cover sheet, in the order in which an auditor asks. Their number is the same at
- * the begin and at the end of the run.
+ * the beginning and at the end of the run.
  */
 export function coverLines(options: {
   readonly order: ExportOrder;

@@ -21,7 +21,7 @@ const MOST_STRETCHES = 20_000;
 /** By how much the clock of a zone is ahead of UTC. */
 export interface Offset {
   readonly ms: number;
-  /** `+02:00`. */
+  /** The offset as text, as `+02:00`. */
   readonly text: string;
 }
 

@@ -22,8 +22,8 @@ export interface MarksOptions {
 }
 
 /**
- * Makes a growing file durable about twice a second, and then stores its size in the row, so that a later run
- * continues there. In this order, what the row states is on disk whenever the machine fails.
+ * Makes a growing file durable about twice a second, and then stores in the row how much of it is durable, so
+ * that a later run continues there. In this order, what the row states is on disk whenever the machine fails.
  */
 export class Marks {
   readonly #options: MarksOptions;

@@ -228,7 +228,7 @@ export class SheetRows {
       out.at = began;
       return;
     }
-    // A text never has more characters than bytes.
+    // A text has at most one character for each byte.
     if (out.at - start > MAX_CELL_LENGTH || this.#lines.hasEdge) {
       out.at = began;
       const entry = decodedEntry(from.stored, from.index);
