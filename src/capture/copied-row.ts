@@ -16,8 +16,8 @@ const ESCAPES: ReadonlyMap<number, number> = new Map(
 );
 
 /**
- * Decodes a line of COPY's text format into the row that the stream would have sent: the bytes of each value
- * as its type prints them, in the order of the columns. Not for the hot path.
+ * Decodes a line of COPY's text format into the row that the stream would have sent. It has the bytes of each
+ * value as its type prints them, in the order of the columns. Not for the hot path.
  *
  * @param row filled and returned; default: a new one
  * @see https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS (Text Format)

@@ -111,9 +111,9 @@ function movedTo(error: unknown, from: string): string | undefined {
 }
 
 /**
- * Returns a short name of what is wrong with a queue, on PostgreSQL too: the first word of a reply (NOAUTH,
- * READONLY …), else the code of the network or the class of the error. Never more of a message: it may quote
- * a URL, and ioredis attaches the command, including the password, to the error.
+ * Returns a short name of what is wrong with a queue, on PostgreSQL too. It is the first word of a reply
+ * (NOAUTH, READONLY …), else the code of the network or the class of the error. Never more of a message: it
+ * may quote a URL, and ioredis attaches the command, including the password, to the error.
  */
 export function redisCode(error: unknown): string {
   const { name, message } = error as Partial<Error>;
