@@ -104,7 +104,7 @@ const isGap = ({ code }: TableTrouble): boolean =>
 
 const notPublished = (table: string): Lacking => ({ code: 'SOURCE_PUBLICATION_INCOMPLETE', table });
 
-/** The gap of a table whose rows were given other values, none of which was sent. */
+/** Returns the gap of a table whose rows were given other values. None of these values was sent. */
 export const rewritten = (table: string): Lacking => ({ code: 'SOURCE_TABLE_REWRITTEN', table });
 
 /**

@@ -12,7 +12,7 @@ const MOST_OF_UNIT = 3;
 
 /** Collects bytes, in two buffers that are reused in turn. */
 export class ByteWriter {
-  /** Buffer of which the first {@link at} bytes were written. It is replaced when it is full. */
+  /** The buffer; its first {@link at} bytes were written. It is replaced when it is full. */
   bytes: Buffer;
   at = 0;
   #view: DataView;

@@ -42,8 +42,8 @@ const KEEP_DAYS = 7;
 const PROGRESS_INTERVAL_MS = 500;
 
 /**
- * Writes the file of one export, from its claim to the final state of its row. Of several runs of an export,
- * at most one publishes a file. If another attempt may succeed, it releases the export and throws.
+ * Writes the file of one export, from its claim to the final state of its row. If an export has several runs,
+ * at most one of them publishes a file. If another attempt may succeed, it releases the export and throws.
  */
 export async function runExport(options: RunOptions): Promise<RunOutcome> {
   const { id, store, log } = options;

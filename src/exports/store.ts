@@ -287,9 +287,13 @@ async function insertWithin(
     [requester.tokenId],
   );
   if (unfinished[0]!.count >= quota)
-    throw new WaltrailError('EXPORT_QUOTA', `This token has ${quota} unfinished exports, which is the limit.`, {
-      details: { retryAfterSeconds: QUOTA_RETRY_SECONDS },
-    });
+    throw new WaltrailError(
+      'EXPORT_QUOTA',
+      `This token has ${quota} unfinished exports, which is the limit.`,
+      {
+        details: { retryAfterSeconds: QUOTA_RETRY_SECONDS },
+      },
+    );
   const inserted = await client.query<ExportView>(
     /* sql */ `insert into trail.export (id, format, filters, range_from, range_to, timezone, tenant, requested_by, token_id,
                                         idempotency_key, request_sha256, below_id, trail_lsn)

@@ -40,9 +40,9 @@ export const EXCEL_LIMITS: SheetLimits = { maxRows: 1_048_576, maxBytes: 4_000_0
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Writes the report as an Excel workbook (ECMA-376): a cover, and as many data sheets as the rows need. Rows
- * pass through the encoder into the archive batch by batch, so memory does not grow with their number. An
- * empty report has only its header.
+ * Writes the report as an Excel workbook (ECMA-376): a cover, and one or more data sheets. Rows pass through
+ * the encoder into the archive batch by batch, so memory does not grow with their number. An empty report has
+ * only its header.
  */
 export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
   const { createdAt, limits = EXCEL_LIMITS } = options;

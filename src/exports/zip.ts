@@ -124,10 +124,7 @@ async function feed(
 }
 
 const tooLarge = (): WaltrailError =>
-  new WaltrailError(
-    'EXPORT_TOO_LARGE',
-    'The workbook has more than 4 GiB, the limit of an .xlsx file.',
-  );
+  new WaltrailError('EXPORT_TOO_LARGE', 'The workbook has more than 4 GiB, the limit of an .xlsx file.');
 
 function localHeader(part: Part): Buffer {
   const header = Buffer.alloc(30);

@@ -196,7 +196,9 @@ describe('a trail of an older version', () => {
       expect.stringMatching(
         /^Covers: from .* on; the end was not known yet at the request; this file has entries up to \d{4}-/,
       ),
-      expect.stringMatching(/^May be incomplete: .*: the time up to which the trail is current is not known$/),
+      expect.stringMatching(
+        /^May be incomplete: .*: the time up to which the trail is current is not known$/,
+      ),
     ]);
   });
 
