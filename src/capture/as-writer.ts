@@ -3,9 +3,7 @@ import { withClient } from '../pg/connect.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { takeRole, urlOf } from '../trail/roles.js';
 
-/**
- * Time limit of a statement. If a gap began long ago, the last entry before it is searched for among many.
- */
+/** Time limit of a statement. If a gap began long ago, searching for the last entry before it takes long. */
 const TRAIL_LIMIT_MS = 30_000;
 
 /** Runs `work` on a separate connection to the trail, with the rights of its writer. */

@@ -1,10 +1,10 @@
-/** In looks at the source. */
+/** Pauses, as numbers of looks at the source. */
 const FIRST_PAUSE = 15;
 const LONGEST_PAUSE = 1_800;
 
 /**
- * Which tables were tried in vain, over all sessions of a process: what fails is tried again ever more
- * rarely, also where it ended the session.
+ * Keeps the tables whose baseline failed, over all sessions of a process. Each failure doubles the pause
+ * before the next attempt, also if it ended the session.
  */
 export class BaselineAttempts {
   readonly #failed = new Map<string, { readonly pauseMs: number; readonly until: number }>();
@@ -16,18 +16,18 @@ export class BaselineAttempts {
     this.#lookMs = lookMs;
   }
 
-  /** Whether a table may be tried. */
+  /** True if a baseline of the table may be tried. */
   mayTry(table: string): boolean {
     return (this.#failed.get(table)?.until ?? 0) <= performance.now();
   }
 
-  /** Forgets the tables that are not among these. */
+  /** Forgets all other tables. */
   keep(tables: readonly string[]): void {
     const kept = new Set(tables);
     for (const table of this.#failed.keys()) if (!kept.has(table)) this.#failed.delete(table);
   }
 
-  /** A try begins. Unless it is {@link done}, the next has to wait. */
+  /** Notes that an attempt begins. Unless it is {@link done}, the next has to wait. */
   begun(table: string): void {
     const before = this.#failed.get(table);
     const pauseMs =
@@ -37,7 +37,7 @@ export class BaselineAttempts {
     this.#failed.set(table, { pauseMs, until: performance.now() + pauseMs });
   }
 
-  /** It has a baseline, or the try has said nothing about the table. */
+  /** Notes that the table has a baseline, or that the attempt says nothing about the table. */
   done(table: string): void {
     this.#failed.delete(table);
   }

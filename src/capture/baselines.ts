@@ -22,12 +22,19 @@ import { withDelayedStream } from './stream-delay.js';
 import { sayWhileWaiting } from './waiting.js';
 
 /**
- * A slot that cannot be made by then waits for transactions: it is given up, for it keeps WAL and old rows.
+ * Time limit for creating a slot. A slot that takes longer waits for transactions. It is given up, because it
+ * keeps WAL and dead rows on the source.
  */
 const SLOT_LIMIT_MS = 60_000;
-/** Between two questions to the trail whether a baseline is due, in looks: gaps end without a word here. */
+/**
+ * Number of looks between two checks in the trail whether a baseline is due. The end of a gap is not reported
+ * here.
+ */
 const LOOKS_BETWEEN = 5;
-/** Between two baselines of one table, in looks: whoever owns it can make gaps of it. */
+/**
+ * Number of looks between two baselines of one table. It is large, because the table's owner can cause any
+ * number of gaps.
+ */
 const LOOKS_BETWEEN_TWO = 300;
 const WAITS = { what: 'A baseline of tables', everywhere: true };
 
@@ -38,16 +45,17 @@ export interface BaselinesOptions {
   readonly attempts: BaselineAttempts;
   readonly catalog: SourceCatalog;
   readonly published: PublishedState;
-  /** Where the source's WAL ended when the session began: before it lies a backlog. */
+  /** End of the source's WAL when the session began. What comes before it is a backlog. */
   readonly sourceLsn: Lsn;
   readonly lookMs: number;
   readonly waiting: (waiting: CaptureWaiting | null) => void;
 }
 
 /**
- * Takes the baselines that are due while capture streams: rows of a new, temporary slot's snapshot, which is
- * exactly the state at the slot's position, stored before the first transaction that commits there or behind
- * (DECISIONS 107). Nothing of it is durable before all of it is, so whatever ends it, it is begun again.
+ * Takes the baselines that are due while capture streams. The rows are read in the snapshot of a new,
+ * temporary slot, which is exactly the state at the slot's position. They are stored before the first
+ * transaction that commits at or after it (DECISIONS 107). A baseline becomes durable as a whole, so one that
+ * is interrupted is taken again.
  */
 export class Baselines {
   readonly #options: BaselinesOptions;
@@ -64,7 +72,7 @@ export class Baselines {
     this.#running = this.#run();
   }
 
-  /** The source was looked at. */
+  /** Takes over what a look has found. */
   learned(now: { readonly catalog: SourceCatalog; readonly published: PublishedState }): void {
     this.#catalog = now.catalog;
     this.#published = now.published;
@@ -84,21 +92,21 @@ export class Baselines {
       let looks = LOOKS_BETWEEN;
       const woken = new Promise<void>((resolve) => (this.#wake = resolve));
       try {
-        // What is wanted no more has to be forgotten once, too.
+        // The first pass also forgets baselines that are no longer wanted.
         if (isFirst || this.#wanted().length > 0) {
           if (await this.#takeDue()) isFirst = false;
           else looks = 1;
         }
       } catch (error) {
         if (!signal.aborted)
-          log.warn({ code: codeOf(error) }, 'A baseline could not be taken; it is tried again.');
+          log.warn({ code: codeOf(error) }, 'A baseline could not be taken. Waltrail tries again.');
       }
       const pause = sleep(looks * lookMs, undefined, { signal, ref: false });
       await Promise.race([woken, pause]).catch(() => undefined);
     }
   }
 
-  /** Tables that are captured, and can be read. */
+  /** Returns the tables with a wanted baseline that are captured and can be read. */
   #wanted(): readonly BaselineTable[] {
     return takeableTables({
       config: this.#options.config,
@@ -107,14 +115,17 @@ export class Baselines {
     });
   }
 
-  /** False: the stream has yet to come to where something could be taken. */
+  /**
+   * Takes the baselines that are due. Returns false if the stream has not yet reached the position where it
+   * can do so.
+   */
   async #takeDue(): Promise<boolean> {
     const { config, attempts, pipeline, sourceLsn, lookMs } = this.#options;
     const wanted = this.#wanted();
-    // A backlog is read first: what is in memory meanwhile would be for nothing where it ends the session.
+    // The backlog is read first. If it ended the session, rows in memory would have been read in vain.
     if (wanted.length > 0 && pipeline.storedUntil < sourceLsn) return false;
     attempts.keep(wanted.map(({ key }) => key));
-    // Those that are renamed keep what is known of them under the name that the YAML knows.
+    // A renamed table keeps its record under the name in the YAML.
     const known = [
       ...baselineTables({ config, catalog: this.#catalog }).map(({ key }) => key),
       ...Object.values(this.#published.tables).flatMap(({ knownAs }) =>
@@ -147,7 +158,7 @@ export class Baselines {
     try {
       const taken = await onSource(source, (client) =>
         sayWhileWaiting({ ...this.#options, ...source, ...WAITS }, async (said) => {
-          // Before a slot is there, which would keep WAL and old rows meanwhile.
+          // Waits before the slot exists, because a slot would keep WAL and dead rows during the wait.
           const transactions = await runningTransactions(client);
           await untilEnded(client, { transactions, limitMs: Infinity, signal });
           return withDelayedStream(
@@ -166,19 +177,22 @@ export class Baselines {
       if (taken === null) return;
       isPlaced = true;
       await this.#place({ ...taken, askedAt: options.askedAt });
-      // Those that had no room.
+      // Tables for which there was no room are taken next.
       const read = new Set(taken.read.tables.map(({ table }) => table.key));
       const left = options.tables.filter(({ key }) => !read.has(key));
       for (const { key } of left) attempts.done(key);
       if (left.length > 0) this.#wake();
     } finally {
       pipeline.holdFrom(null);
-      // A session that has ended before anything was placed says nothing about the tables.
+      // If the session ended before anything was placed, that says nothing about the tables.
       if (signal.aborted && !isPlaced) for (const { key } of options.tables) attempts.done(key);
     }
   }
 
-  /** Null: the stream has passed the position, and nothing was read. */
+  /**
+   * Reads tables in the snapshot of a new slot. Returns null if the stream has already passed the slot's
+   * position; then nothing was read.
+   */
   async #read({
     tables,
     made,
@@ -212,7 +226,7 @@ export class Baselines {
     return taken;
   }
 
-  /** Resolves when it is durable, or the session is over. */
+  /** Resolves when the baseline is durable or the session has ended. */
   #place(taken: TakenBaseline): Promise<void> {
     const { pipeline, log, attempts } = this.#options;
     return new Promise<void>((resolve) => {

@@ -19,12 +19,12 @@ import { readStartNames } from './start-names.js';
 import { NEW_SLOT, sayWhileWaiting, type WaitingOptions } from './waiting.js';
 
 /**
- * The first start: a new slot and, in its snapshot, the names; or a slot that somebody made before, as it
- * stands. Throws SOURCE_SLOT_FOREIGN for a slot that cannot be ours.
+ * Begins a trail at the first start. Creates a slot and reads the names in its snapshot, or adopts an
+ * existing slot at its position. Throws SOURCE_SLOT_FOREIGN for a slot that cannot be used.
  */
 export async function begin(
   options: WaitingOptions & {
-    /** Elected, and in no transaction. */
+    /** A connection that won the election and is in no transaction. */
     readonly client: pg.Client;
     readonly redactionKey: Buffer;
     readonly published: PublishedState;
@@ -72,9 +72,9 @@ export async function begin(
     if (!isReadable(state))
       throw new WaltrailError(
         'SOURCE_SLOT_FOREIGN',
-        `Slot ${slot} was there before and cannot be read from.`,
+        `Slot ${slot} already exists on the source and cannot be read from.`,
         {
-          remedy: `Drop it on the source: select pg_drop_replication_slot(${quoteLiteral(slot)}); Waltrail then makes it anew.`,
+          remedy: `Drop it on the source: select pg_drop_replication_slot(${quoteLiteral(slot)}); Waltrail then creates it again.`,
         },
       );
     await beginAt({
@@ -87,15 +87,15 @@ export async function begin(
   return { checkpoint: (await readCheckpoint(client, name))!, taken };
 }
 
-/** A trail that has begun, with the rows of which the YAML asks for a baseline; null: they are read later. */
+/** A trail that has begun, with its first baselines; null: they are read later, or none is wanted. */
 export interface Begun {
   readonly checkpoint: Checkpoint;
   readonly taken: TakenBaseline | null;
 }
 
 /**
- * Reads the baselines in the snapshot of the slot, so that they stand before the first change. Where that
- * fails they are taken later, as those of tables that come later.
+ * Reads the baselines in the snapshot of the slot, so that they come before the first change. If that fails,
+ * they are taken later, as those of tables that are added later.
  */
 async function readExisting(
   options: Parameters<typeof begin>[0],
@@ -111,7 +111,7 @@ async function readExisting(
     if (signal.aborted) throw error;
     log.warn(
       { code: codeOf(error) },
-      'The baseline could not be read with the first snapshot; it is tried again.',
+      'The baseline could not be read with the first snapshot. Waltrail tries again.',
     );
     return null;
   }

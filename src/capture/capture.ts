@@ -25,62 +25,68 @@ import { StreamingPause } from './streaming-pause.js';
 
 export interface Capture {
   status(): CaptureStatus;
-  /** Resolves when capture streams or stands by for the first time. Never rejects; see `status().error`. */
+  /**
+   * Resolves when capture streams or stands by for the first time. Never rejects: `status().error` has the
+   * error.
+   */
   readonly ready: Promise<void>;
   /**
-   * Works by another configuration: at once, or from where `apply` says so. Resolves when it is known which,
-   * within seconds; a capture that is not open by then takes it over when it opens. Never rejects.
+   * Loads another configuration. It takes effect at once, or at the position that `apply` marks. Resolves
+   * within seconds, when it is known which. If capture is not open by then, it takes the configuration over
+   * when it opens. Never rejects.
    */
   reload(config: TrackingConfig, asked: { readonly by: string | null }): Promise<Reloaded>;
-  /** Commits what is whole and closes everything. May be called again. */
+  /** Commits the transactions that are complete and closes everything. May be called again. */
   stop(): Promise<void>;
 }
 
 /**
- * What became of a reloaded configuration: `in effect`, or it `waits for apply`, or for the `position` from
- * which the source sends what it asks for; `not open`: capture stands by, or cannot open now.
+ * The state of a reloaded configuration. It is `in effect`, or it `waits for apply`, or it `waits for
+ * position`: the position from which the source sends what it asks for. `not open`: capture stands by, or
+ * cannot open now.
  */
 export type Reloaded = 'in effect' | 'waits for apply' | 'waits for position' | 'not open';
 
 const FIRST_BACKOFF_MS = 100;
 /**
- * With what follows a connection, a source that failed over is looked at within five seconds of being there.
+ * Longest wait between two sessions. Including the time to connect, a source is checked within five seconds
+ * of its return after a failover.
  */
 const MAX_BACKOFF_MS = 3_000;
-/** How long a session must have lasted for the next trouble to be a new one. */
+/** Time that a session must last for the wait after the next error to be the shortest again. */
 const STABLE_MS = 10_000;
 const STANDBY_INTERVAL_MS = 1_000;
-/** How long a reload waits for capture to say what became of it. */
+/** How long a reload waits until capture has decided about it. */
 const RELOAD_LIMIT_MS = 10_000;
-/** Nothing is wrong: the same transaction is read once more, in another way. */
-const READ_ANEW: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);
-/** A session that ended so has met nothing that storing transactions one at a time could find. */
+/** Errors after which the same transaction is read again, in another way. Nothing is wrong. */
+const READ_AGAIN: ReadonlySet<string> = new Set(['PIPELINE_READ_AGAIN', 'SOURCE_READ_WHOLE']);
+/** True if storing transactions one at a time could not find the cause of the session's end. */
 const isNoTrouble = (error: WaltrailError): boolean =>
-  error === BACKLOG_READ || error.code === 'TRACKING_CHANGED' || READ_ANEW.has(error.code);
-/** Milliseconds between two checks whether capture has got past what it waited on. */
+  error === BACKLOG_READ || error.code === 'TRACKING_CHANGED' || READ_AGAIN.has(error.code);
+/** Milliseconds between two checks whether capture has passed the position that it waited at. */
 const PROGRESS_INTERVAL_MS = 200;
 /**
- * Sessions in a row that end without having stored anything, after which transactions are stored one at a
- * time.
+ * Number of successive sessions without anything stored, after which transactions are stored one at a time.
  */
 const BARREN_SESSIONS = 2;
 
 export interface CaptureOptions {
   readonly config: TrackingConfig;
   /**
-   * Reads the file of `config` again, where the source says that a configuration begins which is not known
-   * here. Undefined: it cannot be read, is invalid, or differs in what needs a restart.
+   * Reads the file of `config` again. Called when the source announces a configuration that is not known
+   * here. Returns undefined if the file cannot be read, is invalid, or differs in what needs a restart.
    */
   readonly readConfig?: () => TrackingConfig | undefined;
   readonly log: Log;
-  /** Folder for transactions in progress; that of the system for temporary files where nothing is said. */
+  /** Folder for transactions in progress. Default: the system's folder for temporary files. */
   readonly spoolFolder?: string;
-  /** What is to differ from {@link PACE}, in tests. */
+  /** Differences from {@link PACE}, for tests. */
   readonly pace?: Partial<Pace>;
 }
 
 /**
- * Captures until stopped: one session after another, waiting between them as the error that ended one says.
+ * Captures until stopped, one session after another. The wait between two depends on the error that ended the
+ * first.
  */
 export function startCapture(options: CaptureOptions): Capture {
   const capture = new Supervisor(options);
@@ -115,29 +121,29 @@ class Supervisor {
   readonly #unreadMessages: UnreadMessages;
   readonly #unknownTenants: UnknownTenants;
   readonly #streamingPause = new StreamingPause();
-  /** Null once spooling has failed: this process reads transactions when they have committed. */
+  /** Null once spooling has failed. This process then reads transactions after their commit. */
   #spoolFolder: string | null;
   #settleReady: () => void = () => undefined;
   #state: CaptureStatus['state'] = 'starting';
   #session: Session | undefined;
   #error: WaltrailError | null = null;
-  /** The last stream ended because the source had no publication when something was changed. */
+  /** True if the last stream ended because the source had no publication when something was changed. */
   #publicationMissed = false;
   #waiting: CaptureWaiting | null = null;
   #backoffMs = FIRST_BACKOFF_MS;
   readonly #repeats: Repeats;
   /**
-   * The error that repeats at one position. Until capture is past it, no session that streams for a while is
-   * a good sign.
+   * The error that repeats at one position. Until capture has passed it, a session that streams for a while
+   * does not show that the error has ended.
    */
   #stuck: Stuck | null = null;
-  /** Sessions could not even be opened because of it. */
+  /** True if the error keeps sessions from opening. */
   #stuckAtOpening = false;
   #aloneUntil: Lsn | null = null;
   #barren = 0;
-  /** Of sessions that are over; those of the running one are added. */
+  /** Counts of sessions that have ended. `status` adds those of the running one. */
   #total: RecordedCounts = { transactions: 0, changes: 0, entries: 0, ignored: 0 };
-  /** The last commit of a session that is over, of which no answer said whether it is stored; null: none. */
+  /** The last commit of an ended session whose answer never came, so it may be stored or not; null: none. */
   #unanswered: UnansweredCommit | null = null;
   #checkpointLsn: Lsn | null = null;
   #walEnd: Lsn | null = null;
@@ -230,7 +236,10 @@ class Supervisor {
     };
   }
 
-  /** One session from opening to its end. Null: another daemon captures, or stop was asked for. */
+  /**
+   * Runs one session from opening to its end. Returns null if another daemon captures, or if `stop` was
+   * called.
+   */
   async #runSession(): Promise<WaltrailError | null> {
     let session: Session | null;
     try {
@@ -255,7 +264,7 @@ class Supervisor {
       });
     } catch (thrown) {
       const error = asWaltrailError(thrown);
-      // Recorded by now.
+      // The gap has been recorded.
       if (error.code === 'SOURCE_PUBLICATION_MISSING') this.#publicationMissed = false;
       return this.#judge(error, null);
     }
@@ -270,13 +279,13 @@ class Supervisor {
     if (this.#stuckAtOpening) this.#stuck = null;
     if (session.waitedOn !== undefined) this.#repeats.recall(session.waitedOn);
     const began = session.writer.checkpointLsn;
-    // The trail itself says what the answer would have said.
+    // The checkpoint in the trail shows whether the commit without an answer was stored.
     if (this.#unanswered?.endLsn === began) this.#total = sum(this.#total, this.#unanswered.counts);
     this.#unanswered = null;
     const progress = this.#enterStreaming(session);
     const error = await Promise.race([session.ended, this.#stopped]);
     clearInterval(progress);
-    // Where another configuration begins, what is before has to be stored first.
+    // If another configuration begins, the transactions before it are stored first.
     await session.stop({ patient: error?.code === 'TRACKING_CHANGED' });
     const { position } = session.pipeline;
     this.#remember(session);
@@ -286,7 +295,7 @@ class Supervisor {
     return this.#judge(error, { ...position, readUntil: session.pipeline.readUntil });
   }
 
-  /** Whoever stands by is not told of the slot, and nevertheless says the same as who captures. */
+  /** Reads the slot from the trail, so that a standby reports the same slot as the daemon that captures. */
   async #readSlot(): Promise<void> {
     if (this.#followed.isSlotKnown) return;
     const { trail, source } = this.#followed.file;
@@ -298,7 +307,7 @@ class Supervisor {
     this.#followed.standsOn(slot);
   }
 
-  /** What capture waits for has come behind the cause of the error that stopped it. */
+  /** Notes what capture waits for. If an error had stopped capture, its cause has been resolved. */
   #waits(waiting: CaptureWaiting | null): void {
     this.#waiting = waiting;
     if (waiting === null || this.#state !== 'stopped') return;
@@ -306,7 +315,10 @@ class Supervisor {
     this.#error = null;
   }
 
-  /** While capture waits on an error, only what it stores shows that it does not any more. */
+  /**
+   * Enters the state `streaming`. If capture waits on an error, it enters it only once the checkpoint has
+   * moved.
+   */
   #enterStreaming(session: Session): NodeJS.Timeout | undefined {
     const isPast = (): boolean =>
       this.#stuck === null || session.writer.checkpointLsn > this.#stuck.checkpointLsn;
@@ -324,7 +336,10 @@ class Supervisor {
     return timer;
   }
 
-  /** What the end of a try means: whether an error repeats at one position, and how to find out at which. */
+  /**
+   * Decides what the end of an attempt means: whether an error repeats at one position, and whether
+   * transactions are stored one at a time to find that position.
+   */
   async #judge(
     error: WaltrailError,
     position: (StreamPosition & { readonly readUntil: Lsn }) | null,
@@ -339,12 +354,12 @@ class Supervisor {
           : null;
     const stuck = this.#repeats.met({ error, position, checkpointLsn }, performance.now());
     if (stuck === undefined) return located(error, position);
-    // The trail may refuse to be told of what it refused: what was known of the position stays known.
+    // A later error may lack the commit position. Then the stored error keeps the position that is known.
     if (this.#stuck === null || stuck.commitLsn !== null || this.#stuck.commitLsn === null) {
       this.#stuck = stuck;
       this.#stuckAtOpening = position === null;
     }
-    // Before anybody reads what can be done about it.
+    // Stored before the remedy is shown, so that `waltrail skip` works by then.
     await tellStuck({
       trailUrl: urlOf(this.#followed.file.trail, 'writer'),
       stuck: this.#stuck,
@@ -392,10 +407,10 @@ class Supervisor {
     if (error.code === 'SOURCE_SPOOL_FAILED') this.#spoolFolder = null;
     if (error === BACKLOG_READ) this.#streamingPause.end(performance.now());
     if (error.code === 'SOURCE_READ_WHOLE') this.#streamingPause.begin(performance.now());
-    if (READ_ANEW.has(error.code)) return;
-    // An operator's error is looked at again with every tick, so that a mended source needs no restart; one
-    // that the stream came upon is looked into sooner, because only opening compares source and trail and
-    // records a gap.
+    if (READ_AGAIN.has(error.code)) return;
+    // An error that an operator has to resolve is checked again with every tick, so that a corrected source
+    // needs no restart. If the stream met the error, the next attempt comes sooner, because only opening a
+    // session compares source and trail and records a gap.
     const waitMs = operator && !streamed ? this.#pace.tickMs : this.#backoffMs * (0.5 + Math.random() / 2);
     this.#backoffMs = Math.min(MAX_BACKOFF_MS, this.#backoffMs * 2);
     await this.#wait(waitMs);
@@ -427,9 +442,12 @@ const max = (one: Lsn, other: Lsn): Lsn => (one > other ? one : other);
 const asWaltrailError = (error: unknown): WaltrailError =>
   isWaltrailError(error)
     ? error
-    : new WaltrailError('PIPELINE_FAILED', 'Capture met an error it does not know.', { cause: error });
+    : new WaltrailError('PIPELINE_FAILED', 'Capture met an unexpected error.', { cause: error });
 
-/** Of a cause only what cannot hold a row value: its class and SQLSTATE, or for our own errors the code. */
+/**
+ * Returns the parts of a cause that cannot hold a row value: its class, and its SQLSTATE or, for our own
+ * errors, code.
+ */
 function causeOf(error: WaltrailError): { type: string; code: string } | undefined {
   const { cause } = error;
   if (!(cause instanceof Error)) return undefined;

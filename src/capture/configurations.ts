@@ -15,35 +15,37 @@ import type { FollowedConfiguration } from './followed-configuration.js';
 import { onSource, type SourceAccess } from './source-state.js';
 
 interface ChoosingOptions extends SourceAccess {
-  /** Elected, and in no transaction. */
+  /** A connection that won the election and is in no transaction. */
   readonly client: pg.Client;
   readonly log: Log;
   readonly checkpoint: Checkpoint;
   readonly followed: FollowedConfiguration;
 }
 
-/** The configuration to work by, and the one that is to follow it. */
+/** The configuration that a session works with, and the one that follows it. */
 export interface Chosen {
   readonly config: TrackingConfig;
   /**
-   * The one of the file where it comes into effect at a later position of the stream; null: it is in effect.
+   * The configuration of the file, if it comes into effect at a later position of the stream; null: it is in
+   * effect.
    */
   readonly pending: TrackingConfig | null;
   readonly checkpoint: Checkpoint;
 }
 
 /**
- * Decides by which configuration a session works. It is the one of the checkpoint, until the position that
- * `apply` has marked in the WAL with the digest of the file; a file that needs nothing applied comes into
- * effect at once. No other digest changes anything: a message with an old one would bring back weaker
- * redaction.
+ * Decides which configuration a session works with. This is the configuration of the checkpoint, until the
+ * position that `apply` has marked in the WAL with the digest of the file. A file that needs nothing applied
+ * comes into effect at once. A message with any other digest changes nothing, because an old one would bring
+ * back weaker redaction.
  */
 export async function chooseConfiguration(options: ChoosingOptions): Promise<Chosen> {
   const { client, checkpoint } = options;
   const { announced, asked } = options.followed;
   const stored = await readConfiguration(client);
   const old = stored === undefined ? undefined : restoreConfig(stored.document, options.config);
-  // One of an earlier version of Waltrail, which did not keep it, or of a later one.
+  // An earlier version of Waltrail did not store the configuration; that of a later version may not be
+  // readable here.
   if (stored === undefined || old === undefined) return adopt(options, { old: null, how: asked.how });
   const config = await fileToFollow(options, old);
   if (config.definition.digest === stored.digest) return { config, pending: null, checkpoint };
@@ -70,8 +72,8 @@ export async function adoptFirst(
 }
 
 /**
- * The file as it was loaded; or as it is now, where somebody has changed it and has applied it without
- * telling the daemon.
+ * Returns the file as it was loaded. If somebody has changed and applied it without telling the daemon,
+ * returns the file as it is now.
  */
 async function fileToFollow(options: ChoosingOptions, old: TrackingConfig): Promise<TrackingConfig> {
   const { config, followed } = options;
@@ -108,7 +110,8 @@ async function adopt(
       difference: documentDifference(old?.definition.document ?? null, config.definition.document),
     });
     for (const note of notes) await recordTracking(client, { ...note, lsn });
-    // With the lock of apply, what enters the publication there is sent from there on: no gap.
+    // `apply` locks the tables that it adds to the publication. Their changes are sent from this position, so
+    // there is no gap.
     if (old !== null && last !== undefined && how === 'apply')
       await storePublished(client, {
         ...last,
@@ -120,12 +123,12 @@ async function adopt(
   }
   log.info(
     { digest: config.definition.digest, lsn: formatLsn(lsn), how },
-    'Capture works by another configuration from here on.',
+    'Capture now works with another configuration.',
   );
   return { config, pending: null, checkpoint: (await readCheckpoint(client, config.source.name))! };
 }
 
-/** Tables that become tracked, or stop being it. */
+/** Returns a note for each table that becomes tracked or is no longer tracked. */
 function trackingNotes(options: {
   readonly old: TrackingConfig;
   readonly config: TrackingConfig;

@@ -6,40 +6,43 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import type { Checkpoint } from '../trail/write/checkpoint.js';
 import type { FoundGap } from '../trail/write/gaps.js';
 
-/** The source as one look found it. */
+/** The state of the source in one look. */
 export interface SourceState {
-  /** As `server_version_num`. */
+  /** Version of PostgreSQL, as `server_version_num`. */
   readonly version: number;
   readonly identity: SourceIdentity;
   readonly slot: SlotState | undefined;
   readonly published: PublishedAtLsn;
-  /** Position after all of it was read: what is committed from here on is as the look says. */
+  /**
+   * Position after everything was read. The look describes the source for all commits from this position on.
+   */
   readonly lsn: Lsn;
-  /** What became of the tables of the last look. */
+  /** What has happened to the tables of the last look. */
   readonly fate: TableFate;
 }
 
-/** What a look says about the stretch since the last one. */
+/** The findings of a look about the stretch since the last one. */
 export interface Continuity {
-  /** What the trail may not have, or has too much, of the whole stream: capture stops at it. */
+  /** Gaps of the whole stream, where the trail may lack entries or have too many. Capture stops at them. */
   readonly gaps: readonly FoundGap[];
   /** Tables whose changes may not have been sent for a while. */
   readonly unpublished: readonly string[];
-  /** Tables whose rows were given other values, of which nothing is sent. */
+  /** Tables whose rows were given other values. The source sends nothing about them. */
   readonly rewritten: readonly string[];
-  /** What is to be recorded although nothing is missing. */
+  /** Notes to record although nothing is missing. */
   readonly notes: readonly TrackingNote[];
-  /** Notes of a failover, to be recorded when capture goes on after it. */
+  /** Notes of a failover. They are recorded when capture resumes after it. */
   readonly failover: readonly TrackingNote[];
 }
 
 /**
  * Compares the source with the trail: identity, timeline, slot, position and publication. Pure.
- * START_REPLICATION says nothing of what is found here: below the slot's position it silently skips to it, on
- * a slot that was made anew it silently begins later, and without a publication PostgreSQL 18 silently sends
- * nothing.
+ * START_REPLICATION reports none of what is found here. If the start is before the slot's position, it
+ * silently skips to that position. If the slot was recreated, it silently begins later. If there is no
+ * publication, PostgreSQL 18 silently sends nothing.
  *
- * @param options.knownLsn a checkpoint that this process has seen committed: a lower one was restored
+ * @param options.knownLsn a checkpoint that this process has seen committed; if the trail's is lower, the
+ *   trail was restored
  */
 export function compareWithTrail(options: {
   readonly config: TrackingConfig;
@@ -71,9 +74,9 @@ export function compareWithTrail(options: {
 }
 
 /**
- * Up to where the last look surely speaks for what the source has sent or will send: a gap of tables that
- * this look finds begins here. Positions behind a fork are of another history, and those of another cluster
- * mean nothing.
+ * Returns the position up to which the last look certainly describes what the source sends. A gap of tables
+ * that this look finds begins there. Positions after a fork belong to another history, and positions of
+ * another cluster mean nothing.
  */
 export function coveredUntil(options: {
   readonly checkpoint: Checkpoint;
@@ -90,8 +93,8 @@ export function coveredUntil(options: {
 }
 
 /**
- * Where the stream has to begin so that nothing is skipped that the source can still send. Only for a slot
- * that can be read from.
+ * Returns where the stream has to begin so that it skips nothing that the source can still send. The slot
+ * must be readable.
  */
 export function startPosition(options: {
   readonly checkpoint: Checkpoint;
@@ -111,23 +114,23 @@ export function startPosition(options: {
 }
 
 /**
- * Before PostgreSQL 18 the source cannot send a change that was made while there was no publication, nor pass
- * it.
+ * True if the source can skip a change that was made while there was no publication. Before PostgreSQL 18, it
+ * can neither send nor skip such a change.
  */
 const skipsMissing = ({ version }: SourceState): boolean => version >= 180_000;
 
-/** Whether the slot is there and can be read from. */
+/** True if the slot exists and can be read from. */
 export const isReadable = (slot: SlotState | undefined): slot is SlotState =>
   slot !== undefined && slot.invalidated === null && slot.confirmedFlushLsn !== null;
 
 type Compared = Pick<Parameters<typeof compareWithTrail>[0], 'checkpoint' | 'sourceState'>;
 
-/** Whether the source's history and that of the trail have a beginning in common. */
+/** True if the histories of source and trail have a common beginning. */
 const isSameCluster = ({ checkpoint, sourceState: { identity } }: Compared): boolean =>
   identity.systemIdentifier === checkpoint.systemIdentifier &&
   (identity.timeline === checkpoint.timeline || identity.leftTimelineAt !== null);
 
-/** What the old primary had written last was not yet on the standby that took over, but was in the trail. */
+/** Returns a gap if the trail has entries from an old primary that the promoted standby did not have yet. */
 function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
   const { checkpoint } = options;
   const left = leftHistoryAt(options);
@@ -137,10 +140,12 @@ function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap
 }
 
 /**
- * Where the source's history may have become another than the trail's; null: nowhere. On a new timeline its
- * history says so. A source that was put back to an older state, as by a snapshot of its disk, stays on its
- * timeline: it is behind the trail, and would send nothing until it has written past the checkpoint. Its slot
- * is the last that both surely share.
+ * Returns where the source's history may have left that of the trail; null: nowhere. On a new timeline, the
+ * timeline's history states it.
+ *
+ * A source that was restored to an older state, as by a snapshot of its disk, stays on its timeline. It is
+ * then behind the trail, and would send nothing until it has written past the checkpoint. The position of its
+ * slot is the last that both certainly share.
  */
 function leftHistoryAt({ checkpoint, sourceState }: Compared): Lsn | null {
   const { identity, slot, lsn } = sourceState;
@@ -175,7 +180,7 @@ function publishedFindings(
   return { gaps: stream === null ? [] : [gap(stream, from, null)], unpublished, rewritten, notes };
 }
 
-/** Nothing of it can be compared with the trail. */
+/** Returns the findings for another cluster, which cannot be compared with the trail. */
 const otherCluster = (checkpoint: Checkpoint): Continuity => ({
   gaps: [gap('SOURCE_CHANGED', checkpoint.endLsn, null)],
   unpublished: [],

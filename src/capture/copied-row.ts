@@ -6,8 +6,7 @@ const BACKSLASH = 0x5c;
 const NULL_MARK = 0x4e;
 
 /**
- * What stands behind a backslash in COPY's text format, and the byte that it means. Any other stands for
- * itself.
+ * Characters after a backslash in COPY's text format, with the byte that each means. Any other means itself.
  */
 const ESCAPES: ReadonlyMap<number, number> = new Map(
   Object.entries({ b: 0x08, f: 0x0c, n: NEWLINE, r: 0x0d, t: TAB, v: 0x0b }).map(([letter, byte]) => [
@@ -17,16 +16,16 @@ const ESCAPES: ReadonlyMap<number, number> = new Map(
 );
 
 /**
- * A line that COPY wrote in text format as the row that the stream would have sent: the bytes of each value
- * as its type prints them, in the order of the columns. Not for the hot path.
+ * Decodes a line of COPY's text format into the row that the stream would have sent. It has the bytes of each
+ * value as its type prints them, in the order of the columns. Not for the hot path.
  *
- * @param row filled and returned; without it a new one
+ * @param row filled and returned; default: a new one
  * @see https://www.postgresql.org/docs/current/sql-copy.html#SQL-COPY-FILE-FORMATS (Text Format)
  */
 export function copiedRow(line: Buffer, row = new Tuple()): Tuple {
   row.count = 0;
   row.hasOpaque = false;
-  // Values are never longer than they are escaped.
+  // A value is never longer than its escaped form.
   row.bytes = Buffer.alloc(line.length);
   let written = 0;
   let at = 0;

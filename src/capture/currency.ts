@@ -1,19 +1,19 @@
 import type { Lsn } from '../pg/lsn.js';
 
-/** A look at the source: where its WAL ended then, and the time by its clock. */
+/** A look at the source: the end of its WAL, and the time by its clock. */
 interface Look {
   readonly lsn: Lsn;
-  /** RFC 3339. */
+  /** Time in RFC 3339. */
   readonly seenAt: string;
 }
 
 /**
- * Up to when the trail is current: the time of the last look at the source of which everything that its
- * WAL had is stored. The times of commits do not say so, for a source in which nothing is changed has none.
+ * Finds the time up to which the trail is current. This is the time of the last look at the source whose WAL
+ * is stored completely. Commit times do not show it, because a source without changes has none.
  */
 export class Currency {
   #until: string | null = null;
-  /** The oldest and the newest look of which something is not stored yet. Those between are not needed. */
+  /** The oldest and the newest look whose WAL is not stored completely. Those between are not needed. */
   #waiting: { readonly first: Look; last: Look } | null = null;
 
   looked(look: Look): void {
@@ -21,7 +21,7 @@ export class Currency {
     else this.#waiting.last = look;
   }
 
-  /** The time up to which everything is stored, RFC 3339; null: it is not known yet. */
+  /** Returns the time up to which everything is stored, RFC 3339; null: not known yet. */
   until(storedUntil: Lsn): string | null {
     const waiting = this.#waiting;
     if (waiting === null || waiting.first.lsn > storedUntil) return this.#until;

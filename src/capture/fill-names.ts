@@ -10,24 +10,24 @@ import type { SourceAccess } from './source-state.js';
 import { readStartNames } from './start-names.js';
 
 export interface FillNamesOptions extends SourceAccess {
-  /** Elected, and in no transaction. */
+  /** A connection that won the election and is in no transaction. */
   readonly client: pg.Client;
   readonly log: Log;
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
-  /** The last look: it knows which columns are redacted under another name. */
+  /** The last look. It has the former names of renamed columns, which decide how they are redacted. */
   readonly published: PublishedState;
   /**
-   * The rule by which this process has tried to read a table, by `lookupName`. One that cannot be read is
-   * tried once by each rule, not with each session.
+   * The rule with which this process last tried to read a table, by `lookupName`. A table that cannot be read
+   * is tried once for each rule, not in each session.
    */
   readonly tried: Map<string, string>;
 }
 
 /**
- * Reads the names of lookup tables whose rules are new or have changed since their rows were read, and of
- * those that could not be read or followed: the stream brings a name only with a change of its row. Read in
- * one snapshot, as of now, and stored for the entries from the checkpoint on.
+ * Reads the names of lookup tables whose rules are new or have changed since their rows were read. Also reads
+ * tables that could not be read or followed, because the stream brings a name only with a change of its row.
+ * The names are read in one snapshot, as of now, and stored for the entries after the checkpoint.
  */
 export async function fillNames(options: FillNamesOptions): Promise<void> {
   const { client, config, checkpoint, tried } = options;

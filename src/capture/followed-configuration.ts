@@ -8,18 +8,18 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import { withSlot } from '../tracking/slot-name.js';
 import type { Adoption } from '../trail/write/configuration.js';
 
-/** That a configuration begins at a position of the stream. */
+/** The announcement that a configuration begins at a position of the stream. */
 export interface Announced {
   readonly digest: string;
   /**
-   * End of the last transaction before it: once the checkpoint has reached it, the configuration is in
+   * End of the last transaction before it. Once the checkpoint has reached this, the configuration is in
    * effect.
    */
   readonly afterLsn: Lsn;
   readonly how: Adoption;
 }
 
-/** Who or what asked for a configuration that nothing in the stream has announced. */
+/** The origin of a configuration that the stream has not announced. */
 export interface Asked {
   readonly how: Adoption;
   /** Account of the operator; null: not known. */
@@ -30,21 +30,21 @@ export interface Asked {
 export type Waiting = 'apply' | 'position' | null;
 
 /**
- * Anybody who may log in to the source can send as many messages as they like: none must fill a disk with
- * log.
+ * Time between two log lines about messages. Everybody who can log in to the source can send messages, and
+ * their number must not fill a disk with logs.
  */
 const LOG_INTERVAL_MS = 60_000;
 
 /**
- * The configuration of the file, over all sessions, and how far it is in effect. What a session asks here
- * answers at once: nothing is read from the stream meanwhile.
+ * Keeps the configuration of the file, over all sessions, and whether it is in effect. Answers at once,
+ * because the stream is not read while a session asks.
  */
 export class FollowedConfiguration {
   /** Messages that announced a configuration which is neither in effect nor that of the file. */
   ignored = 0;
-  /** As it was read last; its slot is what the YAML says. */
+  /** The file as last read, with the slot of the YAML. */
   #given: TrackingConfig;
-  /** The same with the slot that capture uses. */
+  /** The file as last read, with the slot that capture uses. */
   #file: TrackingConfig;
   #trailSlot: string | undefined;
   #asked: Asked = { how: 'start', by: null };
@@ -68,7 +68,7 @@ export class FollowedConfiguration {
     this.#log = options.log;
   }
 
-  /** As it was read last, with the slot that capture uses. */
+  /** The file as last read, with the slot that capture uses. */
   get file(): TrackingConfig {
     return this.#file;
   }
@@ -81,7 +81,7 @@ export class FollowedConfiguration {
     return this.#announced;
   }
 
-  /** Digest of the one in effect; null before the first session. */
+  /** Digest of the configuration in effect; null before the first session. */
   get digest(): string | null {
     return this.#inEffect?.definition.digest ?? null;
   }
@@ -90,20 +90,19 @@ export class FollowedConfiguration {
     return this.#pending === null ? null : this.#isPrepared ? 'position' : 'apply';
   }
 
-  /** The file as it is now; undefined: it cannot be read, is invalid, or needs a restart. */
+  /** Reads the file as it is now. Returns undefined if it cannot be read, is invalid, or needs a restart. */
   readFile(): TrackingConfig | undefined {
     const file = this.#readFile();
     return file === undefined ? undefined : withSlot(file, this.#trailSlot);
   }
 
-  /** Whether the trail was asked for its slot, and has one. */
+  /** True if the trail was asked for its slot and has one. */
   get isSlotKnown(): boolean {
     return this.#trailSlot !== undefined;
   }
 
   /**
-   * The trail was asked on which slot it stands (DECISIONS 59): from here on, every configuration has that
-   * one.
+   * Takes over the slot that the trail uses (DECISIONS 59). From now on, every configuration has this slot.
    *
    * @param slot undefined: no trail of this source has begun
    */
@@ -112,24 +111,24 @@ export class FollowedConfiguration {
     this.#file = withSlot(this.#given, slot);
   }
 
-  /** Takes over a file that somebody asks to work by. */
+  /** Takes over a file that somebody has asked to load. */
   reload(config: TrackingConfig, asked: Asked): void {
     this.take(config);
     this.#asked = asked;
   }
 
-  /** The file was found to be another one, which is worked by or waited for. */
+  /** Takes over a file with another configuration, which takes effect now or later. */
   take(file: TrackingConfig): void {
     this.#given = file;
     this.#file = withSlot(file, this.#trailSlot);
   }
 
-  /** Calls back when a session is open that knows of the file. */
+  /** Calls back when a session is open that knows the present file. */
   onceOpen(callback: () => void): void {
     this.#waiting.push(callback);
   }
 
-  /** A session has decided by which configuration it works. */
+  /** Notes the configuration that a session has chosen. */
   chosen({
     config,
     pending,
@@ -143,28 +142,31 @@ export class FollowedConfiguration {
     if (pending === null) this.#announced = null;
   }
 
-  /** A session is open. */
+  /** Notes that a session is open. */
   opened(): void {
     if (this.isCurrent) for (const callback of this.#waiting.splice(0)) callback();
   }
 
-  /** Whether the sessions know of the file. Not, where another was loaded while one opened. */
+  /**
+   * True if the session knows the present file. False if another file was loaded while the session opened.
+   */
   get isCurrent(): boolean {
     return (this.#pending ?? this.#inEffect)?.definition.digest === this.#file.definition.digest;
   }
 
-  /** The catalog was read: whether the source is as the pending configuration wants it. */
+  /** Notes whether the source is prepared for the pending configuration, as of a reading of the catalog. */
   observed({ isPrepared }: { readonly isPrepared: boolean }): void {
     if (this.#pending !== null && !isPrepared && !this.#isPrepared)
-      this.#say(
-        'The configuration of the file is not in effect: the source is not as it asks. Run waltrail apply.',
+      this.#warn(
+        'The configuration of the file is not in effect, because the source is not prepared for it. Run waltrail apply.',
       );
     this.#isPrepared = isPrepared;
   }
 
   /**
-   * The stream says that a configuration begins. True if it is that of the file, which then has to be worked
-   * by from here on. Any other is ignored: whoever may log in to the source can send an old digest.
+   * Takes over an announcement of the stream that a configuration begins. Returns true if it is that of the
+   * file, which then takes effect at this position. Any other is ignored, because everybody who can log in to
+   * the source can send an old digest.
    */
   announce(message: ConfigurationMessage): boolean {
     const { digest, afterLsn } = message;
@@ -175,7 +177,7 @@ export class FollowedConfiguration {
         if (!isBehind(message, this.#lastIgnored)) return false;
         this.#lastIgnored = message;
         this.ignored++;
-        this.#say('The source announces a configuration that is not that of the file; it is ignored.');
+        this.#warn('The source announces a configuration that is not the one in the file. It is ignored.');
         return false;
       }
       this.take(file);
@@ -184,7 +186,9 @@ export class FollowedConfiguration {
     return true;
   }
 
-  /** The stream has come to where the source sends everything that the configuration of the file asks for. */
+  /**
+   * Notes that from this position, the source sends everything that the configuration of the file asks for.
+   */
   reached(afterLsn: Lsn): void {
     this.#announced = {
       digest: this.#file.definition.digest,
@@ -194,7 +198,8 @@ export class FollowedConfiguration {
   }
 
   /**
-   * Takes over the file where somebody has changed it and has prepared the source without telling the daemon.
+   * Takes over the file if somebody has changed it and prepared the source without telling the daemon.
+   * Returns true then.
    */
   appliedAnother(catalog: Catalog): boolean {
     const file = this.readFile();
@@ -205,7 +210,7 @@ export class FollowedConfiguration {
     return true;
   }
 
-  #say(sentence: string): void {
+  #warn(sentence: string): void {
     if (performance.now() - this.#loggedAt < LOG_INTERVAL_MS) return;
     this.#loggedAt = performance.now();
     this.#log.warn({ ignored: this.ignored }, sentence);

@@ -2,10 +2,10 @@ import type { Log } from '../log.js';
 import { formatLsn } from '../pg/lsn.js';
 import type { FoundGap } from '../trail/write/gaps.js';
 
-/** Gaps that are named one by one at once. */
+/** Number of gaps that get a log line each. */
 const MAX_LOGGED = 10;
 
-/** Says in the log which gaps were just recorded. */
+/** Logs the gaps that were just recorded. */
 export function logGaps(log: Log, gaps: readonly FoundGap[]): void {
   for (const { code, tables, fromLsn } of gaps.slice(0, MAX_LOGGED))
     log.error(
@@ -13,5 +13,5 @@ export function logGaps(log: Log, gaps: readonly FoundGap[]): void {
       'A gap was found and recorded as an entry of the trail.',
     );
   if (gaps.length > MAX_LOGGED)
-    log.error({ gaps: gaps.length }, 'Many gaps were found and recorded; waltrail gaps lists them.');
+    log.error({ gaps: gaps.length }, 'Many gaps were found and recorded. Run waltrail gaps to list them.');
 }

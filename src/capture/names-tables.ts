@@ -5,14 +5,14 @@ import { quoteIdentifier, quoteLiteral, quoteTable } from '../pg/quote.js';
 import { serverSays } from '../pg/server-message.js';
 import { INSUFFICIENT_PRIVILEGE, sqlStateOf } from '../pg/sql-state.js';
 
-/** Where rows of a names table lie: itself, or the partitions of a partitioned one. */
+/** A relation that holds rows of a lookup table: the table itself, or a partition of it. */
 export interface NamesRelation {
   /** Canonical `schema.table`. */
   readonly table: string;
   readonly oid: string;
-  /** Of the names table. */
+  /** Oid of the lookup table. */
   readonly rootOid: string;
-  /** With their attribute numbers in the names table; null: it has none of that name. */
+  /** Columns with their attribute numbers in the lookup table; null: it has no column of that name. */
   readonly columns: readonly {
     readonly name: string;
     readonly typeOid: number;
@@ -21,34 +21,35 @@ export interface NamesRelation {
   readonly copySql: string;
 }
 
-/** Why a names table, or a partition of it, is not read; the remedy is a sentence. */
+/** Why a lookup table, or a partition of it, is not read. The remedy is a sentence. */
 export interface Unread {
   readonly table: string;
   readonly reason: string;
   readonly remedy: string;
 }
 
-/** As pg_class.relkind. */
+/** Values of pg_class.relkind. */
 const ORDINARY = 'r';
 const PARTITIONED = 'p';
 
 /**
- * The relations that hold the rows of a names table, by the snapshot of the transaction, with `wanted`
- * columns only: so privileges on these columns suffice, and no generated column is computed.
+ * Finds the relations that hold the rows of a lookup table, as of the snapshot of the transaction. They have
+ * the `wanted` columns only. So privileges on these columns suffice, and no generated column is computed.
  *
- * Rows are read by COPY, never by SELECT. COPY of a table reads ordinary tables and nothing else, itself
- * without its inheritance children, and decides that under the lock with which it reads. It needs no planner,
- * which would evaluate the expressions of the table's indexes, with functions that its owner has written, as
- * the role that asks. What is left are the output functions of types, which only superusers can make. So
- * nothing that owners of the source's tables write is executed here: policies are an error, since
- * `row_security` is off, and views, rules, defaults, checks, domains and casts take no part.
+ * Rows are read by COPY, never by SELECT. COPY of a table reads only an ordinary table, without its
+ * inheritance children, and checks this under the lock with which it reads. It needs no planner. A planner
+ * would evaluate expressions of the table's indexes, with functions of the table's owner, as the role that
+ * asks. Only the output functions of types remain, and only superusers can create these.
+ *
+ * So nothing that owners of the source's tables have written is executed. Policies are an error, because
+ * `row_security` is off. Views, rules, defaults, checks, domains and casts take no part.
  */
 export async function namesRelations(
   client: pg.Client,
   options: {
     readonly table: string;
     readonly wanted: ReadonlySet<string>;
-    /** Column that is read where there is one. */
+    /** Column that is read if it exists. */
     readonly tenant: string | null;
   },
 ): Promise<{ readonly relations: readonly NamesRelation[]; readonly unread: readonly Unread[] }> {
@@ -72,7 +73,10 @@ export async function namesRelations(
   return { relations, unread };
 }
 
-/** What the server's refusal of a COPY means. Asked in the transaction, after it is usable again. */
+/**
+ * Explains why the server refused a COPY. Asks the server in the same transaction, after a rollback to a
+ * savepoint or of the whole transaction.
+ */
 export async function refusalOf(
   client: pg.Client,
   { relation, error }: { readonly relation: NamesRelation; readonly error: unknown },
@@ -87,13 +91,13 @@ export async function refusalOf(
     return {
       table,
       reason: `the source refused (${serverSays(error)})`,
-      remedy: 'Look whether somebody has changed or locked the table; the message of the server says more.',
+      remedy: 'Check whether somebody has changed or locked the table. The message of the server says more.',
     };
   return filtered
     ? {
         table,
-        reason: 'a policy filters its rows, and policies are not executed with the rights of Waltrail',
-        remedy: `Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls; or switch row security off for ${table}.`,
+        reason: 'a row security policy filters its rows, and Waltrail executes no policies',
+        remedy: `Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls; or disable row security for ${table}.`,
       }
     : { table, reason: `role ${role} may not read it`, remedy: grantSelect(relation, role) };
 }
@@ -113,8 +117,8 @@ interface RelationRow extends TableName {
 function problemOf(row: RelationRow, wanted: ReadonlySet<string>): Pick<Unread, 'reason' | 'remedy'> | null {
   if (row.kind !== ORDINARY)
     return {
-      reason: 'it is no ordinary table',
-      remedy: 'Name an ordinary table, or a partitioned one of ordinary tables, in the YAML.',
+      reason: 'it is not an ordinary table',
+      remedy: 'Name an ordinary table in the YAML, or a partitioned table with only ordinary partitions.',
     };
   const missing = [...wanted].filter((name) => row.columns.every((column) => column.name !== name));
   if (missing.length > 0)
@@ -125,8 +129,8 @@ function problemOf(row: RelationRow, wanted: ReadonlySet<string>): Pick<Unread, 
   const generated = row.columns.filter((column) => column.generated).map(({ name }) => name);
   if (generated.length > 0)
     return {
-      reason: `${generated.join(', ')} is generated, and PostgreSQL copies no generated column`,
-      remedy: 'Name the columns that it is generated from instead.',
+      reason: `${generated.join(', ')} is generated, and COPY cannot read generated columns`,
+      remedy: 'In the YAML, name the columns that it is generated from.',
     };
   return null;
 }
@@ -139,7 +143,8 @@ function relationOf(row: RelationRow): NamesRelation {
     oid,
     rootOid,
     columns,
-    // As the server has them: what it cannot convert it would refuse to send (pg/encoding.ts).
+    // Bytes are sent as the server stores them. It refuses to send text that it cannot convert
+    // (pg/encoding.ts).
     copySql: `copy ${quoteTable(schema, table)} (${list}) to stdout (encoding 'SQL_ASCII')`,
   };
 }
@@ -151,7 +156,7 @@ function grantSelect({ table, columns }: NamesRelation, role: string): string {
   return `Run: grant usage on schema ${quoteIdentifier(name.schema)} to ${to}; grant select (${list}) on ${quoteTable(name.schema, name.table)} to ${to};`;
 }
 
-// Partitions by the snapshot, not pg_partition_tree(): that one knows the present only.
+// Finds partitions as of the snapshot. pg_partition_tree() shows only the present ones.
 const relationsSql = ({ schema, table }: TableName, columns: readonly string[]): string => /* sql */ `
   with recursive part as (
     select c.oid, c.oid as root, c.relkind, c.relname, c.relnamespace

@@ -9,19 +9,26 @@ import type { PublishedState } from '../tracking/published.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import { publishedTables } from '../tracking/tracked.js';
 
-/** Writers of the table wait behind whoever waits for its lock, and nobody has asked for this very moment. */
+/**
+ * Longest wait for the lock of a table. It is short, because writers of the table queue after a waiting lock,
+ * and publishing can be done later.
+ */
 const LOCK_LIMIT_MS = 1_000;
-/** How long a table is left alone that could not be published: others held it, or a right is missing. */
+/**
+ * Time before a table is tried again that could not be published, because it was locked or a privilege is
+ * missing.
+ */
 const RETRY_MS = 30_000;
 
 /**
- * Publishes what was made on the source and what the YAML tracks, with `on_new_table: apply`: each table in a
- * transaction of its own, as `waltrail apply` would. What somebody took out of the publication stays out.
+ * Publishes new tables of the source that the YAML tracks, with `on_new_table: apply`. Each table has a
+ * transaction of its own, as with `waltrail apply`. A table that somebody removed from the publication stays
+ * out.
  */
 export class NewTables {
   readonly #config: TrackingConfig;
   readonly #log: Log;
-  /** When each may be tried again, by its name (`performance.now()`). */
+  /** Time at which each table may be tried again (`performance.now()`), by its name. */
   readonly #failed = new Map<string, number>();
 
   constructor({ config, log }: { readonly config: TrackingConfig; readonly log: Log }) {
@@ -29,13 +36,13 @@ export class NewTables {
     this.#log = log;
   }
 
-  /** Whether one waits to be tried again by now. */
+  /** True if a table is due to be tried again. */
   get isDue(): boolean {
     const now = performance.now();
     return [...this.#failed.values()].some((at) => at <= now);
   }
 
-  /** Never rejects for what the source refuses: a table that could not be published keeps its trouble. */
+  /** Publishes the tables that are due. Never rejects if the source refuses: the table keeps its trouble. */
   async publish(
     client: pg.Client,
     { catalog, published }: { readonly catalog: Catalog; readonly published: PublishedState },

@@ -1,8 +1,8 @@
 import { GIVE_UP_TICKS } from '../pg/silence.js';
 
 /**
- * Ends the opening of a session by destroying its connections, if one step takes too long or the session is
- * no longer wanted.
+ * Cancels the opening of a session by destroying its connections, if one step takes too long or the session
+ * is no longer wanted.
  */
 export class Opening {
   readonly #abort = new AbortController();

@@ -21,9 +21,9 @@ import { readStartNames } from './start-names.js';
 const TELL_LIMIT_MS = 5_000;
 
 /**
- * Tells the trail what capture waits on, so that `waltrail skip` knows it. Over a connection of its own, for
- * that of the session is over. Never rejects: a trail that takes nothing at all takes this neither, and is
- * told with the next try.
+ * Stores in the trail the error that capture waits on, for `waltrail skip`. Uses a connection of its own,
+ * because that of the session is closed. Never rejects: a trail that accepts no writes refuses this one too,
+ * and the next attempt stores it.
  */
 export async function tellStuck(options: {
   readonly trailUrl: string;
@@ -43,32 +43,35 @@ export async function tellStuck(options: {
       await rememberStuck(client, stuck);
     });
   } catch (error) {
-    log.debug({ code: codeOf(error) }, 'The trail could not be told what capture waits on.');
+    log.debug({ code: codeOf(error) }, 'The error that capture waits on could not be stored in the trail.');
   }
 }
 
 export interface PassOverOptions extends SourceAccess {
-  /** Elected, and in no transaction. */
+  /** A connection that won the election and is in no transaction. */
   readonly client: pg.Client;
   readonly log: Log;
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
-  /** What this process waits on. */
+  /** The error that this process waits on. */
   readonly stuck: Stuck;
 }
 
 /**
- * Passes over the transaction that capture waits on, where an operator has asked for exactly that, and gives
- * the checkpoint behind it. In one transaction of the trail: the gap that says who and why, closed at once,
- * and the checkpoint one byte behind the commit. The source sends nothing that commits before where the
- * stream starts, so no byte of the transaction is read again, whatever is wrong with it (DECISIONS 41).
+ * Passes over the transaction that capture waits on, if an operator has asked for exactly this one. Returns
+ * the checkpoint after it; without a matching request, the checkpoint as it is.
+ *
+ * One transaction of the trail stores the gap, which names the operator and the reason and is closed at once,
+ * and moves the checkpoint to one byte after the commit. The source sends no transaction that commits before
+ * the start of the stream. So no byte of the transaction is read again, whatever is wrong with it (DECISIONS
+ * 41).
  */
 export async function passOver(options: PassOverOptions): Promise<Checkpoint> {
   const { client, log, stuck, checkpoint, config } = options;
   const request = await readSkipRequest(client);
   if (request === undefined || request.atLsn !== stuck.commitLsn || stuck.checkpointLsn !== checkpoint.endLsn)
     return checkpoint;
-  // Something else is missing and comes first; then capture would not wait on this.
+  // An open gap of the whole stream has to be accepted first. Capture may not wait on this transaction then.
   if ((await readOpenGaps(client)).some(isOfStream)) return checkpoint;
   try {
     await store(options, request, { names: true });
@@ -78,7 +81,7 @@ export async function passOver(options: PassOverOptions): Promise<Checkpoint> {
     });
     log.warn(
       { code: trailError(error).code },
-      'The names as they are now cannot be read; names that the transaction changed stay as they were.',
+      'The present names of lookup tables cannot be read. Names that the transaction changed stay as they were.',
     );
     await store(options, request, { names: false }).catch((failed: unknown) => {
       throw trailError(failed);
@@ -86,7 +89,7 @@ export async function passOver(options: PassOverOptions): Promise<Checkpoint> {
   }
   log.warn(
     { lsn: formatLsn(request.atLsn), tables: stuck.tables, askedBy: request.askedBy },
-    'Capture passes over a transaction that an operator named; a gap of the trail says so.',
+    'Capture has passed over a transaction, as an operator asked. The trail has a gap for it.',
   );
   return (await readCheckpoint(client, config.source.name))!;
 }
@@ -97,10 +100,10 @@ async function store(
   { names }: { readonly names: boolean },
 ): Promise<void> {
   const { client, checkpoint, stuck, config } = options;
-  const behind = request.atLsn + 1n;
+  const after = request.atLsn + 1n;
   const published = (await readStoredPublished(client))?.state as PublishedState | undefined;
   await client.query('begin');
-  // Those that it changed are nowhere else.
+  // Names that the transaction changed would be missing otherwise.
   if (names)
     await storeNames(client, {
       names: readStartNames({ ...options, published, snapshot: null }),
@@ -110,15 +113,15 @@ async function store(
     code: 'SOURCE_TRANSACTION_SKIPPED',
     tables: stuck.tables.length === 0 ? null : stuck.tables,
     fromLsn: request.atLsn,
-    toLsn: behind,
+    toLsn: after,
     name: `Changes are missing: ${request.askedBy} had a transaction skipped (${request.reason})`,
   });
-  // Gaps of tables that last are no part of this.
+  // Gaps of tables that last are left open.
   const gaps = (await readOpenGaps(client)).filter(({ code }) => code === 'SOURCE_TRANSACTION_SKIPPED');
   await goOnAt(client, {
     from: checkpoint,
     to: {
-      lsn: behind,
+      lsn: after,
       slot: config.source.slot,
       systemIdentifier: checkpoint.systemIdentifier,
       timeline: checkpoint.timeline,

@@ -8,15 +8,15 @@ import { trackingNotice } from '../trail/write/notices.js';
 import type { BaselineAttempts } from './baseline-attempts.js';
 import { MOST_BASELINE_BYTES, type ReadTable, type RowsRead } from './read-baseline.js';
 
-/** Rows that were read, and the position that they are as of. */
+/** Rows that were read, and the position that they were read at. */
 export interface TakenBaseline {
   readonly lsn: Lsn;
   readonly read: RowsRead;
-  /** Until when gaps were considered, by the clock of the trail. */
+  /** Time up to which gaps were considered, by the clock of the trail. */
   readonly askedAt: string;
 }
 
-/** A table as the trail is asked for its baseline. */
+/** Returns a table in the form in which the trail is asked for its baseline. */
 export const wantedBaseline = (table: BaselineTable): WantedBaseline => ({
   table: table.key,
   oid: table.table.oid,
@@ -25,9 +25,9 @@ export const wantedBaseline = (table: BaselineTable): WantedBaseline => ({
 });
 
 /**
- * Has the pipeline store rows that were read, and says in the log what became of them.
+ * Has the pipeline store rows that were read, and logs the outcome.
  *
- * @param options.stored called when it is durable; never, where the session ends before
+ * @param options.stored called when the baseline is durable; never called if the session ends before
  */
 export function placeBaseline(options: {
   readonly taken: TakenBaseline;
@@ -47,7 +47,7 @@ export function placeBaseline(options: {
           reason: read.unread.reason,
           remedy: read.unread.remedy,
         },
-        'A table has no baseline yet, for its rows could not be read; it is tried again.',
+        'A table has no baseline yet, because its rows could not be read. Waltrail tries again.',
       );
   pipeline.place(
     placedBaseline(taken, () => {
@@ -59,7 +59,7 @@ export function placeBaseline(options: {
         else
           log.warn(
             { ...at, outcome, maxRows: table.maxRows },
-            'A table is too large for a baseline, and has none.',
+            'A table has no baseline, because it is too large for one.',
           );
       }
       options.stored();
@@ -68,8 +68,8 @@ export function placeBaseline(options: {
 }
 
 /**
- * What the pipeline stores of rows that were read: their entries and, for each table, one that says so. Of a
- * table that is too large, only that it is.
+ * Returns what the pipeline stores: the entries of the rows that were read and, for each table, a notice. For
+ * a table that is too large, it stores only the notice.
  */
 const placedBaseline = (taken: TakenBaseline, stored: () => void): PlacedBaseline => ({
   baseline: {

@@ -18,36 +18,39 @@ import type { BaselineOutcome } from '../trail/write/baselines.js';
 import { copiedRow } from './copied-row.js';
 import { namesRelations, refusalOf, type NamesRelation, type Unread } from './names-tables.js';
 
-/** Rows that wait in memory, of all tables that are read together. */
+/** Largest size in memory of the rows of all tables that are read together. */
 export const MOST_BASELINE_BYTES = 32 * 1024 * 1024;
-/** What a row takes beside its bytes, about. */
+/** Approximate memory that a row takes in addition to its bytes. */
 const ROW_BYTES = 128;
-/** Whoever has a table locked for itself is not waited for: the stream is held back meanwhile. */
+/** Longest wait for a lock on a table. It is short, because the stream is held back during it. */
 const LOCK_LIMIT_MS = 500;
-/** Of one table. One that is mostly holes may take long although few rows are in it. */
+/**
+ * Time limit for reading one table. A table that is mostly dead rows may take long although few rows are in
+ * it.
+ */
 const STATEMENT_LIMIT_MS = 3_000;
-/** After this no other table is begun; the rest is read in another snapshot. */
+/** Time after which no further table is begun. The others are read in another snapshot. */
 const READING_MS = 2_000;
 
 export interface ReadBaselineOptions {
   readonly config: TrackingConfig;
   readonly tables: readonly BaselineTable[];
   readonly catalog: Catalog;
-  /** Exported, of the position that the rows are as of. */
+  /** Exported snapshot of the position that the rows are read at. */
   readonly snapshot: string;
-  /** The last look: it knows what columns are redacted as that were renamed. */
+  /** The last look. It has the former names of renamed columns, which decide how they are redacted. */
   readonly published: PublishedState;
   readonly signal: AbortSignal;
   readonly mostBytes?: number;
 }
 
-/** What became of reading one table. */
+/** The outcome of reading one table. */
 export type ReadTable = { readonly table: BaselineTable } & (
   | {
       readonly outcome: 'taken';
       readonly relation: Relation;
       readonly facts: TableFacts;
-      /** As the stream would have sent them; each is valid until the next is taken. */
+      /** Rows as the stream would have sent them. Each is valid until the next is taken. */
       readonly rows: Iterable<Tuple>;
     }
   | { readonly outcome: Exclude<BaselineOutcome, 'taken'> }
@@ -55,15 +58,15 @@ export type ReadTable = { readonly table: BaselineTable } & (
 );
 
 export interface RowsRead {
-  /** When they were read, by the clock of the source: microseconds since 2000-01-01. */
+  /** Time of the reading, by the clock of the source: microseconds since 2000-01-01. */
   readonly at: bigint;
-  /** In the order of the options. Those that had no room are left out. */
+  /** Tables in the order of the options. Those for which there was no room are left out. */
   readonly tables: readonly ReadTable[];
 }
 
 /**
- * Reads the rows of tables as of a snapshot, by COPY alone (names-tables.ts), and never more of a table than
- * its limit. They are kept as they came, until the stream has come to the position of the snapshot.
+ * Reads the rows of tables as of a snapshot, by COPY alone (names-tables.ts). Stops reading a table at its
+ * limit. The rows are kept as they came, until the stream has reached the position of the snapshot.
  */
 export async function readBaseline(options: ReadBaselineOptions): Promise<RowsRead> {
   const { mostBytes = MOST_BASELINE_BYTES } = options;
@@ -100,7 +103,8 @@ async function openSnapshot({ config, snapshot, signal }: ReadBaselineOptions): 
   });
   try {
     await client.query(PRINT_AS_STREAM);
-    // A policy is its owner's code: where one would filter what is read, PostgreSQL now refuses to read.
+    // A row security policy is code of the table's owner. With this setting, PostgreSQL refuses to read a
+    // table that a policy would filter.
     await client.query('set row_security = off');
     await client.query(`set lock_timeout = ${LOCK_LIMIT_MS}`);
     await client.query('begin isolation level repeatable read read only');
@@ -145,7 +149,7 @@ async function readTable(
         for (const line of batch) bytes += line.length + ROW_BYTES;
         rows += batch.length;
         if (rows > table.maxRows || bytes > options.room) {
-          // The rest of it is never sent.
+          // Destroying the connection keeps the source from sending the rest.
           destroy(client);
           return rows > table.maxRows ? { read: { table, outcome: 'too many rows' }, bytes: 0 } : 'no room';
         }
@@ -181,22 +185,22 @@ async function readTable(
 
 const OTHER_TABLE = {
   reason: 'another table has its name now',
-  remedy: 'Nothing has to be done: it is tried again.',
+  remedy: 'None is needed. Waltrail tries again.',
 };
 const REWRITTEN = {
   reason: 'it was emptied or rewritten while it was read',
-  remedy: 'Nothing has to be done: it is tried again.',
+  remedy: 'None is needed. Waltrail tries again.',
 };
 
 interface SentColumn {
   readonly number: number;
   readonly name: string;
   readonly typeOid: number;
-  /** COPY reads no generated column. */
+  /** True if the column is generated. COPY cannot read it. */
   readonly generated: boolean;
 }
 
-/** The columns that the stream sends of a table, by the snapshot, in their order. */
+/** Returns the columns of a table that the stream sends, as of the snapshot, in order. */
 function sentColumns(
   client: pg.Client,
   { config, catalog, table }: ReadingOptions,
@@ -213,7 +217,7 @@ function sentColumns(
   );
 }
 
-/** What is known of the table in the snapshot, in which nothing is of a later moment. */
+/** Returns the facts of the table as of the snapshot. Nothing in them is later than the snapshot. */
 async function factsOf(client: pg.Client, { table, published }: ReadingOptions): Promise<TableFacts> {
   const { oid } = table.table;
   const { shapes, types } = await readTableShapes(client, [Number(oid)]);
@@ -230,16 +234,17 @@ async function factsOf(client: pg.Client, { table, published }: ReadingOptions):
 }
 
 /**
- * The first of the relations whose rows lie in another file now than by the snapshot: a TRUNCATE, or an ALTER
- * TABLE that gives each row other values, came between the snapshot and the lock of the COPY. The snapshot
- * then sees no row at all. Asked under that lock, so neither can come any more.
+ * Returns the first relation that has another file now than in the snapshot; undefined: there is none.
+ * Between the snapshot and the lock of the COPY, there was then a TRUNCATE, or an ALTER TABLE that gave each
+ * row other values. The snapshot sees no row of such a relation. Called while the lock is held, so that
+ * neither can follow.
  */
 async function rewrittenSince(
   client: pg.Client,
   relations: readonly NamesRelation[],
 ): Promise<string | undefined> {
   if (relations.length === 0) return undefined;
-  // pg_relation_filenode() knows the present, the row of pg_class is that of the snapshot.
+  // pg_relation_filenode() returns the present file. The row of pg_class is as of the snapshot.
   const rows = await catalogRows<{ readonly oid: string }>(
     client,
     /* sql */ `select c.oid::text as oid from pg_catalog.pg_class c
@@ -249,7 +254,7 @@ async function rewrittenSince(
   return relations.find(({ oid }) => oid === rows[0]?.oid)?.table;
 }
 
-/** Rows as the stream would have sent them, in the order of the table's columns. */
+/** Yields rows as the stream would have sent them, in the order of the table's columns. */
 function* rowsOf(
   parts: readonly { readonly relation: NamesRelation; readonly lines: readonly Buffer[] }[],
   { columns, decoder }: { readonly columns: readonly SentColumn[]; readonly decoder: Decoder },

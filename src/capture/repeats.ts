@@ -13,22 +13,22 @@ import type { Stuck } from '../trail/write/stuck.js';
 /** How an attempt to capture ended. */
 export interface Failure {
   readonly error: WaltrailError;
-  /** Where in the stream it ended; null: the stream had not begun. */
+  /** Position of the stream at which it ended; null: the stream had not begun. */
   readonly position: StreamPosition | null;
-  /** The checkpoint behind which it ended; null: it is not known yet. */
+  /** The checkpoint after which it ended; null: not known yet. */
   readonly checkpointLsn: Lsn | null;
 }
 
 const TRIES = 3;
 /**
- * Tries for an error that needs a person anyway: if it is met again at the same position, it is not a matter
- * of chance.
+ * Tries for an error that needs a person anyway. If it is met again at the same position, it is not
+ * accidental.
  */
 const OPERATOR_TRIES = 2;
 /** Largest number of tables of one transaction that a message names. */
 const MAX_TABLES = 10;
 
-/** Errors that the opening of a session examines and settles by itself. */
+/** Errors that the opening of a session examines and settles. */
 const SETTLED_BY_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PIPELINE_READ_AGAIN',
   'SOURCE_LOOK_AGAIN',
@@ -37,7 +37,7 @@ const SETTLED_BY_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'TRACKING_CHANGED',
   'TRAIL_FENCED',
 ]);
-/** Errors that occur again when the same thing is tried again, wherever they are met. */
+/** Errors that occur again whenever the same work is tried again. */
 const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PGOUTPUT_MALFORMED',
   'PIPELINE_FAILED',
@@ -45,13 +45,13 @@ const REFUSALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'SOURCE_ROW_TOO_LARGE',
   'TRAIL_WRITE_FAILED',
 ]);
-/** Refusals that concern the session and no transaction if they are met before the stream has begun. */
+/** Refusals that concern the session and not a transaction, if they are met before the stream has begun. */
 const REFUSALS_OF_OPENING: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'PIPELINE_FAILED',
   'TRAIL_WRITE_FAILED',
 ]);
 
-/** What the trail refuses to every transaction, whatever is in it. */
+/** SQLSTATEs with which the trail refuses every transaction, whatever its content. */
 const REFUSED_TO_ALL: ReadonlySet<string | undefined> = new Set([
   DISK_FULL,
   INSUFFICIENT_PRIVILEGE,
@@ -60,9 +60,9 @@ const REFUSED_TO_ALL: ReadonlySet<string | undefined> = new Set([
 ]);
 
 /**
- * Tells an error that repeats at one position from transient ones. An error repeats if sessions end with the
- * same code and SQLSTATE while the checkpoint stays where it is. A connection that breaks counts only if it
- * breaks in the same transaction each time.
+ * Distinguishes an error that repeats at one position from transient ones. An error repeats if sessions end
+ * with the same code and SQLSTATE while the checkpoint does not move. A connection that breaks counts only if
+ * it breaks in the same transaction each time.
  */
 export class Repeats {
   readonly #patienceMs: number;
@@ -75,7 +75,7 @@ export class Repeats {
     this.#patienceMs = patienceMs;
   }
 
-  /** Returns what capture waits on, once this is certain; undefined before. */
+  /** Returns the error that capture waits on, once it is certain; undefined before. */
   met(failure: Failure, nowMs: number): Stuck | undefined {
     const { error, position, checkpointLsn } = failure;
     if (!mayRepeat(failure) || checkpointLsn === null) return undefined;
@@ -93,7 +93,7 @@ export class Repeats {
     return isSure ? stuckAt(failure, checkpointLsn) : undefined;
   }
 
-  /** Recalls what an earlier process waited on, so that the same error needs no patience. */
+  /** Recalls the error that an earlier process waited on, so that the same error counts at once. */
   recall(stuck: Stuck): void {
     if (this.#signature !== '') return;
     this.#signature = signatureOf(stuck.code, stuck.sqlState, stuck.checkpointLsn);
@@ -102,7 +102,7 @@ export class Repeats {
   }
 }
 
-/** Whether the same thing will be refused again. */
+/** True if the same work will be refused again. */
 export const isRefusal = ({ code }: WaltrailError): boolean => REFUSALS.has(code);
 
 const signatureOf = (code: ErrorCode, sqlState: string | null, checkpointLsn: Lsn): string =>
@@ -126,11 +126,13 @@ function stuckAt({ error, position }: Failure, checkpointLsn: Lsn): Stuck {
   };
 }
 
-/** Whether the next transaction would be refused as well, so that to pass over one helps nobody. */
+/** True if the next transaction would be refused too, so that passing over one does not help. */
 const isRefusedToAll = (error: WaltrailError): boolean =>
   error.code === 'TRAIL_WRITE_FAILED' && REFUSED_TO_ALL.has(sqlStateOf(error.cause));
 
-/** Returns the same error with the position in the stream, if that says what a person has to look at. */
+/**
+ * Returns the same error with the position in the stream, if the position helps a person to find the cause.
+ */
 export function located(error: WaltrailError, position: StreamPosition | null): WaltrailError {
   if (position === null || !(REFUSALS.has(error.code) || position.exact)) return error;
   if (isRefusedToAll(error)) return error;
@@ -149,14 +151,14 @@ export function stuckError(stuck: Stuck, error: WaltrailError): WaltrailError {
     remedy:
       stuck.commitLsn === null
         ? remedy
-        : `${remedy}\nAs a last resort, pass over this transaction; a gap then says so: waltrail skip --at ${formatLsn(stuck.commitLsn)} --reason "…"`,
+        : `${remedy}\nAs a last resort, pass over this transaction and leave a gap: waltrail skip --at ${formatLsn(stuck.commitLsn)} --reason "…"`,
     details,
     cause,
   });
 }
 
 function where({ commitLsn, exact, checkpointLsn, tables }: StreamPosition, code: ErrorCode): string {
-  // The trail refuses a batch. Only if each transaction is stored alone is it known which one it was.
+  // The trail refuses a batch. Which transaction it was is known only if each is stored alone.
   const known = exact || !code.startsWith('TRAIL_');
   if (commitLsn === null || !known) return `after ${formatLsn(checkpointLsn)}`;
   const named = tables.slice(0, MAX_TABLES).join(', ');

@@ -49,45 +49,50 @@ import { rewritten } from './table-gaps.js';
 import { watchPublished, type Watch } from './watch.js';
 
 /**
- * A session that begins further behind than this reads transactions when they have committed, which most of
- * what it will read has long done: spooled first and replayed then, they are stored a third slower. As much
- * as the source keeps of one transaction before it streams it (logical_decoding_work_mem).
+ * Backlog in bytes above which a session reads transactions after their commit. Most of a backlog has
+ * committed already, and transactions that are first spooled and then replayed are stored a third slower.
+ * This is the default of logical_decoding_work_mem: how much the source keeps of one transaction before it
+ * streams it.
  */
 const BACKLOG_BYTES = 64n * 1024n * 1024n;
 
 export interface SessionOptions {
   readonly log: Log;
-  /** The configuration of the file. The session may have to work by an earlier one. */
+  /** The configuration of the file. The session may have to work with an earlier one. */
   readonly followed: FollowedConfiguration;
-  /** As in {@link FillNamesOptions}. */
+  /** The map `tried` of {@link FillNamesOptions}. */
   readonly namesTried: Map<string, string>;
   readonly baselineAttempts: BaselineAttempts;
   readonly lateAttributions: LateAttributions;
   readonly unreadMessages: UnreadMessages;
   readonly unknownTenants: UnknownTenants;
-  /** A checkpoint that this process has seen committed: a lower one was restored. */
+  /**
+   * A checkpoint that this process has seen committed. A lower one means that the trail was restored from a
+   * backup.
+   */
   readonly knownLsn: Lsn | null;
-  /** Where transactions in progress are spooled; null: they are read when they have committed. */
+  /** Folder in which transactions in progress are spooled; null: they are read after their commit. */
   readonly spoolFolder: string | null;
   /**
-   * Transactions are read when they have committed until this moment at least (`performance.now()`); null:
-   * while they run.
+   * Earliest moment (`performance.now()`) at which transactions may be read while they run. Until then they
+   * are read after their commit. Null: no such limit.
    */
   readonly unstreamedUntil: number | null;
-  /** The last stream ended because the source had no publication when something was changed. */
+  /** True if the last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
   /** Called with what capture waits for on the source, and with null when that is over. */
   readonly waiting: (waiting: CaptureWaiting | null) => void;
-  /** Called with what is wrong with named tables, whenever that was looked at. */
+  /** Called after every look, with what is wrong with named tables. */
   readonly observed: (troubles: readonly TableTrouble[]) => void;
   /** An error that repeats at one position; null: none is known. */
   readonly stuck: Stuck | null;
   /**
-   * Transactions are stored one at a time until behind this, for one of them cannot be; null: many together.
+   * Position up to which transactions are stored one at a time, because one of them cannot be stored; null:
+   * many are stored together.
    */
   readonly aloneUntil: Lsn | null;
   readonly pace: Pace;
-  /** Gives up opening; a session that is open is ended by its `stop`. */
+  /** Cancels the opening. A session that is open is ended by its `stop`. */
   readonly signal: AbortSignal;
 }
 
@@ -96,21 +101,21 @@ export interface Session {
   readonly pipeline: Pipeline;
   readonly stream: ReplicationStream;
   readonly writer: TrailWriter;
-  /** What the trail says that an earlier process waited on, at this very position. */
+  /** The error that an earlier process waited on at this position, as stored in the trail. */
   readonly waitedOn: Stuck | undefined;
-  /** Up to when the trail is current, RFC 3339; null: it is not known yet. */
+  /** Time up to which the trail is current, RFC 3339; null: not known yet. */
   readonly currentUntil: string | null;
   /** Resolves with what ended the session. Never rejects. */
   readonly ended: Promise<WaltrailError>;
-  /** Ends the session with an error, as something that fails would. */
+  /** Ends the session with an error, as a failure would. */
   end(error: WaltrailError): void;
   /** `patient`: as in {@link Pipeline.finish}. */
   stop(options: { readonly patient: boolean }): Promise<void>;
 }
 
 /**
- * Opens a session: election, checks of source and slot against the checkpoint, writer, stream. Null when
- * another daemon captures. Throws with everything closed again.
+ * Opens a session: election, checks of source and slot against the checkpoint, writer, stream. Returns null
+ * if another daemon captures. If it throws, everything is closed again.
  */
 export async function openSession(options: SessionOptions): Promise<Session | null> {
   const opening = new Opening({ signal: options.signal, tickMs: options.pace.tickMs });
@@ -133,7 +138,7 @@ async function open(given: SessionOptions, opening: Opening): Promise<Session | 
     const options: OpeningOptions = { ...given, opening, signal, config: followed.file };
     const redactionKey = await opening.step(() => readRedactionKey(client));
     const start = await findStart({ ...options, client, redactionKey });
-    // From here on, what the session works by.
+    // The session works with this configuration, which may be an earlier one than that of the file.
     const { config } = start;
     const end = deferred<WaltrailError>();
     writer = await opening.step(() =>
@@ -154,13 +159,13 @@ async function open(given: SessionOptions, opening: Opening): Promise<Session | 
   }
 }
 
-/** Ends a session that read transactions when they had committed: the next one may have them streamed. */
+/** Ends a session that read transactions after their commit. The next session may have them streamed. */
 export const BACKLOG_READ = new WaltrailError(
   'SOURCE_LOOK_AGAIN',
-  'The backlog is read; from here on transactions are read while they run.',
+  'The backlog has been read. Transactions are now read while they run.',
 );
 
-/** Where a session begins, and what it has to know of the source. */
+/** Where a session begins, and what it has to know about the source. */
 interface Start extends Settled, Pick<Chosen, 'config' | 'pending'> {
   readonly decoder: Decoder;
   readonly missingUntil: Lsn | null;
@@ -184,7 +189,7 @@ async function findStart(
       waitedOn: undefined,
     };
   }
-  const skipped = await opening.step(() => behindSkipped(options, found));
+  const skipped = await opening.step(() => afterSkipped(options, found));
   const chosen = await opening.step(() => chooseConfiguration({ ...options, checkpoint: skipped }));
   const { config, pending, checkpoint } = chosen;
   options.followed.chosen(chosen);
@@ -198,7 +203,7 @@ async function findStart(
     checkSource: () => checkSource(options, chosen),
   });
   const missingUntil = await opening.step(() => readMissingUntil(client));
-  // Without a limit: as many names as there are rows.
+  // Has no time limit, because a lookup table may have any number of rows.
   await fillNames({
     ...options,
     config,
@@ -210,8 +215,8 @@ async function findStart(
 }
 
 /**
- * The first start. What is looked at before the trail begins is remembered before: a change after that is
- * found by the next look.
+ * Begins a trail at the first start. The look is stored before the trail begins, so that the next look finds
+ * any change made after it.
  */
 async function findBeginning(
   options: OpeningOptions & { readonly client: pg.Client; readonly redactionKey: Buffer },
@@ -235,7 +240,7 @@ async function findBeginning(
     recordTables(options, { fromLsn: begun.endLsn, troubles, unpublished: [], rewritten: [] }),
   );
   return {
-    // Read again: gaps of tables are entries.
+    // Read again, because recording gaps of tables stores entries.
     checkpoint: (await readCheckpoint(client, config.source.name))!,
     published,
     sourceLsn: published.lsn,
@@ -251,10 +256,10 @@ async function refuseOwnSource(trail: pg.Client, source: pg.Client): Promise<voi
 }
 
 /**
- * The checkpoint, or that behind the transaction that capture waits on where an operator asked to pass over
- * it.
+ * Returns the checkpoint. If an operator asked to pass over the transaction that capture waits on, returns
+ * the checkpoint after that transaction.
  */
-async function behindSkipped(
+async function afterSkipped(
   options: Parameters<typeof findStart>[0],
   checkpoint: Checkpoint,
 ): Promise<Checkpoint> {
@@ -263,7 +268,10 @@ async function behindSkipped(
   return stuck === null ? checkpoint : passOver({ ...options, checkpoint, stuck });
 }
 
-/** `config`: that of the file; once it is found where the session begins, the one to work by. */
+/**
+ * Options of an opening. `config` is the configuration of the file until `findStart` has chosen one, then the
+ * chosen one.
+ */
 type OpeningOptions = SessionOptions & { readonly opening: Opening; readonly config: TrackingConfig };
 
 async function connectStream(
@@ -287,8 +295,8 @@ async function connectStream(
   });
   options.observed(troublesNow(config, { catalog: options.catalog, published: options.published.state }));
   followed.observed(options.catalog);
-  // The stream calls the pipeline, and the pipeline the stream: whichever is made first knows the other by
-  // this.
+  // The stream calls the pipeline, and the pipeline the stream. Whichever is created first finds the other
+  // here.
   const parts: { pipeline?: Pipeline; stream?: ReplicationStream; watch?: Watch } = {};
   let published = options.published.state;
   const pipeline = new Pipeline({
@@ -298,7 +306,7 @@ async function connectStream(
       pause: () => parts.stream?.pause(),
       resume: () => parts.stream?.resume(),
       acknowledge: (lsn) => parts.stream?.acknowledge(lsn),
-      // Nothing is stored before it is sure where the slot stands.
+      // Nothing is stored before the position of the slot is certain.
       hold: (work) => parts.stream!.hold(sure.promise.then(work)),
     },
     aloneUntil,
@@ -318,11 +326,12 @@ async function connectStream(
     failed: end.resolve,
   });
   const { taken, baselineAttempts: attempts } = options;
-  // The first change of all comes behind them.
+  // The rows of the first baselines come before the first change.
   if (taken !== null) pipeline.holdFrom(taken.lsn);
   const { spoolFolder, unstreamedUntil } = options;
-  // What the source has at this moment is read before anything is streamed: also the transaction that could
-  // not be. And what comes in parts cannot be stored alone, nor said to be the transaction that fails.
+  // The source's present WAL is read before anything is streamed. This includes the transaction that could
+  // not be read while it ran. A transaction that comes in parts cannot be stored alone, nor be identified as
+  // the one that fails.
   const backlog =
     aloneUntil !== null || unstreamedUntil !== null || options.sourceLsn - checkpoint.endLsn > BACKLOG_BYTES;
   const { decoder } = options;
@@ -363,8 +372,8 @@ async function connectStream(
     }),
   );
   try {
-    // Only now is the slot ours alone. Whoever moved it since the first look made a hole, and a stored entry
-    // would hide it.
+    // Only now does this session own the slot. If the slot was moved since the first look, changes are
+    // missing, and a stored entry would hide that.
     stream.pause();
     await opening.step(() => checkUnmoved(options, checkpoint));
     sure.is = true;
@@ -392,7 +401,7 @@ async function connectStream(
     lookMs: options.pace.lookMs,
     waiting: options.waiting,
   });
-  // With a signal of its own: that of the opening is for the opening.
+  // The watch has a signal of its own, because the signal of the opening is only for the opening.
   const watch = watchPublished({
     config,
     pending: options.pending,
@@ -436,7 +445,7 @@ async function connectStream(
   };
 }
 
-/** What is wrong with named tables, and what they and their columns are called now. */
+/** Returns what is wrong with named tables. Includes tables and columns that have been renamed. */
 const troublesNow = (
   config: TrackingConfig,
   { catalog, published }: { readonly catalog: SourceCatalog; readonly published: PublishedState },
@@ -445,27 +454,33 @@ const troublesNow = (
   ...renamedTroubles(config, published),
 ];
 
-/** Also at once where an earlier process knew that a transaction here cannot be stored. */
+/**
+ * Returns the position up to which transactions are stored one at a time; null: many together. If an earlier
+ * process waited on an error here, they are stored one at a time from the start.
+ */
 function aloneUntilOf({ aloneUntil, waitedOn, checkpoint }: SessionOptions & Start): Lsn | null {
   if (aloneUntil !== null && aloneUntil >= checkpoint.endLsn) return aloneUntil;
   return waitedOn === undefined ? null : (waitedOn.commitLsn ?? checkpoint.endLsn);
 }
 
 /**
- * Refuses a source that cannot be captured at all, and reads what is to be known of it. Throws
- * TRACKING_CHANGED where the file has become another one meanwhile.
+ * Refuses a source that cannot be captured at all, and reads its catalog. Throws TRACKING_CHANGED if another
+ * configuration has been applied since the session chose its own.
  */
 async function checkSource(
   options: OpeningOptions,
   chosen: Pick<Chosen, 'config' | 'pending'>,
 ): Promise<SourceCatalog> {
   const catalog = await onSource(options, (client) => readSourceCatalog(client, chosen));
-  // Applied since the session has chosen: what leaves the publication by it is no gap.
+  // A table that leaves the publication because another configuration was applied is no gap.
   if (options.followed.appliedAnother(catalog)) throw configurationBegins();
   return catalog;
 }
 
-/** The slot and the source as they were settled; since then nobody else can have moved the slot. */
+/**
+ * Throws if the slot has moved since the start position was settled. Now that the stream has the slot, no
+ * other process can move it.
+ */
 async function checkUnmoved(options: OpeningOptions, checkpoint: Checkpoint): Promise<void> {
   const { slot } = options.config.source;
   const state = await onSource(options, (client) => readSlot(client, slot));
@@ -476,7 +491,7 @@ async function checkUnmoved(options: OpeningOptions, checkpoint: Checkpoint): Pr
 function checkIdentity(checkpoint: Checkpoint, identity: SystemIdentity): void {
   if (identity.systemIdentifier === checkpoint.systemIdentifier && identity.timeline === checkpoint.timeline)
     return;
-  throw new WaltrailError('SOURCE_LOOK_AGAIN', 'The source became another one while capture began.');
+  throw new WaltrailError('SOURCE_LOOK_AGAIN', 'The source was replaced by another one while capture began.');
 }
 
 interface Deferred<T> {

@@ -50,9 +50,9 @@ import { GAP_END, NEW_SLOT, sayWhileWaiting, type WaitingOptions } from './waiti
 const PATIENCE_MS = 2_000;
 
 export interface SettleOptions extends WaitingOptions {
-  /** The configuration of the file, where it comes into effect later; null: it is in effect. */
+  /** The configuration of the file, if it comes into effect later; null: it is in effect. */
   readonly pending: TrackingConfig | null;
-  /** Client that holds the election lock, and is in no transaction. */
+  /** A connection that won the election and is in no transaction. */
   readonly client: pg.Client;
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
@@ -62,9 +62,9 @@ export interface SettleOptions extends WaitingOptions {
    * run on the source.
    */
   readonly step: <T>(run: () => Promise<T>) => Promise<T>;
-  /** Whether the last stream ended because the source had no publication when something was changed. */
+  /** True if the last stream ended because the source had no publication when something was changed. */
   readonly publicationMissed: boolean;
-  /** Refuses a source that is not fit to be captured at all. */
+  /** Refuses a source that cannot be captured at all. */
   readonly checkSource: () => Promise<SourceCatalog>;
 }
 
@@ -83,9 +83,10 @@ export interface Settled {
 
 /**
  * Compares source and trail before anything is streamed, and records each gap that it finds once, as an
- * entry. Gaps of named tables stop nothing. If an operator or the YAML lets capture resume after a gap of the
- * whole stream, it moves to a position from which that is possible; otherwise it throws an error with the
- * code of the gap.
+ * entry. Gaps of named tables stop nothing.
+ *
+ * If an operator or the YAML lets capture resume after a gap of the whole stream, moves to a position from
+ * which that is possible. Otherwise, throws an error with the code of the gap.
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { client, config, checkpoint, step } = options;
@@ -98,9 +99,9 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     if (!isOfOpen(gap, before)) await recordGap(options, gap);
   const gaps = (await readOpenGaps(client)).filter(isOfStream);
   const moved = gaps.length > 0 || sourceState.identity.timeline !== checkpoint.timeline;
-  const stopping = gaps.filter((gap) => !mayGoOn(gap, options));
+  const stopping = gaps.filter((gap) => !mayResume(gap, options));
   const catalog = await step(options.checkSource).catch((error: unknown) => {
-    throw stopping.length === 0 ? error : mendFirst(error, gapsError(stopping, config.source.slot));
+    throw stopping.length === 0 ? error : fixFirst(error, gapsError(stopping, config.source.slot));
   });
   const covered = coveredUntil({ checkpoint, sourceState, lastPublished });
   await recordTables(options, {
@@ -118,39 +119,38 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   ];
   if (!moved) await record(client, { sure, notes });
   await step(() => endTableGaps(options, { published: seen.state, catalog }));
-  const going = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
-  if (going.length > 0) {
+  const unended = gaps.filter((gap) => isOfPublication(gap) && gap.toLsn === null);
+  if (unended.length > 0) {
     const toLsn = await fitSince(options, { sourceState, patient: stopping.length === 0 });
     if (toLsn !== null) {
-      // By now, every transaction that the look might not have seen has ended.
+      // Every transaction that the look may have missed has ended by now.
       sure = seen;
-      await endGaps(client, { gaps: going, toLsn, sure, notes });
+      await endGaps(client, { gaps: unended, toLsn, sure, notes });
       notes = [];
     }
   }
   if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
   const rest = { published: sure, sourceLsn: sourceState.lsn, catalog, taken: null };
-  // Read again: a gap and a note are entries too, and the writer continues behind them.
+  // Read again: gaps and notes are entries too, and the writer continues after them.
   if (!moved)
     return {
       ...rest,
       checkpoint: (await readCheckpoint(client, config.source.name))!,
       open: await readOpenGaps(client),
     };
-  const wentOn = await goOn({
+  const resumed = await resume({
     ...options,
     sourceState,
     sure,
     gaps: (await readOpenGaps(client)).filter(isOfStream),
     notes: [...found.failover, ...notes],
   });
-  return { ...rest, checkpoint: wentOn, open: await readOpenGaps(client) };
+  return { ...rest, checkpoint: resumed, open: await readOpenGaps(client) };
 }
 
 /**
- * Records gaps of tables from `fromLsn` on, as entries. May be called only while there is no writer. Gaps
- * that end do so while capture streams, when running transactions can be waited for without delaying
- * anything.
+ * Records gaps of tables that begin at `fromLsn`, as entries. May be called only while there is no writer.
+ * Gaps end while capture streams, because waiting for running transactions delays nothing then.
  */
 export async function recordTables(
   options: Pick<SettleOptions, 'client' | 'log'>,
@@ -172,8 +172,8 @@ export async function recordTables(
 }
 
 /**
- * Ends gaps of tables that nobody can have written to while they were not as they should be. The watch does
- * so too, but a daemon that is killed again and again may never come to it.
+ * Ends gaps of tables that no transaction can have written to while they were not as they should be. The
+ * watch does this too, but if a daemon is killed repeatedly, the watch may never get to it.
  */
 async function endTableGaps(
   options: SettleOptions,
@@ -222,9 +222,9 @@ function knownPublished(options: {
 }
 
 /**
- * Returns the look with a position that it surely covers: that of the last sure look. A commit that waits for
- * a standby is in the WAL, and decoded, before anybody can see it, so a look may show the state from before
- * it. The watch moves the position on when it has seen such transactions end.
+ * Returns the look with a position that it certainly covers: that of the last sure look. A commit that waits
+ * for a standby is in the WAL, and is decoded, before any session can see it. So a look may show the state
+ * from before it. The watch moves the position forward when it has seen such transactions end.
  */
 const surely = ({ state, lsn }: PublishedAtLsn, covered: Lsn): PublishedAtLsn => ({
   state,
@@ -232,9 +232,9 @@ const surely = ({ state, lsn }: PublishedAtLsn, covered: Lsn): PublishedAtLsn =>
 });
 
 /**
- * Whether a gap is a part of one that is open. Resuming after a lost slot takes steps: an invalid slot is
- * dropped, a new one is created, the checkpoint is moved. If the process ended in between, or a person took a
- * step meanwhile, it is still the same stretch that is missing, and one acceptance covers it.
+ * True if a gap is part of one that is open. Resuming after a lost slot takes steps: an invalid slot is
+ * dropped, a new one is created, the checkpoint is moved. If the process ended between two steps, or a person
+ * did one of them, the same stretch is missing, and one acceptance covers it.
  */
 function isOfOpen({ code }: FoundGap, open: readonly OpenGap[]): boolean {
   const isOpen = (lost: FoundGap['code']): boolean =>
@@ -259,10 +259,10 @@ function missedGap({ publicationMissed, checkpoint }: SettleOptions, known: read
 }
 
 /**
- * Returns a position from which every commit is of changes that were published as the look found it. The
- * position after the look would not do: what a transaction changed before the publication was repaired is not
- * sent either, however late it commits. So the running transactions have to end, as for a new slot. Null if
- * they do not end soon and nothing waits for them.
+ * Returns a position after which every commit contains only changes that were published as in the look. The
+ * end of the look is not such a position: what a transaction changed before the publication was repaired is
+ * never sent, however late it commits. So the running transactions have to end first, as for a new slot.
+ * Returns null if they do not end soon and nothing waits for them.
  */
 async function fitSince(
   options: SettleOptions,
@@ -289,8 +289,8 @@ async function fitSince(
 }
 
 /**
- * Ends gaps and stores the look, in one transaction. The next look is compared with it, so that a publication
- * that is broken again before the gaps are accepted is found.
+ * Ends gaps and stores the look, in one transaction. The next look is compared with it. So if the publication
+ * breaks again before the gaps are accepted, this is found.
  */
 async function endGaps(
   client: pg.Client,
@@ -314,11 +314,11 @@ async function endGaps(
 const isOfPublication = ({ code }: OpenGap): boolean =>
   code === 'SOURCE_PUBLICATION_MISSING' || code === 'SOURCE_PUBLICATION_INCOMPLETE';
 
-/** Whether capture may resume after a gap, because an operator or the YAML accepts it. */
-const mayGoOn = ({ accepted }: OpenGap, { config }: SettleOptions): boolean =>
+/** True if capture may resume after a gap, because an operator or the YAML accepts it. */
+const mayResume = ({ accepted }: OpenGap, { config }: SettleOptions): boolean =>
   accepted || config.source.onGap === 'continue';
 
-/** Makes the error for gaps. The codes say what happened; the message says where. */
+/** Creates the error for gaps. The codes state what happened, the message states where. */
 function gapsError(gaps: readonly OpenGap[], slot: string): WaltrailError {
   const sentences = gaps.map(
     ({ code, fromLsn, toLsn }) =>
@@ -329,17 +329,17 @@ function gapsError(gaps: readonly OpenGap[], slot: string): WaltrailError {
 }
 
 /**
- * Combines the error of a source that is not fit to be captured with that of its gaps: the operator first
- * fixes the source, then accepts the gaps.
+ * Combines the error of a source that cannot be captured with that of its gaps: the operator first fixes the
+ * source, then accepts the gaps.
  */
-function mendFirst(error: unknown, gaps: WaltrailError): unknown {
+function fixFirst(error: unknown, gaps: WaltrailError): unknown {
   if (!isWaltrailError(error) || error.retry !== 'operator') return error;
   return new WaltrailError(error.code, `${error.message}\n${gaps.message}`, {
     remedy: `${error.remedy}\nThen: ${gaps.remedy}`,
   });
 }
 
-interface GoingOn extends SettleOptions {
+interface Resuming extends SettleOptions {
   readonly sourceState: SourceState;
   readonly sure: PublishedAtLsn;
   readonly gaps: readonly OpenGap[];
@@ -347,7 +347,7 @@ interface GoingOn extends SettleOptions {
 }
 
 /** Moves to the first position from which the source can send everything, on the slot or on a new one. */
-async function goOn(options: GoingOn): Promise<Checkpoint> {
+async function resume(options: Resuming): Promise<Checkpoint> {
   const { client, config, log, checkpoint, sourceState, gaps } = options;
   const { slot, url, name } = config.source;
   if (isReadable(sourceState.slot)) {
@@ -355,7 +355,7 @@ async function goOn(options: GoingOn): Promise<Checkpoint> {
     await move(options, { to: { lsn, slot, ...sourceState.identity }, snapshot: null });
   } else {
     if (sourceState.slot !== undefined) {
-      // An invalidated slot can only be dropped. Nothing reads from it.
+      // An invalidated slot can only be dropped. No client can read from it.
       await onSource(options, (source) =>
         source.query(`select pg_catalog.pg_drop_replication_slot(${quoteLiteral(slot)})`),
       );
@@ -372,7 +372,7 @@ async function goOn(options: GoingOn): Promise<Checkpoint> {
       }),
     );
   }
-  log.warn({ slot, gaps: gaps.map(({ id }) => id) }, 'Capture goes on behind what it found.');
+  log.warn({ slot, gaps: gaps.map(({ id }) => id) }, 'Capture has resumed after a gap or a failover.');
   return (await readCheckpoint(client, name))!;
 }
 
@@ -381,7 +381,7 @@ async function goOn(options: GoingOn): Promise<Checkpoint> {
  * names as they are now.
  */
 async function move(
-  options: GoingOn,
+  options: Resuming,
   target: { readonly to: NewPosition; readonly snapshot: string | null },
 ): Promise<void> {
   const { client, checkpoint, sure, gaps, notes } = options;

@@ -3,11 +3,11 @@ import { checkTracking, type CheckedCatalog } from '../tracking/check.js';
 import { isPrepared, leavingTables } from '../tracking/configuration-tables.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 
-/** The catalog as capture sees it, with the configuration on disk in mind. */
+/** The catalog as capture uses it, which also considers the pending configuration. */
 export type SourceCatalog = CheckedCatalog & {
   /** Tables that leave the publication on purpose; their troubles are left out. */
   readonly leaving: ReadonlySet<string>;
-  /** Whether the source is as the pending configuration wants it; false where none is pending. */
+  /** True if the source is prepared for the pending configuration; false if none is pending. */
   readonly isPrepared: boolean;
 };
 

@@ -13,8 +13,8 @@ import { withTimeLimit } from '../pg/time-limit.js';
 import { onSource, type SourceAccess } from './source-state.js';
 
 /**
- * Of tables that exist no more as many are remembered as this and the catalog together, for the stream may
- * lag behind a drop.
+ * Number of tables beyond twice the catalog that are remembered. Dropped tables are among them, because the
+ * stream may lag behind a drop.
  */
 const MAX_GONE = 10_000;
 
@@ -22,36 +22,36 @@ const MAX_GONE = 10_000;
 export interface CatalogReading {
   readonly catalog: Catalog;
   readonly published: PublishedState;
-  /** Position of the WAL before it. */
+  /** Position of the WAL before the catalog was read. */
   readonly lsn: Lsn;
 }
 
-/** Of one table, and the position of the WAL before this was read. */
+/** Facts of one table, and the position of the WAL before they were read. */
 interface Fact {
-  /** Undefined: the catalog does not know it any more. */
+  /** Undefined: the catalog no longer has the table. */
   readonly facts: Omit<TableFacts, 'types'> | undefined;
   readonly lsn: Lsn;
 }
 
 /**
- * What the catalog says of the tables whose changes arrive: as of its last reading, or asked for when the
- * source describes one that was made or changed since.
+ * Facts of the catalog about the tables whose changes arrive. They are as of its last reading. If the source
+ * describes a table that was created or changed since, the catalog is asked again.
  */
 export class SourceFacts {
   readonly #source: SourceAccess;
   readonly #limitMs: number;
-  /** Of all that was ever read: a column may have the type of one that is gone. */
+  /** All types that were ever read, because a column may have a type that no longer exists. */
   #types: ReadonlyMap<number, CatalogType> = new Map();
-  /** Null: nobody has asked since the catalog was read. */
+  /** Null: they were not needed since the catalog was read. */
   #rowTypes: RowTypes | null = null;
   #catalog!: Catalog;
-  /** By oid, unsigned. */
+  /** Facts by unsigned oid. */
   readonly #tables = new Map<number, Fact>();
 
   constructor(
     options: SourceAccess &
       CatalogReading & {
-        /** For an answer of the source: while it is waited for, nothing else is read. */
+        /** Time limit for an answer of the source. While capture waits for it, it reads nothing else. */
         readonly limitMs: number;
       },
   ) {
@@ -61,7 +61,8 @@ export class SourceFacts {
   }
 
   /**
-   * Takes over a reading of the catalog. What it lacks was dropped, and its last changes may still arrive.
+   * Takes over a reading of the catalog. Tables that are missing from it were dropped, and their last changes
+   * may still arrive.
    */
   learn({ catalog, published, lsn }: CatalogReading): void {
     if (this.#tables.size > 2 * catalog.tables.length + MAX_GONE) this.#tables.clear();
@@ -71,26 +72,26 @@ export class SourceFacts {
     for (const [oid, facts] of tableFacts({ catalog, published })) this.#tables.set(oid, { facts, lsn });
   }
 
-  /** Tables by the types of frameworks. */
+  /** Finds tables by the type names that frameworks store. */
   get rowTypes(): RowTypes {
     return (this.#rowTypes ??= new RowTypes(this.#catalog.tables.filter(isPublishable).map(nameOf)));
   }
 
-  /** Whether every witness is sent. */
+  /** True if every witness is sent. */
   get areWitnessesSent(): boolean {
     return areWitnessesSent(this.#source.config, this.#catalog);
   }
 
-  /** Undefined where nothing is known. Oids are unsigned, and read from the stream as signed. */
+  /** Returns what is known of a table; undefined: nothing. The stream gives the oid as a signed number. */
   of(relationOid: number): TableFacts | undefined {
     const facts = this.#tables.get(relationOid >>> 0)?.facts;
     return facts === undefined ? undefined : { ...facts, types: this.#types };
   }
 
   /**
-   * Asks the catalog for tables that the source describes, where that may be because they were made or given
-   * a primary key since it was read: without the key, their rows would have no entity id. Undefined where
-   * there is nothing to ask. Rejects as {@link onSource} does.
+   * Asks the catalog for tables that the source describes, if they may have been created or given a primary
+   * key since it was read. Without the key, their rows would have no entity id. Returns undefined if there is
+   * nothing to ask. Rejects as {@link onSource} does.
    *
    * @param commitLsn of the transaction that the description belongs to
    */
@@ -106,7 +107,7 @@ export class SourceFacts {
         for (const oid of oids) {
           const known = this.#tables.get(oid)?.facts;
           const shape = shapes.get(oid);
-          // Its name may be a later one than that of its changes, which name it themselves.
+          // The catalog may have a later name than the changes have. They state their name themselves.
           const facts =
             shape === undefined
               ? known && { ...known, attributes: null }
@@ -127,7 +128,7 @@ export class SourceFacts {
   }
 }
 
-/** What a reading of the catalog says of tables, by oid. */
+/** Returns the facts of tables in a reading of the catalog, by oid. */
 const tableFacts = ({
   catalog,
   published,

@@ -56,17 +56,14 @@ export async function onSource<T>(
   );
 }
 
-/**
- * Reads `server_version_num`. A standby is refused before anything about it is taken for the state of the
- * source.
- */
+/** Reads `server_version_num`. Refuses a standby, so that its state is never taken for that of the source. */
 async function readVersion(client: pg.Client): Promise<number> {
   const { rows } = await client.query<{ version: number; standby: boolean }>(
     /* sql */ `select pg_catalog.current_setting('server_version_num')::int4 as version, pg_catalog.pg_is_in_recovery() as standby`,
   );
   if (rows[0]!.standby)
     throw new WaltrailError('SOURCE_UNSUPPORTED', 'The source is a standby.', {
-      remedy: 'Point source.url at the primary; where a failover is under way, capture goes on after it.',
+      remedy: 'Point source.url at the primary. If a failover is in progress, capture resumes after it.',
     });
   return rows[0]!.version;
 }

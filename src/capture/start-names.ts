@@ -20,30 +20,35 @@ import type { StartName } from '../trail/write/checkpoint.js';
 import { copiedRow } from './copied-row.js';
 import { namesRelations, refusalOf, type NamesRelation, type Unread } from './names-tables.js';
 
-/** A table that is locked for longer has no names: capture does not wait for whoever holds it. */
+/**
+ * Longest wait for a lock on a table. A table that is locked for longer has no names, because capture does
+ * not wait for the holder of the lock.
+ */
 const LOCK_TIMEOUT_MS = 60_000;
 
 interface StartNamesOptions {
   readonly config: TrackingConfig;
   readonly snapshot: string | null;
   readonly redactionKey: Buffer;
-  /** The last look: it knows what columns are redacted as that were renamed. */
+  /** The last look. It has the former names of renamed columns, which decide how they are redacted. */
   readonly published: PublishedState | undefined;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Which lookup tables are read; all where nothing is said. */
+  /** The lookup tables to read; default: all. */
   readonly rules?: readonly NameRule[];
-  /** Called with each lookup table that was read whole. */
+  /** Called with each lookup table that was read completely. */
   readonly whole?: (rule: NameRule) => void;
-  /** How long a locked table is waited for. Shorter in tests. */
+  /** How long to wait for a locked table. Shorter in tests. */
   readonly lockTimeoutMs?: number;
 }
 
 /**
- * The names that lookup tables hold when a trail begins or a rule comes to it, in batches: in the slot's
- * snapshot they are exactly as of the first change; without one (an existing slot is adopted) as of now. A
- * table that cannot be read, or may not be without executing what its owner wrote, has no names until its
- * rows change: the log says so, and nothing stops.
+ * Reads the names that lookup tables hold when a trail begins or a rule is added, in batches. In the slot's
+ * snapshot, the names are exactly as of the first change. Without a snapshot (an existing slot is adopted),
+ * they are as of now.
+ *
+ * Some tables cannot be read, or reading them would execute code of their owner. Such a table has no names
+ * until its rows change. The log reports it, and capture continues.
  */
 export async function* readStartNames(options: StartNamesOptions): AsyncGenerator<readonly StartName[]> {
   const client = await connect({
@@ -54,19 +59,20 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
   });
   try {
     const decoder = await readDecoder(client);
-    // A policy is its owner's code: where one would filter what is read, PostgreSQL now refuses to read.
+    // A row security policy is code of the table's owner. With this setting, PostgreSQL refuses to read a
+    // table that a policy would filter.
     await client.query('set row_security = off');
     await client.query(`set lock_timeout = ${options.lockTimeoutMs ?? LOCK_TIMEOUT_MS}`);
     await client.query('begin isolation level repeatable read read only');
     if (options.snapshot !== null) await client.query(`set transaction snapshot '${options.snapshot}'`);
-    // As the stream prints them.
+    // Values are printed as in the stream.
     await client.query(/* sql */ `set local datestyle = 'ISO'; set local bytea_output = 'hex'`);
     const rules = options.rules ?? nameRules(options.config);
     const given = { ...options, decoder, ways: new Map<string, Map<string, LookupName>>() };
     for (const step of stepsOf(options.config, rules)) {
       const rows = new Map<string, LookupName>();
       given.ways.set(lookupName(step), rows);
-      // Where it cannot be read, this is said when the turn of its own rule comes.
+      // A table that cannot be read is reported when its own rule is read.
       for await (const names of readRule(client, { ...given, rule: step }))
         for (const name of names) rows.set(name.key, name);
     }
@@ -81,13 +87,13 @@ export async function* readStartNames(options: StartNamesOptions): AsyncGenerato
   }
 }
 
-/** What leads to the tenants of rows that are read, each once. */
+/** Returns the rules that lead to the tenants of the rows to read, each once. */
 function stepsOf(config: TrackingConfig, rules: readonly NameRule[]): Iterable<NameRule> {
   const steps = rules.flatMap((rule) => lookupTenantSteps(config, rule));
   return new Map(steps.map((step) => [lookupName(step), step])).values();
 }
 
-/** Reads the rows of one rule. Returns what of them could not be read. */
+/** Reads the rows of one rule. Returns the relations that could not be read. */
 async function* readRule(
   client: pg.Client,
   options: Omit<ReadingOptions, 'relation' | 'facts'>,
@@ -108,7 +114,7 @@ async function* readRule(
 }
 
 type ReadingOptions = StartNamesOptions & {
-  /** Of the names table, of which the relation may be a partition. */
+  /** The rule of the lookup table. The relation may be a partition of it. */
   readonly rule: NameRule;
   readonly relation: NamesRelation;
   readonly facts: TableFacts;
@@ -118,8 +124,8 @@ type ReadingOptions = StartNamesOptions & {
 };
 
 /**
- * Null where all of it was read. Throws where the server did not say why, or the connection is of no use any
- * more.
+ * Reads the rows of one relation. Returns null if all of them were read. Throws if the server gave no reason,
+ * or if the connection can no longer be used.
  */
 async function* readRelation(
   client: pg.Client,
@@ -139,12 +145,13 @@ async function* readRelation(
 }
 
 /**
- * From lines that COPY wrote to names: each key once, with the last of its rows, for nothing makes keys of
- * the source unique.
+ * Returns a function that reads names from lines that COPY wrote. Each key appears once, with the last of its
+ * rows, because the source need not have unique keys.
  */
 function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => readonly StartName[] {
   const found = new Map<string, StartName>();
-  // The follower of the stream reads the rows here too, so a name cannot depend on when a row was seen.
+  // The class that follows names in the stream reads the rows here too. So a name does not depend on when its
+  // row was seen.
   const lookups: Lookups = {
     get: (lookup, key) => options.ways.get(lookup)?.get(key),
     hasTenants: () => false,
@@ -170,7 +177,7 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
     },
     config: options.config,
     redactionKey: options.redactionKey,
-    // Other rules of the table ask for other columns, and have a turn of their own.
+    // Other rules of the table ask for other columns, and are read on their own.
   }).filter(({ lookup }) => lookup === lookupName(options.rule));
   return (lines) => {
     found.clear();
@@ -182,7 +189,7 @@ function namesReader(options: ReadingOptions): (lines: readonly Buffer[]) => rea
   };
 }
 
-/** What is known of the names table whose rows lie in these relations. */
+/** Returns what is known of the lookup table that these relations belong to. */
 async function factsOf(
   client: pg.Client,
   options: {
@@ -215,6 +222,6 @@ function warn(
       reason: first!.reason,
       remedy: first!.remedy,
     },
-    'Names of before the start are unknown for a table; capture goes on, and learns each name with the next change of its row.',
+    'The names that a lookup table held before the start could not be read. Capture continues, and learns each name with the next change of its row.',
   );
 }

@@ -3,13 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Lsn } from '../pg/lsn.js';
 import { currentLsn } from '../pg/wal.js';
 
-/** How far the stream is held back: longer than the source takes to answer with the position of a slot. */
-const BEHIND_MS = 2_000;
+/** How far the stream is held back. Longer than the source takes to answer with the position of a slot. */
+const DELAY_MS = 2_000;
 const STEP_MS = 500;
 
 /**
- * Holds the stream back by two seconds while `work` runs: a position that the source has just decided on is
- * not passed then, before the answer is here. Whoever works may hold it back from there on, and calls `over`.
+ * Holds the stream back by two seconds while `work` runs. So the stream cannot pass a position that the
+ * source has just chosen before its answer arrives. `work` calls `over` to end this, and may then hold the
+ * stream back itself.
  *
  * @param options.holdFrom as {@link Pipeline.holdFrom}
  */
@@ -31,7 +32,10 @@ export async function withDelayedStream<T>(
   }
 }
 
-/** Lets pass what is old enough. Ends with its signal, or where the source does not answer. */
+/**
+ * Lets the stream continue, step by step, up to the position of two seconds ago. Ends with its signal, or if
+ * the source does not answer.
+ */
 async function step(
   client: pg.Client,
   options: { readonly holdFrom: (lsn: Lsn) => void; readonly first: Lsn; readonly signal: AbortSignal },
@@ -44,12 +48,12 @@ async function step(
       const lsn = await currentLsn(client);
       if (signal.aborted) return;
       seen.push({ lsn, at: performance.now() });
-      const old = seen.filter(({ at }) => performance.now() - at >= BEHIND_MS);
+      const old = seen.filter(({ at }) => performance.now() - at >= DELAY_MS);
       if (old.length === 0) continue;
       seen.splice(0, old.length - 1);
       holdFrom(old.at(-1)!.lsn);
     }
   } catch {
-    // Whoever works ends by itself, and then nothing is held back any more.
+    // `work` fails too, and its caller then stops holding the stream back.
   }
 }

@@ -2,17 +2,17 @@ const FIRST_STRETCH_MS = 5_000;
 const LONGEST_STRETCH_MS = 600_000;
 
 /**
- * Decides how long transactions are read whole, after they have committed, once one of them could not be read
- * while it ran. Returning to streaming takes two sessions, so a source with many such transactions is read
- * whole for longer each time. Every stretch is twice as long as the one before, until streaming has lasted
- * for the longest stretch. Times are those of `performance.now()`.
+ * Decides how long transactions are read whole, after their commit, once a transaction could not be read
+ * while it ran. Returning to streaming takes two sessions, so each stretch is twice as long as the one
+ * before. The length is reset once streaming has lasted for the longest stretch. Times are those of
+ * `performance.now()`.
  */
 export class StreamingPause {
   #until: number | null = null;
   #stretchMs = 0;
   #endedAt = -Infinity;
 
-  /** Moment until which transactions are read whole, at least; null: they are streamed. */
+  /** Earliest moment at which transactions may be streamed again; null: they are streamed. */
   get until(): number | null {
     return this.#until;
   }

@@ -11,12 +11,13 @@ import { isOfStream, type Lacking, type OpenGap } from '../trail/write/gaps.js';
 import type { TableGapEnd } from '../trail/write/notices.js';
 
 /**
- * Tables of which the trail may lack something that no open gap says yet: for as long as their trouble lasts,
- * or for a while that is over and left no trace. Pure.
+ * Finds tables whose changes the trail may lack, where no open gap records it yet. Either a trouble lasts, or
+ * changes were not sent for a while that has passed and left no trace. Pure.
  *
- * @param options.unpublished tables that were not published for a while since the last look, and perhaps
- *   still are not
- * @param options.rewritten tables whose rows were given other values since, of which nothing is sent
+ * @param options.unpublished tables that were not published for a while since the last look, and may still
+ *   not be
+ * @param options.rewritten tables whose rows were given other values since; the source sends nothing about
+ *   them
  */
 export function lackingTables(options: {
   readonly open: readonly OpenGap[];
@@ -41,7 +42,10 @@ export function lackingTables(options: {
   return [...lacking.values()];
 }
 
-/** Open gaps that had ended when they were recorded: an event trigger has reported where. Pure. */
+/**
+ * Returns open gaps that had ended when they were recorded, because an event trigger has reported where.
+ * Pure.
+ */
 export const passedGaps = (open: readonly OpenGap[]): readonly (OpenGap & { readonly toLsn: Lsn })[] =>
   open.flatMap((gap) => (isOfStream(gap) || gap.toLsn === null ? [] : [{ ...gap, toLsn: gap.toLsn }]));
 
@@ -49,13 +53,14 @@ export const passedGaps = (open: readonly OpenGap[]): readonly (OpenGap & { read
 export interface EndedGap {
   readonly gap: OpenGap;
   readonly end: TableGapEnd;
-  /** Oids of its tables, as far as they are there: who writes them has to end before the gap does. */
+  /** Oids of its tables that exist. Transactions that write these have to end before the gap does. */
   readonly oids: readonly string[];
 }
 
 /**
- * Open gaps of tables that have ended: a gap of a table stops nothing and ends by itself. It lasts while its
- * table is there, is wanted and is not captured whole, whatever the reason is by now. Pure.
+ * Returns open gaps of tables that have ended. A gap of a table stops nothing and ends automatically. It
+ * lasts while its table exists, is wanted and is not captured completely, whatever the present reason is.
+ * Pure.
  *
  * @param options.published with the names under which renamed tables are known
  */
@@ -80,7 +85,7 @@ export function endedGaps(options: {
   });
 }
 
-/** By its name, or by the one under which a renamed table is known. */
+/** Returns the oid of a table by its name, or by the name under which a renamed table is known. */
 function oidOf(table: string, { catalog, published }: Parameters<typeof endedGaps>[0]): string | undefined {
   const renamed = Object.entries(published.tables).find(
     ([, { knownAs }]) => knownAs !== undefined && formatTable(knownAs) === table,
@@ -89,7 +94,8 @@ function oidOf(table: string, { catalog, published }: Parameters<typeof endedGap
 }
 
 /**
- * Whether the trail lacks something because of it, and not only the reader a word or the application a right.
+ * True if the trail lacks changes because of a trouble. Other troubles only leave a label unknown to the
+ * reader, or refuse writes of the application.
  */
 const isGap = ({ code }: TableTrouble): boolean =>
   code === 'SOURCE_PUBLICATION_INCOMPLETE' ||
@@ -98,12 +104,12 @@ const isGap = ({ code }: TableTrouble): boolean =>
 
 const notPublished = (table: string): Lacking => ({ code: 'SOURCE_PUBLICATION_INCOMPLETE', table });
 
-/** Rows of the table were given other values, and none was sent. */
+/** Returns the gap of a table whose rows were given other values. None of these values was sent. */
 export const rewritten = (table: string): Lacking => ({ code: 'SOURCE_TABLE_REWRITTEN', table });
 
 /**
- * Nothing of the table is captured, or what the gap is about is still so: where its writes are refused, its
- * identity has to change.
+ * True if a trouble keeps a gap open: nothing of the table is captured, or the cause of the gap lasts. While
+ * writes to a table are refused, its identity has still to be changed.
  */
 function keepsOpen(gap: OpenGap, trouble: TableTrouble): boolean {
   if (gap.tables?.includes(trouble.table) !== true) return false;
@@ -111,7 +117,10 @@ function keepsOpen(gap: OpenGap, trouble: TableTrouble): boolean {
   return gap.code === 'SOURCE_REPLICA_IDENTITY' && trouble.code === 'SOURCE_WRITES_REFUSED';
 }
 
-/** Names, also earlier ones, of what the publication has to hold and can hold. Without a trouble, it does. */
+/**
+ * Returns the names, including earlier ones, of tables that the publication should and can have. If a table
+ * has no trouble, the publication has it.
+ */
 function capturedTables({
   config,
   catalog,
@@ -124,7 +133,10 @@ function capturedTables({
   ]);
 }
 
-/** Null: it is there and wanted, and cannot be captured as it is, as when it was set unlogged. */
+/**
+ * Returns why a table is no longer captured. Null: it exists and is wanted, but cannot be captured, as after
+ * `set unlogged`.
+ */
 function lost(table: string, { config, catalog }: Parameters<typeof endedGaps>[0]): TableGapEnd | null {
   const found = indexOf(catalog).tables.get(table);
   if (found === undefined) return 'gone';

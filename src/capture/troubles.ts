@@ -1,15 +1,17 @@
 import type { Log } from '../log.js';
 import type { TableTrouble } from '../tracking/troubles.js';
 
-/** More are counted and not shown. */
+/** Number of troubles that are shown. Others are only counted. */
 const MAX_SHOWN = 100;
-/** As many get a line in the log at once; of more, one line says how many there are. */
+/**
+ * Number of troubles that get a log line each after one look. If there are more, one line gives their number.
+ */
 const MAX_LOGGED = 10;
 
-/** What is wrong with named tables, as the last look found it: for the status, and once each for the log. */
+/** Keeps what is wrong with named tables as of the last look, for the status. Logs each trouble once. */
 export class Troubles {
   readonly #log: Log;
-  /** By code and table. */
+  /** Troubles by code and table. */
   #present: ReadonlyMap<string, TableTrouble> = new Map();
 
   constructor(log: Log) {
@@ -33,11 +35,11 @@ export class Troubles {
     for (const { code, table, message, remedy, effect } of begun.slice(0, MAX_LOGGED))
       this.#log.error({ code, table, remedy, effect }, message);
     for (const { code, table } of over.slice(0, MAX_LOGGED))
-      this.#log.info({ code, table }, 'The trouble with this table is over.');
+      this.#log.info({ code, table }, 'The trouble with this table has ended.');
     if (Math.max(begun.length, over.length) > MAX_LOGGED)
       this.#log.error(
         { begun: begun.length, over: over.length, troubles: now.size },
-        'Many tables have troubles, or had; the status names them.',
+        'Troubles of many tables have begun or ended. The status lists those that last.',
       );
   }
 }

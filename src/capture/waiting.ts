@@ -4,35 +4,35 @@ import { describeRunning } from '../pg/running.js';
 import type { CaptureWaiting } from '../pipeline/capture-status.js';
 import { onSource, type SourceAccess } from './source-state.js';
 
-/** Between two looks at what is waited for; most waits are over before the first. */
+/** Time between two looks at the transactions that are waited for. Most waits end before the first look. */
 const LOOK_MS = 2_000;
-/** Between two lines of the log while the same transactions are waited for. */
+/** Time between two log lines while capture waits for the same transactions. */
 const LOG_INTERVAL_MS = 60_000;
-/** Transactions that are named; the others are counted. */
+/** Number of transactions that are named. The others are only counted. */
 const MAX_NAMED = 10;
 
 interface Waiter {
-  /** Begins the sentence. */
+  /** The subject of the sentence in the log. */
   readonly what: string;
-  /** Whether it waits for transactions of every database of the cluster. */
+  /** True if it waits for transactions of every database of the cluster. */
   readonly everywhere: boolean;
 }
 
-/** PostgreSQL makes a slot where it knows of every transaction how it ended. */
+/** PostgreSQL completes a new slot only when all transactions that ran before have ended. */
 export const NEW_SLOT: Waiter = { what: 'A new replication slot', everywhere: true };
 export const GAP_END: Waiter = { what: 'The end of a gap', everywhere: false };
 
 export interface WaitingOptions extends SourceAccess {
   readonly log: Log;
-  /** Called with what is waited for, whenever that was looked at, and with null when it is over. */
+  /** Called after every look with what capture waits for, and with null when the wait has ended. */
   readonly waiting: (waiting: CaptureWaiting | null) => void;
 }
 
 /**
- * Does work that waits for transactions of the source to end, and says for which: in the status, and in the
- * log when they are others than before, or again after a minute. A transaction is named that is seen twice:
- * what ends by itself is no news. Looking is never an error. `work` may call what it is given when the wait
- * is over and other work begins.
+ * Runs `work`, which waits for transactions of the source to end, and reports these transactions. The status
+ * shows them. The log shows them when they have changed, and again every minute. Only transactions that two
+ * looks have seen are shown, so that short ones are not reported. A failed look is never an error. `work` may
+ * call its argument when the wait has ended and other work begins.
  */
 export async function sayWhileWaiting<T>(
   options: WaitingOptions & Waiter,
@@ -55,7 +55,7 @@ export async function sayWhileWaiting<T>(
 async function look(options: WaitingOptions & Waiter & { readonly over: AbortSignal }): Promise<void> {
   const { what, log, over, everywhere } = options;
   const since = new Date().toISOString();
-  // Ends the connection too, wherever it is.
+  // Aborting also closes the connection.
   const source = { config: options.config, signal: AbortSignal.any([options.signal, over]) };
   let before = new Set<string>();
   let said = '';
@@ -78,7 +78,7 @@ async function look(options: WaitingOptions & Waiter & { readonly over: AbortSig
         saidAt = performance.now();
         log.warn(
           { transactions: named, count: lasting.length, waitingSince: since },
-          `${what} waits for transactions that run on the source; end them, or wait.`,
+          `${what} waits for transactions that run on the source. End them, or wait.`,
         );
       }
     }

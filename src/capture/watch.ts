@@ -43,28 +43,35 @@ import { readSourceCatalog, type SourceCatalog } from './source-catalog.js';
 import type { CatalogReading } from './source-facts.js';
 import { endedGaps, lackingTables, passedGaps, type EndedGap } from './table-gaps.js';
 
-/** Largest part of the time that reading the whole catalog may take, however often the catalog changes. */
+/** Largest share of the time that reading the whole catalog may take, however often the catalog changes. */
 const READING_SHARE = 1 / 5;
 /** Time limit of a statement to the source. */
 const SOURCE_LIMIT_MS = 20_000;
 /**
- * How often the last good look is stored. If the daemon is killed, a gap is said to begin at the stored look.
+ * How often the last good look is stored. If the daemon is killed, a gap is recorded as beginning at the
+ * stored look.
  */
 const REMEMBER_MS = 60_000;
-/** How often it is stored up to when the trail is current, for processes that do not capture. */
+/** How often the time up to which the trail is current is stored, for processes that do not capture. */
 const NOTE_CURRENT_MS = 10_000;
-/** Time limit for storing the last look at the end. If it is not stored, a gap is said to begin earlier. */
+/**
+ * Time limit for storing the last look at the end. If that fails, the next gap is recorded as beginning
+ * earlier.
+ */
 const STOP_LIMIT_MS = 5_000;
-/** Number of looks that have to fail in a row before the log says so: half a minute or more. */
+/** Number of successive failed looks before the log reports it: half a minute or more. */
 const FAILURES_TO_TELL = 15;
 
-/** What a look has learned about the source. */
+/** What a look has found out about the source. */
 export interface Learned extends CatalogReading {
   readonly catalog: SourceCatalog;
 }
 
 export interface Watch {
-  /** The trail has gaps that had ended when they were recorded: the next look tells of them. */
+  /**
+   * Notes that the trail has gaps that had ended when they were recorded. The next look records them as
+   * entries.
+   */
   gapsPassed(): void;
   /** Stops looking, and stores the last good look. Never rejects. */
   stop(): Promise<void>;
@@ -72,20 +79,25 @@ export interface Watch {
 
 export interface WatchOptions {
   readonly config: TrackingConfig;
-  /** The configuration on disk, where it comes into effect later. */
+  /** The configuration on disk, if it comes into effect later; null: it is in effect. */
   readonly pending: TrackingConfig | null;
-  /** Whether the file is another than capture knows, and the source is as that one wants it. */
+  /**
+   * Returns true if the file has another configuration than capture knows, and the source is prepared for it.
+   */
   readonly appliedAnother: (catalog: Catalog) => boolean;
-  /** Called with a position from which on everything is sent as the pending configuration wants it. */
+  /**
+   * Called with the first position from which the source sends everything that the pending configuration asks
+   * for.
+   */
   readonly prepared: (lsn: Lsn) => void;
   readonly log: Log;
   /** Milliseconds between two looks; more if reading the catalog takes long. */
   readonly lookMs: number;
-  /** The publication as the session found it. */
+  /** The publication at the start of the session. */
   readonly published: PublishedAtLsn;
   /** Open gaps, as recorded when the session began. */
   readonly open: readonly OpenGap[];
-  /** Is told of every look. */
+  /** Receives every look. */
   readonly currency: Currency;
   /** Everything before this position is stored. */
   readonly storedUntil: () => Lsn;
@@ -93,15 +105,15 @@ export interface WatchOptions {
   readonly tell: (told: Told) => void;
   /** Called with every reading of the catalog. */
   readonly learned: (learned: Learned) => void;
-  /** Called once, when something concerns the whole stream: capture then compares source and trail again. */
+  /** Called once, when a change concerns the whole stream. Capture then compares source and trail again. */
   readonly changed: (error: WaltrailError) => void;
 }
 
 /**
- * Checks repeatedly whether the publication and the tables that the YAML wants are as they were. The stream
- * does not say that a table was created, renamed or removed from the publication; its changes simply do not
- * arrive. What concerns named tables is recorded while capture streams, and stops nothing. What concerns the
- * whole stream ends the session.
+ * Checks repeatedly whether the publication and the tables that the YAML wants are unchanged. The stream does
+ * not report that a table was created, renamed or removed from the publication. The changes of the table
+ * simply do not arrive. What concerns named tables is recorded while capture streams, and stops nothing. What
+ * concerns the whole stream ends the session.
  */
 export function watchPublished(options: WatchOptions): Watch {
   const abort = new AbortController();
@@ -117,13 +129,13 @@ export function watchPublished(options: WatchOptions): Watch {
   };
 }
 
-/** A gap that is over. It is kept until nothing that belongs to it can be committed any more. */
+/** A gap that has ended. It is kept until nothing that belongs to it can still be committed. */
 interface Ending {
   readonly end: TableGapEnd;
   readonly oids: readonly string[];
   /**
-   * Transactions that could write the tables when the end was seen, and have not ended since: what they
-   * changed before may be missing. Others have nothing to do with these tables.
+   * Transactions that could write the tables when the end was seen, and that still run. Their earlier changes
+   * may be missing. Other transactions have nothing to do with these tables.
    */
   readonly writers: ReadonlySet<string>;
 }
@@ -135,7 +147,7 @@ class Watcher {
   #digest: string | undefined;
   /** The last digest whose gaps have been recorded. */
   #begunDigest: string | undefined;
-  /** What the last look saw. */
+  /** What the last look found. */
   #state: PublishedState;
   readonly #looks: SureLooks;
   readonly #newTables: NewTables;
@@ -144,15 +156,15 @@ class Watcher {
   #currentNotedAt = -Infinity;
   /** Open gaps of tables, by their number. */
   readonly #open: Map<number, OpenGap>;
-  /** The gaps of `#open` that are over. */
+  /** The gaps of `#open` that have ended. */
   readonly #ending = new Map<number, Ending>();
   /**
-   * Whether entries are on their way into the trail. Meanwhile gaps are recorded, but nothing more is told
-   * until the entries are stored.
+   * True while entries are on their way into the trail. Until they are stored, gaps are recorded, but no
+   * further entries are sent.
    */
   #telling = false;
   #gapsPassed = false;
-  /** Transactions that were running when the source was first seen as the pending configuration wants it. */
+  /** Transactions that were running when the source was first seen prepared for the pending configuration. */
   #preparing: readonly string[] | undefined;
   #lookMs: number;
   #failures = 0;
@@ -186,13 +198,13 @@ class Watcher {
         await this.#noteCurrent(signal);
         this.#failures = 0;
       } catch (error) {
-        // A failure of this connection says nothing about the stream, and the stream itself reports when the
-        // source is gone.
+        // A failure of this connection says nothing about the stream. If the source has failed, the stream
+        // reports it.
         await this.#disconnect();
         if (++this.#failures === FAILURES_TO_TELL && !signal.aborted)
           this.#options.log.warn(
             { code: codeOf(error) },
-            'The publication cannot be looked at: a table that is taken out of it would be noticed late.',
+            'The publication on the source cannot be read. Until it can, a table that is removed from it is not noticed.',
           );
       }
     }
@@ -200,8 +212,8 @@ class Watcher {
   }
 
   /**
-   * Stores the last good look if its position has moved. Never rejects: if storing fails, a gap would only be
-   * said to begin earlier.
+   * Stores the last good look if its position has moved. Never rejects: if storing fails, a gap is only
+   * recorded as beginning earlier.
    */
   async remember(signal: AbortSignal): Promise<void> {
     this.#rememberedAt = performance.now();
@@ -215,7 +227,7 @@ class Watcher {
     }
   }
 
-  /** Stores now and then up to when the trail is current. Never rejects. */
+  /** Stores the time up to which the trail is current, every ten seconds. Never rejects. */
   async #noteCurrent(signal: AbortSignal): Promise<void> {
     const now = performance.now();
     const { currency, storedUntil } = this.#options;
@@ -227,12 +239,12 @@ class Watcher {
     ).catch(() => undefined);
   }
 
-  /** The last look, with a position up to which it surely speaks. */
+  /** The last look, with the position up to which it is certain. */
   get #sure(): PublishedAtLsn {
     return { state: this.#state, lsn: this.#looks.lsn };
   }
 
-  /** Looks once. Returns what ends the session, if what has changed concerns the whole stream. */
+  /** Looks once. If a change concerns the whole stream, returns the error that ends the session. */
   async #look(): Promise<WaltrailError | null> {
     const { config, signal } = this.#options;
     this.#client ??= await connect({
@@ -254,7 +266,10 @@ class Watcher {
     return null;
   }
 
-  /** Reads the catalog and records what concerns tables. Returns what ends the session, as {@link #look}. */
+  /**
+   * Reads the catalog and records what concerns tables. Returns the error that ends the session, as
+   * {@link #look}.
+   */
   async #compare(client: pg.Client, read: CatalogDigest): Promise<WaltrailError | null> {
     const { config, pending, learned, lookMs } = this.#options;
     const { publication } = config.source;
@@ -279,7 +294,7 @@ class Watcher {
       rewritten: changes.rewritten,
     });
     this.#begunDigest = read.digest;
-    // What cannot be told now is compared again by the next look.
+    // What cannot be recorded now is found again by the next look.
     if (this.#telling) return null;
     const quiet = this.#record({
       published,
@@ -298,14 +313,14 @@ class Watcher {
       ...changes.notes.map(({ subject }) => subject),
       ...troubles.map(({ table }) => table),
     ]);
-    // What is told now comes first.
+    // Entries that are being stored come before the ends of gaps.
     if (quiet) await this.#end(client);
     return null;
   }
 
   /**
-   * Once every transaction has ended that may have written a table before it was published. Where apply has
-   * said so in the WAL, the stream has come to that before.
+   * Calls `prepared` once every transaction has ended that may have written a table before it was published.
+   * If `apply` has marked the position in the WAL, the stream has reached that mark before.
    */
   async #prepare(client: pg.Client, { running }: CatalogDigest): Promise<void> {
     if (this.#preparing === undefined || this.#preparing.some((xid) => running.includes(xid))) return;
@@ -313,7 +328,7 @@ class Watcher {
     this.#options.prepared(await currentLsn(client));
   }
 
-  /** Checks the source; null if it is not fit to be captured at all. */
+  /** Checks the source. Returns null if it cannot be captured at all. */
   async #check(client: pg.Client): Promise<SourceCatalog | null> {
     try {
       return await readSourceCatalog(client, this.#options);
@@ -323,7 +338,7 @@ class Watcher {
     }
   }
 
-  /** Records gaps. They begin at the last look that surely showed the tables as they should be. */
+  /** Records gaps. Each begins at the last position where the tables were certainly as they should be. */
   async #begin(found: Omit<Parameters<typeof lackingTables>[0], 'open'>): Promise<void> {
     const { signal, log } = this.#options;
     const lacking = lackingTables({ ...found, open: [...this.#open.values()] });
@@ -338,7 +353,7 @@ class Watcher {
     );
   }
 
-  /** Passes what was found to the trail, as entries. Returns true if there was nothing to pass. */
+  /** Stores what was found in the trail, as entries. Returns true if there was nothing to store. */
   #record(found: {
     readonly published: PublishedState;
     readonly catalog: SourceCatalog;
@@ -358,11 +373,11 @@ class Watcher {
   }
 
   /**
-   * Notes which gaps are over, and who could write their tables at that moment. Asked behind the reading of
-   * the catalog: who begins to write after it writes a table that is as it should be. What befalls other
-   * tables meanwhile changes nothing for one that is waited for.
+   * Notes which gaps have ended, and which transactions could write their tables at that moment. Asks for
+   * these after the catalog was read: a transaction that begins to write later writes a table that is as it
+   * should be. Changes to other tables do not affect a gap that is already waiting for its writers.
    *
-   * @param found.broken tables of which changes were not sent since the last look
+   * @param found.broken tables whose changes were not sent for a while since the last look
    */
   async #beginEndings(
     client: pg.Client,
@@ -406,7 +421,7 @@ class Watcher {
     if (notices.length > 0) this.#tell(notices);
   }
 
-  /** Tells of gaps that begin and end where an event trigger of the source has reported a command. */
+  /** Records the start and the end of gaps at a command that an event trigger of the source has reported. */
   async #tellPassed(): Promise<void> {
     const passed = passedGaps(await this.#onTrail(this.#options.signal, readOpenGaps));
     this.#gapsPassed = false;
@@ -446,7 +461,9 @@ class Watcher {
     });
   }
 
-  /** Stores a look: only its position, where it saw what is stored. */
+  /**
+   * Returns the statement that stores a look. If the stored look saw the same, only the position is stored.
+   */
   #statementOf(sure: PublishedAtLsn): string {
     return sure.state === this.#remembered.state
       ? publishedUntilStatement(sure.lsn)

@@ -1,8 +1,8 @@
 import { inflateRawSync } from 'node:zlib';
 
 /**
- * The parts of a zip archive that is whole in memory, by name; folders are left out. For the few kilobytes
- * that a library made, not for files of others: it trusts the directory. PKWARE APPNOTE.TXT 6.3.10, section
+ * Returns the parts of a zip archive in memory, by name, without folders. Only for the few kilobytes that
+ * exceljs has written, because it trusts the directory of the archive. PKWARE APPNOTE.TXT 6.3.10, section
  * 4.3.
  */
 export function readArchive(archive: Buffer): Map<string, Buffer> {

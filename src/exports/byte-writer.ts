@@ -3,16 +3,16 @@ import { WORD, type Piece } from './piece.js';
 
 const FIRST_BYTES = 512 * 1024;
 const MOST_KEPT_BYTES = 4 * 1024 * 1024;
-/** What is not longer is copied by a loop: a native call costs more to begin. */
+/** Largest lengths that a loop copies. A native call has a higher fixed cost. */
 const MOST_OF_PIECE = 256;
 const MOST_OF_RANGE = 48;
 const MINUS = 0x2d;
-/** Bytes of UTF-8 that one UTF-16 unit takes at most. */
+/** Largest number of bytes that one UTF-16 unit takes in UTF-8. */
 const MOST_OF_UNIT = 3;
 
-/** Bytes that are written one after the other, in two buffers that are used again and again. */
+/** Collects bytes, in two buffers that are reused in turn. */
 export class ByteWriter {
-  /** What was written: the first {@link at} bytes. Replaced when there is no room. */
+  /** The buffer; its first {@link at} bytes were written. It is replaced when it is full. */
   bytes: Buffer;
   at = 0;
   #view: DataView;
@@ -23,7 +23,7 @@ export class ByteWriter {
     this.#view = viewOf(this.bytes);
   }
 
-  /** Makes room for so many bytes, which may then be written to {@link bytes} directly. */
+  /** Makes room for a number of bytes, which may then be written to {@link bytes} directly. */
   room(count: number): void {
     if (this.at + count <= this.bytes.length) return;
     const larger = Buffer.allocUnsafe(Math.max(2 * this.bytes.length, this.at + count));
@@ -34,7 +34,7 @@ export class ByteWriter {
 
   piece(piece: Piece): void {
     const { length, view: from } = piece;
-    // The last word may reach beyond the piece.
+    // The last copied word may extend beyond the piece.
     this.room(length + WORD);
     const { at } = this;
     if (length <= MOST_OF_PIECE) {
@@ -45,7 +45,7 @@ export class ByteWriter {
     this.at = at + length;
   }
 
-  /** Writes a stretch of other bytes. */
+  /** Writes a range of another buffer. */
   range(bytes: Uint8Array, start: number, end: number): void {
     const length = end - start;
     this.room(length);
@@ -75,7 +75,7 @@ export class ByteWriter {
     this.padded(absolute, digits);
   }
 
-  /** Writes an integer from 0 on in as many digits, with leading zeros. */
+  /** Writes an integer of 0 or more with this number of digits, padded with zeros. */
   padded(number: number, digits: number): void {
     this.room(digits);
     let rest = number;
@@ -87,7 +87,7 @@ export class ByteWriter {
     this.at += digits;
   }
 
-  /** Writes an integer of 32 bits, without a sign, in upper-case hexadecimal digits. */
+  /** Writes an unsigned integer of 32 bits in upper-case hexadecimal digits. */
   hexadecimal(number: number): void {
     const digits = Math.max(1, Math.ceil((32 - Math.clz32(number)) / 4));
     this.room(digits);
@@ -98,13 +98,13 @@ export class ByteWriter {
   }
 
   /**
-   * Gives the bytes away and begins again in another buffer. What was given away by the call before is
-   * written over from now on: two buffers in turn cost less than memory for each part of a file.
+   * Returns the written bytes and continues in another buffer. Bytes that the call before returned are
+   * overwritten from now on. Two buffers in turn cost less than new memory for each part of a file.
    */
   take(): Buffer {
     const taken = this.bytes.subarray(0, this.at);
     const next = this.#other ?? Buffer.allocUnsafe(FIRST_BYTES);
-    // One entry may have made it as large as its values.
+    // A large entry may have made the buffer large, which is then not kept.
     this.#other = this.bytes.length > MOST_KEPT_BYTES ? undefined : this.bytes;
     this.bytes = next;
     this.#view = viewOf(next);

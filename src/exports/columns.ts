@@ -5,7 +5,7 @@ import { changesOf, type ValueChange } from '../trail/read/value-changes.js';
 import type { ZoneClock } from './dates.js';
 
 /**
- * How a cell of the column is made. `date` and `count` are typed in Excel, `lines` wraps, `offset` is that of
+ * Kind of the column's cells. `date` and `count` are typed in Excel, `lines` wraps, `offset` is the offset of
  * the zone at the date.
  */
 export type ColumnKind = 'text' | 'lines' | 'date' | 'offset' | 'count';
@@ -16,17 +16,18 @@ export interface ReportColumn {
   /** Width in Excel, in characters. */
   readonly width: number;
   /**
-   * Text of the cell; of a date and an offset the instant in UTC. Empty: an empty cell. Times among values
-   * are shown on the clock.
+   * Returns the text of the cell; for a date and an offset, the instant in UTC. An empty text is an empty
+   * cell. Times in values are shown on the clock.
    */
   readonly text: (entry: Entry, clock: ZoneClock) => string;
-  /** The lines of that text, each of which says something of its own. */
+  /** Returns the lines of that text, each complete in itself. */
   readonly lines?: (entry: Entry, clock: ZoneClock) => readonly string[];
 }
 
 /**
- * The report, in order. The first seven are what an administrator asked for; what follows proves where they
- * come from. Files in the hands of auditors depend on these headers: append, never rename or reorder.
+ * The columns of the report, in order. The first seven are for administrators, the others prove where these
+ * come from. Files in the hands of auditors depend on the headers: append columns, never rename or reorder
+ * them.
  */
 export const REPORT_COLUMNS: readonly ReportColumn[] = [
   { header: 'Modified by', kind: 'text', width: 24, text: (entry) => entry.modifier.name },
@@ -71,26 +72,29 @@ export const REPORT_COLUMNS: readonly ReportColumn[] = [
 ];
 
 /**
- * In whose name the modifier acted. A column of its own: a person may be called whatever could be read as two
- * people in one cell.
+ * Returns in whose name the modifier acted. This is a separate column, because a person's name might
+ * otherwise read as two people in one cell.
  */
 export const actingAsText = ({ actingAs }: Entry['modifier']): string =>
   actingAs === undefined ? '' : person(actingAs);
 
-/** What differs within values, a line each. Further lines of one are indented. */
+/** Returns what differs within values, one line for each difference. Further lines of one are indented. */
 export const changeLines = (changes: readonly ValueChange[]): readonly string[] =>
   changes.map((change) => `${columnText(change.column)}: ${changeText(change).replace(LINE_END, '$&  ')}`);
 
-/** In brackets what is no tenant: one may have such a name. */
+/**
+ * Returns the previous tenant. Text that is not a tenant is in brackets, because a tenant may have such a
+ * name.
+ */
 function previousTenantText(moved: Entry['moved']): string {
   if (moved === null || moved.side === 'left') return '';
   return moved.side === 'both' ? (moved.previousTenant ?? '(none)') : OTHER_TENANT;
 }
 
-/** Stands for what a reader of one tenant does not see of a row that moved. */
+/** Shown for the side of a moved row that a reader of one tenant does not see. */
 const OTHER_TENANT = '(in another tenant)';
 
-/** What speaks for another modifier, or for one where there is none, and for another entity. */
+/** Returns evidence for another modifier than the entry has, and a note if the entity may be another. */
 export function noteText({
   lastSetBy,
   conflict,
@@ -101,12 +105,12 @@ export function noteText({
     ...(conflict === null ? [] : [`${CONFLICT_TEXTS[conflict.rung]} names ${person(conflict)}`]),
     ...(lastSetBy === null ? [] : [`last set by ${person(lastSetBy)}`]),
     ...(unreadMessage === null ? [] : [unreadText(unreadMessage.reason)]),
-    ...(laterKey ? ['the entity id is by a later primary key'] : []),
+    ...(laterKey ? ['the entity id comes from a later primary key'] : []),
   ].join('; ');
 }
 
 const unreadText = (reason: string): string =>
-  `${reason.startsWith('acting_as') ? 'a message did not say whom the modifier acted as' : 'a message named nobody'}: ${reason}`;
+  `${reason.startsWith('acting_as') ? 'a message did not state whom the modifier acted as' : 'a message named nobody'}: ${reason}`;
 
 const CONFLICT_TEXTS = {
   witness: 'an audit row of the application',
@@ -118,8 +122,8 @@ const person = ({ name, key }: { readonly name: string; readonly key: string }):
   name === key ? key : `${name} (${key})`;
 
 /**
- * `column: value`, one line each; empty for null (the values before an insert, after a delete). Further lines
- * of a value are indented: else a value could look like other columns.
+ * Returns the values of one side, as lines `column: value`. There are none before an insert and after a
+ * delete. Further lines of a value are indented, because a value could otherwise look like other columns.
  */
 function valueLines(
   { unknown, tooLarge, ...entry }: Entry,
@@ -138,24 +142,27 @@ function valueLines(
   return lines;
 }
 
-/** Stands for a value that the source did not send. */
+/** Shown for a value that the source did not send. */
 export const NOT_SENT = '(not sent)';
-/** Stands for a value that was too large to be stored. */
+/** Shown for a value that was too large to be stored. */
 export const largeText = (bytes: number): string => `(too large: ${bytes} bytes)`;
 
-/** What stands behind the name of a column. Its further lines are indented. */
+/** Returns the text after the name of a column. Its further lines are indented. */
 export const valueLine = (value: Value, clock: ZoneClock): string =>
   valueText(value, clock).replace(LINE_END, '$&  ');
 
 const LINE_END = /\r\n|[\n\v\f\r\u0085\u2028\u2029]/g;
 
-/** A name that could be taken for the end of a line, for its value or for a further line is in quotes. */
+/**
+ * Returns the name of a column. It is quoted if it could be read as a line end, as a value or as a further
+ * line.
+ */
 export const columnText = (name: string): string =>
   /^[^\s"][^\n\v\f\r\u0085\u2028\u2029]*$/.test(name) && !name.includes(': ') ? name : JSON.stringify(name);
 
 /**
- * SQL NULL and the empty text are told apart in words; JSON null stays `null`. A label, or an instant on the
- * clock, has the value as PostgreSQL printed it in brackets behind it.
+ * Returns the text of a value. Words distinguish SQL NULL from the empty text. JSON null stays `null`. A
+ * label, or an instant on the clock, is followed by the value as PostgreSQL printed it, in brackets.
  */
 function valueText(value: Value, clock: ZoneClock): string {
   const nothing =

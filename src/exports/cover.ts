@@ -8,18 +8,16 @@ import type { ExportOrder, Kept } from './export.js';
 import type { CoverLine } from './workbook-shell.js';
 import type { WorkbookCounts } from './workbook.js';
 
-/**
- * What a file holds, counted while it is written. Entries come newest first, in the order of their commits.
- */
+/** Counts what a file contains while it is written. Entries come newest first, in commit order. */
 export class Coverage {
   entries = 0;
   firstLsn: string | null = null;
   lastLsn: string | null = null;
-  /** Commit times may go backwards, so these are the least and the greatest. */
+  /** Commit times may decrease in commit order, so these are the earliest and the latest. */
   firstCommittedAt: string | null = null;
   lastCommittedAt: string | null = null;
 
-  /** Begins with what a file has already. Of its commit times nothing is known. */
+  /** Begins with the counts of an earlier run. The commit times of its entries are not known. */
   continueAt(kept: Pick<Kept, 'entries' | 'firstLsn' | 'lastLsn'>): void {
     this.entries = kept.entries;
     this.firstLsn = kept.firstLsn;
@@ -31,7 +29,7 @@ export class Coverage {
     const { firstLsn, lastLsn, firstCommittedAt, lastCommittedAt } = batch.coverage();
     this.lastLsn ??= lastLsn;
     this.firstLsn = firstLsn;
-    // Instants of one form compare as text.
+    // Instants of the same form compare as text.
     if (this.firstCommittedAt === null || firstCommittedAt < this.firstCommittedAt)
       this.firstCommittedAt = firstCommittedAt;
     if (this.lastCommittedAt === null || lastCommittedAt > this.lastCommittedAt)
@@ -50,14 +48,17 @@ const FILTERS: readonly (readonly [keyof EntryFilters, string])[] = [
   ['tenant', 'Tenant'],
   ['q', 'Text'],
 ];
-/** More than this is a range of years; the rest of the changes then goes without saying. */
+/**
+ * Largest number of offsets that the cover names. A range with more covers years, and further changes are not
+ * listed.
+ */
 const MAX_OFFSETS = 6;
-/** Gaps that the cover names one by one. */
+/** Number of gaps that get a line each on the cover. */
 export const MAX_COVER_GAPS = 20;
 
 /**
- * The lines of the cover sheet, as many at the end of the run as at its beginning, in the order an auditor
- * asks.
+ * Returns the lines of the cover sheet, in the order in which an auditor asks. Their number is the same at
+ * the beginning and at the end of the run.
  */
 export function coverLines(options: {
   readonly order: ExportOrder;
@@ -102,14 +103,14 @@ function entriesText(entries: number, sheets: number): string {
   return sheets === 1 ? String(entries) : `${entries}, newest first, on ${sheets} sheets`;
 }
 
-/** The last moments of a range that reaches to now are never stored yet, and "Covers" says where it ends. */
+/** The last moments of a range that reaches to now are never stored yet, and "Covers" states its end. */
 const MOMENTS_MS = 60_000;
 const isWorthTelling = ({ why, from, to }: MissingPart): boolean =>
   why !== 'after' || Date.parse(to) - Date.parse(from) > MOMENTS_MS;
 
 /**
- * What of the range the trail covers, and a red line for each part that it does not: without them, a range in
- * which nothing was recorded looks like one in which nothing was changed.
+ * Returns which part of the range the trail covers, and a red line for each part that it does not. Without
+ * these, a range in which nothing was recorded would look like one without changes.
  */
 function coveredLines(
   { range, currentUntil, createdAt }: ExportOrder,
@@ -120,13 +121,13 @@ function coveredLines(
   },
 ): CoverLine[] {
   const { trail, file, time } = options;
-  // As of the request: what was stored after it is not in the file.
+  // As of the request, because entries that were stored later are not in the file.
   const { from, to, missing } = coveredPart(range, { ...trail, until: currentUntil, asOf: createdAt });
   const reasons: Readonly<Record<MissingPart['why'], string>> = {
     before: 'recording had not begun',
     dropped: 'entries were dropped by the retention',
-    after: 'what was committed then was not known to be stored at the request',
-    unknown: 'it is not known up to when the trail is current',
+    after: 'at the request, it was not known whether all changes of this time were stored',
+    unknown: 'the time up to which the trail is current is not known',
   };
   const newest =
     file.lastCommittedAt === null ? '' : `; this file has entries up to ${time(file.lastCommittedAt)}`;
@@ -134,7 +135,7 @@ function coveredLines(
     from === null
       ? 'nothing of this range'
       : to === null
-        ? `from ${time(from)} on, up to when was not known yet at the request${newest}`
+        ? `from ${time(from)} on; the end was not known yet at the request${newest}`
         : `${time(from)} to ${time(to)}`;
   return [
     { label: 'Covers', text: covered },
@@ -146,7 +147,7 @@ function coveredLines(
   ];
 }
 
-/** A red line for each gap: what the file does not have must be seen before what it has. */
+/** Returns a red line for each gap. They come first, so that missing changes are seen before the entries. */
 function gapLines(
   { tenant }: ExportOrder,
   options: { readonly gaps: GapsInRange; readonly time: (instant: string) => string },
@@ -161,7 +162,7 @@ function gapLines(
   ];
 }
 
-/** A tenant learns of the gap, but not which tables there are. */
+/** Describes a gap. A requester of one tenant sees the gap, but not the names of tables. */
 function gapText(
   gap: Gap,
   options: { readonly time: (instant: string) => string; readonly withTables: boolean },
@@ -169,7 +170,7 @@ function gapText(
   const { time, withTables } = options;
   const from =
     gap.lastEntryAt === null ? `from before ${time(gap.foundAt)}` : `from ${time(gap.lastEntryAt)}`;
-  const lasting = gap.scope === 'stream' ? 'on; recording stands still' : 'on';
+  const lasting = gap.scope === 'stream' ? 'on; recording has stopped' : 'on';
   const to = gap.closedAt === null ? lasting : `to ${time(gap.closedAt)}`;
   const tables = withTables ? `; ${gap.tables?.join(', ') ?? 'all tracked tables'}` : '';
   return `${gap.summary}, ${from} ${to} (${gap.code}${tables})`;
@@ -180,8 +181,8 @@ function filtersText(filters: EntryFilters): string {
   for (const [name, label] of FILTERS) {
     const value = filters[name];
     if (value === undefined) continue;
-    // In brackets, as what is no value is in the cells: a key may be the same word.
-    // In quotes, what could be taken for two of a list, or for another line.
+    // Text that is not a value is in brackets, as in the cells, because a key may be the same word. A value
+    // that could be read as two of a list, or as another line, is in quotes.
     const texts = [value]
       .flat()
       .map((text) => (text === NOBODY ? '(unattributed)' : isPlain(text) ? text : JSON.stringify(text)));
@@ -193,8 +194,8 @@ function filtersText(filters: EntryFilters): string {
 const isPlain = (text: string): boolean => /^[^\s"(][^,"\r\n]*$/.test(text);
 
 /**
- * Names the offsets of the range: in the night a clock is put back, an hour of the file has two meanings
- * without them.
+ * Names the offsets of the range. Without them, an hour of the night in which clocks are set back would be
+ * ambiguous.
  */
 function zoneText(order: ExportOrder, clock: ZoneClock): string {
   const [first, ...changes] = clock.offsetsIn(order.range, MAX_OFFSETS);

@@ -1,6 +1,6 @@
 /**
- * What may separate fields in some dialect of CSV, or delimit texts: a spreadsheet that is told so takes what
- * stands behind it for the start of a field.
+ * Characters that separate fields or delimit texts in some dialect of CSV. A spreadsheet with such a setting
+ * takes the text after one for the start of a field.
  */
 const SEPARATORS = ',;:|\\t \\n\\v\\f\\r\\u0085\\u2028\\u2029';
 const QUOTES = '"\'';
@@ -13,12 +13,12 @@ const FORMULA = new RegExp(
 );
 
 /**
- * A text without formulas, whatever separates fields and delimits texts where it is opened: an apostrophe
- * stands before each start of a formula, unless a plain number begins there.
+ * Returns a text without formulas, for all separators and delimiters that a spreadsheet may use. An
+ * apostrophe precedes each start of a formula, unless a plain number begins there.
  */
 export const withoutFormulas = (text: string): string => text.replace(FORMULA, "'$&");
 
-/** One field of CSV (RFC 4180), without formulas, and quoted where it needs to be. */
+/** Returns one field of CSV (RFC 4180), without formulas, and quoted if needed. */
 export function csvField(text: string): string {
   const safe = withoutFormulas(text);
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;

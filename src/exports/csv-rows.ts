@@ -34,20 +34,17 @@ const PLUS = 0x2b;
 const MINUS = 0x2d;
 const POINT = 0x2e;
 
-/**
- * What may stand before a formula and behind a number, as csv-field.ts has it, but for characters beyond
- * ASCII.
- */
+/** ASCII characters that may precede a formula or follow a number, as in csv-field.ts. */
 const SEPARATORS = ',;:|\t \n\v\f\r';
 const BEFORE_FORMULA = new Uint8Array(256);
 for (const character of `${SEPARATORS}'"`) BEFORE_FORMULA[character.charCodeAt(0)] = 1;
 BEFORE_FORMULA[NOTHING] = 1;
-const BEHIND_NUMBER = new Uint8Array(256);
-for (const character of SEPARATORS) BEHIND_NUMBER[character.charCodeAt(0)] = 1;
+const AFTER_NUMBER = new Uint8Array(256);
+for (const character of SEPARATORS) AFTER_NUMBER[character.charCodeAt(0)] = 1;
 
 const CSV_ASKS = [...Array.from('=+-@', (character) => character.charCodeAt(0)), LEAD_C2, LEAD_E2, LEAD_EF];
 
-/** Text that is a whole field: what asks for quotes makes it a string. */
+/** Text that is a whole field. Characters that require quotes make it a string. */
 const CSV_FIELD: TextForm = {
   ...byteTable({ plain: '\t', stops: '",', asks: CSV_ASKS }),
   ask: (bytes, at, end, before) => {
@@ -56,7 +53,7 @@ const CSV_FIELD: TextForm = {
       case LEAD_E2:
         return isLineEnd(bytes, at) ? STOP : PLAIN;
       case LEAD_EF:
-        // Full-width forms are so rare that every character of their kind is looked at in csv-field.ts.
+        // Full-width forms are rare, so every character with these first bytes is left to csv-field.ts.
         return bytes[at + 1] === 0xbc ? STOP : PLAIN;
       default:
         return BEFORE_FORMULA[before] === 0 || isPlainNumber(bytes, at, end) ? PLAIN : GUARDED;
@@ -65,14 +62,14 @@ const CSV_FIELD: TextForm = {
   encode: csvField,
 };
 
-/** A value inside a field: without formulas, its quotes doubled and its further lines indented. */
+/** A value inside a field: without formulas, with doubled quotes and indented further lines. */
 const CSV_VALUE: TextForm = {
   ...CSV_FIELD,
   ...byteTable({ plain: '\t', asks: CSV_ASKS, pieces: { '"': '""', '\n': '\n  ' } }),
   encode: (text) => withoutFormulas(text).replaceAll('"', '""'),
 };
 
-/** Whether a sign begins a plain number that ends with the text, or with a separator. */
+/** True if a sign begins a plain number that ends with the text, or before a separator. */
 function isPlainNumber(bytes: Uint8Array, sign: number, end: number): boolean {
   if (bytes[sign] !== PLUS && bytes[sign] !== MINUS) return false;
   let at = afterDigits(bytes, sign + 1, end);
@@ -82,7 +79,7 @@ function isPlainNumber(bytes: Uint8Array, sign: number, end: number): boolean {
     if (after === at + 1) return false;
     at = after;
   }
-  return at === end || BEHIND_NUMBER[bytes[at]!] === 1 || isLineEnd(bytes, at);
+  return at === end || AFTER_NUMBER[bytes[at]!] === 1 || isLineEnd(bytes, at);
 }
 
 function afterDigits(bytes: Uint8Array, from: number, end: number): number {
@@ -91,7 +88,7 @@ function afterDigits(bytes: Uint8Array, from: number, end: number): number {
   return at;
 }
 
-/** Rows of CSV, from the bytes of the trail or from entries. */
+/** Writes rows of CSV, from the bytes of the trail or from entries. */
 export class CsvRows {
   readonly #clock: ZoneClock;
   readonly #times: RowTimes;
@@ -122,7 +119,9 @@ export class CsvRows {
     out.byte(LINE_FEED);
   }
 
-  /** In the order of {@link REPORT_COLUMNS}. Such a row has no previous entity and tenant. */
+  /**
+   * Writes the fields in the order of {@link REPORT_COLUMNS}. Such a row has no previous entity and tenant.
+   */
   #fields(stored: StoredRows, out: ByteWriter): void {
     const { rows } = stored;
     const modifier = stored.modifierNumber;

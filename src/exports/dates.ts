@@ -3,39 +3,39 @@ import { offsetAt, offsetText } from '../zone-offset.js';
 
 /** An instant on the clock of a time zone. */
 export interface LocalTime {
-  /** `2026-10-25T02:30:00.123456`, the clock on the wall. */
+  /** Local date and time, as `2026-10-25T02:30:00.123456`. */
   readonly text: string;
-  /** `+02:00`; with seconds where a zone's history has them. */
+  /** Offset from UTC, as `+02:00`; with seconds if the zone's history has them. */
   readonly offset: string;
-  /** What the clock shows, as milliseconds since 1970 in UTC. */
+  /** The local date and time, as milliseconds since 1970 as if it were UTC. */
   readonly localMs: number;
 }
 
 const INSTANT = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)\.(\d{6})Z$/;
 const DAY_MS = 86_400_000;
 
-/** Zones change their offset at multiples of a quarter of an hour, at least since the 1970s. */
+/** At least since the 1970s, zones change their offset only at multiples of a quarter of an hour. */
 const BUCKET_MS = 900_000;
 const MOST_STRETCHES = 20_000;
 
-/** The clock of a zone is ahead of UTC by so much. */
+/** By how much the clock of a zone is ahead of UTC. */
 export interface Offset {
   readonly ms: number;
-  /** `+02:00`. */
+  /** The offset as text, as `+02:00`. */
   readonly text: string;
 }
 
-/** A timestamptz as PostgreSQL prints it in the years 1 to 9999. */
+/** Matches a timestamptz as PostgreSQL prints it in the years 1 to 9999. */
 const PRINTED =
   /^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d)(\.\d{1,6})?([+-])(\d\d)(?::(\d\d)(?::(\d\d))?)?$/;
 const FIRST_SHOWN_MS = Date.parse('0001-01-01T00:00:00Z');
 const END_SHOWN_MS = Date.parse('+010000-01-01T00:00:00Z');
 
-/** Converts instants of the trail to the clock of one IANA time zone, daylight saving included. */
+/** Converts instants of the trail to the clock of one IANA time zone, including daylight saving time. */
 export class ZoneClock {
   readonly zone: string;
-  // Intl costs microseconds a call, and an export asks for the same days again and again. By length and
-  // number of a stretch; null: the offset changes within it.
+  // Offsets by the number of a stretch; null: the offset changes within it. Intl costs microseconds for each
+  // call, and an export needs the same days repeatedly.
   readonly #ofDays = new Map<number, Offset | null>();
   readonly #ofBuckets = new Map<number, Offset | null>();
 
@@ -43,7 +43,10 @@ export class ZoneClock {
     this.zone = zone;
   }
 
-  /** Undefined for what is no instant with microseconds in UTC, such as `infinity`: show its text. */
+  /**
+   * Converts an instant with microseconds in UTC. Returns undefined for other text, such as `infinity`, which
+   * is then shown as it is.
+   */
   local(instant: string): LocalTime | undefined {
     const match = INSTANT.exec(instant);
     if (match === null) return undefined;
@@ -58,18 +61,21 @@ export class ZoneClock {
     };
   }
 
-  /** RFC 3339 with the zone's offset; an instant that cannot be converted is returned as it is. */
+  /**
+   * Returns an instant as RFC 3339 with the zone's offset. If it cannot be converted, it is returned as it
+   * is.
+   */
   rfc3339(instant: string): string {
     const local = this.local(instant);
     return local === undefined ? instant : `${local.text}${local.offset}`;
   }
 
-  /** The zone's offset at an instant, as `+02:00`; empty for one that cannot be converted. */
+  /** Returns the zone's offset at an instant, as `+02:00`; empty if the instant cannot be converted. */
   offset(instant: string): string {
     return this.local(instant)?.offset ?? '';
   }
 
-  /** The offset at an instant in milliseconds since 1970. */
+  /** Returns the offset at an instant in milliseconds since 1970. */
   offsetOf(utcMs: number): Offset {
     return (
       this.#ofStretch(utcMs, { lengthMs: DAY_MS, known: this.#ofDays }) ??
@@ -78,15 +84,15 @@ export class ZoneClock {
     );
   }
 
-  /** `+02:00` at an instant in milliseconds since 1970. */
+  /** Returns the offset at an instant in milliseconds since 1970, as `+02:00`. */
   offsetAt(utcMs: number): string {
     return this.offsetOf(utcMs).text;
   }
 
   /**
-   * What the clock shows at a timestamptz that PostgreSQL printed, with the digits that it printed:
-   * `2026-10-25 02:30:00.5 +02:00`. Null where this is the time that was printed, and where the text is of no
-   * time that a clock shows, such as `infinity`, a year before Christ or a masked value.
+   * Returns what the clock shows for a timestamptz that PostgreSQL printed, with the same fraction:
+   * `2026-10-25 02:30:00.5 +02:00`. Returns null if the clock shows the printed time. Also returns null if
+   * the text is not a time that a clock shows, such as `infinity`, a year before Christ or a masked value.
    */
   printed(text: string): string | null {
     const match = PRINTED.exec(text);
@@ -115,16 +121,14 @@ export class ZoneClock {
     return `${new Date(localMs).toISOString().slice(0, 19).replace('T', ' ')}${fraction} ${offset.text}`;
   }
 
-  /**
-   * The offsets in force during a range, each with the first instant (milliseconds) it holds for; at most
-   * `limit`.
-   */
+  /** Returns the offsets during a range, at most `limit`, each with its first instant in milliseconds. */
   offsetsIn(range: TimeRange, limit: number): { readonly sinceMs: number; readonly offset: string }[] {
     const end = Date.parse(range.to);
     let at = Date.parse(range.from);
     const found = [{ sinceMs: at, offset: this.offsetAt(at) }];
     while (at < end && found.length < limit) {
-      // No zone changes twice within a day, so equal offsets at both ends mean no change between them.
+      // No zone changes twice within a day. So if the offsets at both ends are equal, it does not change
+      // between them.
       const next = Math.min(at + DAY_MS, end);
       const current = found[found.length - 1]!.offset;
       if (this.offsetAt(next) !== current) {
@@ -137,8 +141,8 @@ export class ZoneClock {
   }
 
   /**
-   * The offset in the whole stretch around an instant; null: it changes there. No zone changes twice within a
-   * day.
+   * Returns the offset of the whole stretch around an instant; null: it changes there. No zone changes twice
+   * within a day.
    */
   #ofStretch(
     utcMs: number,

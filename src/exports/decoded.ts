@@ -4,17 +4,17 @@ import type { RowBatch } from '../trail/read/row-batch.js';
 import { ROW_TEXT } from '../trail/read/row-bytes.js';
 
 /**
- * Stored bytes that may become strings together. Strings of more would need most of the thread's memory, and
- * where a native function finds none, V8 ends the process and not the thread.
+ * Largest number of stored bytes that may become strings together. More would need most of the thread's
+ * memory. If a native function cannot allocate memory, V8 ends the process and not only the thread.
  */
 const MOST_DECODED_BYTES = 32 * 1024 * 1024;
 
-/** Throws EXPORT_OUT_OF_MEMORY where as many stored bytes would not fit into memory as strings. */
+/** Throws EXPORT_OUT_OF_MEMORY if this number of stored bytes would not fit into memory as strings. */
 export function mayBeDecoded(bytes: number): void {
   if (bytes <= MOST_DECODED_BYTES) return;
   throw new WaltrailError(
     'EXPORT_OUT_OF_MEMORY',
-    `Values of an entry have ${bytes} bytes; a file in this format can take ${MOST_DECODED_BYTES} of one entry.`,
+    `The values of one entry have ${bytes} bytes. A file in this format can hold ${MOST_DECODED_BYTES} for each entry.`,
   );
 }
 

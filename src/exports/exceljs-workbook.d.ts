@@ -1,4 +1,4 @@
-/** The part of exceljs that makes workbooks, without its readers, its streams and its CSV. */
+/** The part of exceljs that writes workbooks, without its readers, its streams and its CSV. */
 declare module 'exceljs/lib/doc/workbook.js' {
   import type { Workbook } from 'exceljs';
 

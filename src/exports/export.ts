@@ -10,12 +10,12 @@ export type ExportView = Answer<'Export'>;
 export type ExportState = ExportView['state'];
 
 /**
- * Why an export failed or waits, as a problem document (RFC 9457) without a status: it is not an answer to
- * the request that shows it.
+ * Why an export failed or waits, as a problem document (RFC 9457). It has no status, because it is not the
+ * answer to the request that shows it.
  */
 export type ExportProblem = Pick<Answer<'Problem'>, 'type' | 'title' | 'detail' | 'code' | 'remedy'>;
 
-/** What a worker needs to make the file. */
+/** Everything that a worker needs to write the file. */
 export interface ExportOrder {
   readonly id: string;
   /** Proves that this run, and no later one, may write the row. */
@@ -25,11 +25,11 @@ export interface ExportOrder {
   readonly filters: EntryFilters;
   readonly range: TimeRange;
   readonly timezone: string;
-  /** The requester's; all the file may hold. */
+  /** Tenant of the requester, the only one in the file; null: not restricted. */
   readonly tenant: string | null;
   readonly requestedBy: string;
   readonly createdAt: string;
-  /** Up to when the trail was current at the request; null: that was not known. */
+  /** Time up to which the trail was current at the request; null: not known. */
   readonly currentUntil: string | null;
   readonly belowId: string;
   readonly trailLsn: string;
@@ -38,25 +38,25 @@ export interface ExportOrder {
   readonly kept: Kept | null;
 }
 
-/** What of an unfinished file is durable. A later run continues behind it. */
+/** The durable part of an unfinished file. A later run continues after it. */
 export interface Kept {
-  /** Claim of the run that wrote it, after which the file is called. */
+  /** Claim of the run that wrote it, which is in the file's name. */
   readonly part: string;
   readonly bytes: number;
-  /** The last entry in these bytes: the walk continues below. */
+  /** Id of the last entry in these bytes. The walk continues below it. */
   readonly belowId: string;
   readonly entries: number;
   readonly firstLsn: string | null;
   readonly lastLsn: string | null;
-  /** Of Waltrail: another one may have other columns. */
+  /** Version of Waltrail. Another version may have other columns. */
   readonly version: string;
 }
 
-/** Who asks, as the API recognised it. */
+/** The requester, as the API has authenticated it. */
 export interface Requester {
   readonly tokenId: string;
   readonly name: string;
-  /** `admin` sees everybody's exports, all others their own. */
+  /** `admin` sees all exports, other roles their own. */
   readonly role: string;
   readonly tenant: string | null;
 }
@@ -75,9 +75,9 @@ export function problemOf(error: WaltrailError): ExportProblem {
 
 const PROBLEM_TITLES: Readonly<Record<string, string>> = {
   EXPORT_DISK_FULL: 'There is no space left for the file',
-  EXPORT_GAVE_UP: 'The export was begun too often',
+  EXPORT_GAVE_UP: 'The export was attempted too often',
   EXPORT_OUT_OF_MEMORY: 'The export needed too much memory',
-  EXPORT_QUEUE_UNAVAILABLE: 'The export waits: the queue of exports does not work',
+  EXPORT_QUEUE_UNAVAILABLE: 'The export waits, because the queue of exports does not work',
   EXPORT_STORAGE: 'The export directory cannot be written',
   EXPORT_TOO_LARGE: 'The export is too large for an Excel file',
 };

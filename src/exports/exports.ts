@@ -13,9 +13,11 @@ import type { ExportQueue } from './queue.js';
 import { requestDigest } from './request-digest.js';
 import type { ExportStore } from './store.js';
 
-/** A file that is open: it is read once, or closed. */
+/** An open file. It is read once, or closed. */
 export interface ExportFile {
-  /** The whole file, or the bytes of a range. The caller reads it to its end or destroys it. */
+  /**
+   * Returns the whole file, or the bytes of a range. The caller reads the stream to its end or destroys it.
+   */
   read(range?: { readonly first: number; readonly last: number }): Readable;
   close(): Promise<void>;
   readonly name: string;
@@ -39,13 +41,13 @@ export interface ExportsOptions {
 }
 
 /**
- * Unfinished exports of one token. They wait for each other, so more of them only make the queue longer. An
- * admin may have more, because the exports of admins have every other turn.
+ * Largest number of unfinished exports of one token. They run one after another, so more would only make the
+ * queue longer. An admin may have more, because the exports of admins have every other turn.
  */
 const QUOTA = 10;
 const ADMIN_QUOTA = 20;
 const WATCH_INTERVAL_MS = 500;
-/** Bytes of a file that are read at a time. */
+/** Number of bytes of a file that are read at a time. */
 const READ_BYTES = 256 * 1024;
 const CONTENT_TYPES: Readonly<Record<ExportFormat, string>> = {
   xlsx: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
@@ -54,8 +56,8 @@ const CONTENT_TYPES: Readonly<Record<ExportFormat, string>> = {
 };
 
 /**
- * Exports as the API offers them. Every method takes who asks: exports of others (for all but admins) and of
- * other tenants do not exist for them. Throws EXPORT_NOT_FOUND for those, too.
+ * Offers exports to the API. Every method takes the requester. Exports of other tenants and, unless the
+ * requester is an admin, of other tokens do not exist for it. Throws EXPORT_NOT_FOUND for those too.
  */
 export class Exports {
   readonly #options: ExportsOptions;
@@ -99,20 +101,20 @@ export class Exports {
     return { export: this.#withTrouble(view), created };
   }
 
-  /** Newest first. */
+  /** Returns the newest exports first. */
   async list(requester: Requester): Promise<ExportView[]> {
     return (await this.#options.store.list(requester)).map((view) => this.#withTrouble(view));
   }
 
   async get(id: string, requester: Requester): Promise<ExportView> {
     const view = await this.#options.store.find(id, requester);
-    if (view === undefined) throw new WaltrailError('EXPORT_NOT_FOUND', 'There is no such export.');
+    if (view === undefined) throw new WaltrailError('EXPORT_NOT_FOUND', 'This export does not exist.');
     return this.#withTrouble(view);
   }
 
   /**
-   * Throws EXPORT_NOT_READY unless the export is ready, and EXPORT_FILE_MISSING when its file is not on this
-   * machine.
+   * Opens the file of an export. Throws EXPORT_NOT_READY unless the export is ready, and EXPORT_FILE_MISSING
+   * if its file is not on this machine.
    */
   async file(id: string, requester: Requester): Promise<ExportFile> {
     const view = await this.get(id, requester);
@@ -136,20 +138,20 @@ export class Exports {
   }
 
   /**
-   * Deletes the export and its file; a running one is cancelled. Its run stops at its next write, within a
+   * Deletes the export and its file. If it runs, it is cancelled: its run stops at its next write, within a
    * second.
    */
   async remove(id: string, requester: Requester): Promise<void> {
     await this.get(id, requester);
-    // The row first: it is what a worker asks before it puts a file in place.
+    // The row is deleted first, because a worker checks it before it publishes a file.
     await this.#options.store.delete(id);
     await this.#options.files.deleteAll(id);
     await this.#options.queue.remove(id).catch(() => undefined);
   }
 
   /**
-   * The export now and after every change until it is final; `cancelled` when it was removed meanwhile.
-   * Ends early when `signal` aborts.
+   * Yields the export now and after every change until it is final; `cancelled` if it is removed before. Ends
+   * early if `signal` aborts.
    */
   async *watch(
     id: string,
@@ -172,7 +174,7 @@ export class Exports {
     }
   }
 
-  /** An export that waits for a queue which does not work says so; the row knows nothing of it. */
+  /** Adds the problem of the queue to an export that waits for it. The row does not have the problem. */
   #withTrouble(view: ExportView): ExportView {
     const { problem } = this.#options.queue.status();
     return view.state === 'queued' && problem !== null ? { ...view, error: problemOf(problem) } : view;
@@ -182,9 +184,9 @@ export class Exports {
     try {
       await this.#options.queue.enqueue(id);
     } catch {
-      // The row is stored and workers enqueue unfinished rows again: the request has succeeded all the same.
-      // What is wrong with the queue it says itself.
-      this.#options.log.debug({ export: id }, 'An export could not be enqueued; a worker will find its row');
+      // The request has succeeded all the same: the row is stored, and workers enqueue unfinished rows again.
+      // The queue itself reports its problem.
+      this.#options.log.debug({ export: id }, 'An export could not be enqueued. A worker will find its row.');
     }
   }
 }

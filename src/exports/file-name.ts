@@ -3,7 +3,7 @@ import type { EntryFilters } from '../api/filters.js';
 import type { ZoneClock } from './dates.js';
 import type { ExportOrder } from './export.js';
 
-/** Filters in the order in which the cover has them, with what stands before their values in a name. */
+/** Filters in the order of the cover, with the text before their values in a file name. */
 const FILTERS = [
   ['modifier', ''],
   ['actingAs', 'as-'],
@@ -14,16 +14,16 @@ const FILTERS = [
   ['tenant', 'tenant-'],
   ['q', 'text-'],
 ] as const;
-/** Characters that the filters may take in the name. */
+/** Largest number of characters of the filters in the name. */
 const MOST_CHARACTERS = 80;
 const DIGEST_CHARACTERS = 8;
-/** Characters that no system, archive or header treats specially. */
+/** All characters but those that no system, archive or header treats specially. */
 const UNSAFE = /[^A-Za-z0-9.]+/g;
 
 /**
- * `audit-trail_2026-11-16_2026-11-23_eva_block.xlsx`: the days of the range in its zone, then the values of
- * the filters. A digest of the filters follows where the name does not tell them whole, so that different
- * filters have different names.
+ * Returns the name of a file, as `audit-trail_2026-11-16_2026-11-23_eva_block.xlsx`: the days of the range in
+ * its zone, then the values of the filters. If the name does not have the filters completely, a digest of
+ * them follows, so that different filters have different names.
  */
 export function fileName(order: Pick<ExportOrder, 'filters' | 'format' | 'range'>, clock: ZoneClock): string {
   const day = (instant: string): string => clock.rfc3339(instant).slice(0, 10);
@@ -37,10 +37,10 @@ function filtersName(filters: EntryFilters): string {
     const values = [filters[filter] ?? []].flat();
     if (values.length === 0) return [];
     const texts = values.map((value) => value.replace(UNSAFE, '-').replace(/^-+|-+$/g, ''));
-    // With several values, or a hyphen in one, other filters could read the same.
+    // With several values, or a hyphen in a value, other filters could have the same name.
     if (values.length > 1 || texts[0] !== values[0] || texts[0] === '' || texts[0]!.includes('-'))
       isTold = false;
-    // Whose actions they are says the word before.
+    // The word before is the modifier, so `action-` is left out.
     const isAfterModifier = filter === 'action' && filters.modifier !== undefined;
     return `${isAfterModifier ? '' : before}${texts.filter((text) => text !== '').join('-')}`;
   });

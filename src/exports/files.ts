@@ -5,17 +5,17 @@ import { WaltrailError } from '../errors.js';
 import type { ExportFormat } from '../api/requests.js';
 import type { Kept } from './export.js';
 
-/** Only the user Waltrail runs as may read a trail's values. */
+/** Only the user that Waltrail runs as may read values of the trail. */
 const DIRECTORY_MODE = 0o700;
 const FILE_MODE = 0o600;
 const OWN_NAME = /^([0-9a-f-]{36})\.(?:xlsx|csv|ndjson|[0-9a-f-]{36}\.part)$/;
 
-/** Where bytes of an export go. One write after the other: the next one when the last has resolved. */
+/** Receives the bytes of an export. Each write begins after the one before has resolved. */
 export interface Sink {
   write(bytes: Uint8Array): Promise<void>;
 }
 
-/** Bytes that are copied at a time. */
+/** Number of bytes that are copied at a time. */
 const COPY_BYTES = 1024 * 1024;
 
 /** An unfinished file: its export, and the claim of the run that writes it. */
@@ -26,8 +26,8 @@ interface PartName {
 }
 
 /**
- * The export directory: `<id>.<format>` for a finished file, `<id>.<claim>.part` for one in the making.
- * Throws EXPORT_DISK_FULL and EXPORT_STORAGE for what the disk refuses.
+ * The export directory: `<id>.<format>` for a finished file, `<id>.<claim>.part` for an unfinished one.
+ * Throws EXPORT_DISK_FULL and EXPORT_STORAGE if the disk refuses an operation.
  */
 export class ExportFiles {
   readonly #directory: string;
@@ -36,15 +36,16 @@ export class ExportFiles {
     this.#directory = options.directory;
   }
 
-  /** Begins the file of an export, and deletes what earlier runs of it have left. */
+  /** Begins the file of an export, and deletes unfinished files of earlier runs. */
   async begin(options: PartName): Promise<PartFile> {
     await this.deleteParts(options.id);
     return this.#open(options);
   }
 
   /**
-   * Begins the file of an export with what an earlier run has made durable. Undefined where that is not here,
-   * or not all of it. It is copied: the earlier run may only seem to be dead, and write on into its own file.
+   * Begins the file of an export with the bytes that an earlier run has made durable. Returns undefined if
+   * they are not on this machine, or not completely. The bytes are copied, because the earlier run may only
+   * seem to have ended and still write to its own file.
    */
   async continue(
     options: PartName & { readonly kept: Kept; readonly signal: AbortSignal },
@@ -74,7 +75,8 @@ export class ExportFiles {
   }
 
   /**
-   * Undefined when the file is not here, or is not the one whose size the row names. The caller closes it.
+   * Opens a finished file. Returns undefined if it is not on this machine, or does not have the size in the
+   * row. The caller closes it.
    */
   async read(options: { id: string; format: ExportFormat; bytes: number }): Promise<FileHandle | undefined> {
     const handle = await open(this.#path(options.id, options.format)).catch(() => undefined);
@@ -90,7 +92,7 @@ export class ExportFiles {
     await rm(this.#path(id, format), { force: true });
   }
 
-  /** Ids of exports that have a file here last written more than `olderThanMs` ago. */
+  /** Returns the ids of exports with a file here that was last written more than `olderThanMs` ago. */
   async ids(olderThanMs: number): Promise<Set<string>> {
     const ids = new Set<string>();
     for (const name of await readdir(this.#directory).catch(() => [])) {
@@ -109,7 +111,7 @@ export class ExportFiles {
     }
   }
 
-  /** Deletes the unfinished files of an export, but for that of one run. */
+  /** Deletes the unfinished files of an export, except that of the run `butOf`. */
   async deleteParts(id: string, options: { readonly butOf?: string } = {}): Promise<void> {
     const own = options.butOf === undefined ? undefined : `${id}.${options.butOf}.part`;
     for (const name of await readdir(this.#directory).catch(() => []))
@@ -135,7 +137,10 @@ export class ExportFiles {
   }
 }
 
-/** A file in the making. Either {@link seal} and {@link publish}, or {@link discard}, or {@link leave}. */
+/**
+ * An unfinished file. It ends with {@link seal} and {@link publish}, or with {@link discard}, or with
+ * {@link leave}.
+ */
 export class PartFile implements Sink {
   readonly #handle: FileHandle;
   readonly #part: string;
@@ -149,13 +154,14 @@ export class PartFile implements Sink {
     this.#target = options.target;
   }
 
-  /** How many were written. */
+  /** Number of bytes written. */
   get bytes(): number {
     return this.#bytes;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    // Its place is settled now: of two writes that run at once, the second may reach the disk first.
+    // The position is taken before the write, because of two concurrent writes the second may reach the disk
+    // first.
     const start = this.#bytes;
     const { length } = bytes;
     this.#hash.update(bytes);
@@ -165,14 +171,14 @@ export class PartFile implements Sink {
       done += (await onDisk(() => this.#handle.write(bytes, done, length - done, start + done))).bytesWritten;
   }
 
-  /** Makes durable what is written so far. */
+  /** Makes the bytes written so far durable. */
   async sync(): Promise<void> {
     await onDisk(() => this.#handle.datasync());
   }
 
   /**
-   * Ends the file. Its bytes are made durable; without that a rename may survive a power failure that its
-   * bytes did not.
+   * Ends the file and makes its bytes durable. Otherwise, after a power failure, the renamed file might exist
+   * without its bytes.
    */
   async seal(): Promise<{ bytes: number; sha256: string }> {
     await onDisk(async () => {

@@ -2,7 +2,7 @@ import type { ByteWriter } from './byte-writer.js';
 import { Piece } from './piece.js';
 import { ASK, copyText, GUARDED, NOTHING, type TextForm } from './text-form.js';
 
-/** Levels that a value may have, as `trail/read/json-text.ts` has it. */
+/** Largest number of nested levels, as in `trail/read/json-text.ts`. */
 const MAX_DEPTH = 60;
 const OBJECT = 1;
 const LIST = 0;
@@ -25,19 +25,19 @@ const LETTER_E = 0x65;
 const TO_LOWER = 0x20;
 const FIRST_PRINTABLE = 0x20;
 const HEX_BASE = 16;
-/** Halves of surrogate pairs, by their first six bits. */
+/** The first six bits of the two halves of a surrogate pair. */
 const HIGH = 0xd800 >> 10;
 const LOW = 0xdc00 >> 10;
 
 const WORDS: readonly Piece[] = ['true', 'false', 'null'].map((word) => new Piece(word));
-/** Behind a backslash, but for `u`. */
+/** Characters that may follow a backslash, except `u`. */
 const ESCAPED = new Uint8Array(256);
 for (const character of '"\\/bfnrt') ESCAPED[character.charCodeAt(0)] = 1;
 
 /**
- * Goes through JSON in the bytes of a value, and writes it in a format without the white space between its
- * tokens: what `isAnswerable` says and `compactJson` makes of the same text, but without a string. One
- * object is used for all values, for what is open is kept in it.
+ * Checks JSON in the bytes of a value, and writes it in a format without the white space between tokens. The
+ * result is that of `isAnswerable` and `compactJson`, but without creating a string. One object is used for
+ * all values, because it holds the open objects and lists.
  */
 export class JsonBytes {
   readonly #form: TextForm | null;
@@ -48,14 +48,15 @@ export class JsonBytes {
   #end = 0;
   #out!: ByteWriter;
 
-  /** Without a form nothing is written. */
+  /** @param form the format; null: nothing is written */
   constructor(form: TextForm | null) {
     this.#form = form;
     this.#quote = new Piece(Buffer.from(form?.pieces[QUOTE] ?? [QUOTE]).toString());
   }
 
   /**
-   * Whether the bytes are JSON that may stand in an answer, and could be written. If not, nothing is written.
+   * Writes a value. Returns false, with nothing written, if the bytes are not JSON that an answer may
+   * contain, or cannot be written in this form.
    */
   write(bytes: Uint8Array, start: number, end: number, out: ByteWriter): boolean {
     this.#bytes = bytes;
@@ -104,7 +105,8 @@ export class JsonBytes {
   }
 
   /**
-   * The next byte that is no white space; {@link NOTHING} at the end, and for a NUL, which is no JSON either.
+   * Returns the next byte that is not white space; {@link NOTHING} at the end, and for a NUL, which is
+   * invalid in JSON anyway.
    */
   #next(): number {
     const bytes = this.#bytes;
@@ -142,13 +144,13 @@ export class JsonBytes {
     this.#at = at + 1;
     if (this.#form === null) return true;
     this.#out.piece(this.#quote);
-    // The quote behind it belongs to the text.
+    // The closing quote is passed as part of the text.
     if (!copyText(this.#form, bytes, start, at, this.#out, at + 1)) return false;
     this.#out.piece(this.#quote);
     return true;
   }
 
-  /** Length of an escape; 0: it is none, or half of a surrogate pair. */
+  /** Returns the length of an escape; 0: it is not valid, or is half of a surrogate pair. */
   #escapeAt(at: number): number {
     const bytes = this.#bytes;
     if (at + 1 >= this.#end) return 0;
@@ -164,7 +166,7 @@ export class JsonBytes {
     return isPair ? 12 : 0;
   }
 
-  /** The number of four hexadecimal digits; -1: there are other bytes. */
+  /** Returns the value of four hexadecimal digits; -1: there are other bytes. */
   #unitAt(at: number): number {
     if (at + 4 > this.#end) return -1;
     let unit = 0;
@@ -201,15 +203,16 @@ export class JsonBytes {
   }
 
   /**
-   * Whether the format takes a minus here for the start of a formula. It looks at what is written, in which
-   * no white space follows.
+   * True if the format takes a minus here for the start of a formula. Examines the written text, which has no
+   * white space after the number.
    */
   #isGuarded(plainEnd: number): boolean {
     const form = this.#form!;
     if (form.classes[MINUS] !== ASK) return false;
     const { bytes, at } = this.#out;
     if (form.ask(MINUS_X, 0, 2, at === 0 ? NOTHING : bytes[at - 1]!) !== GUARDED) return false;
-    // A plain number is none where a separator follows, or nothing: of JSON, the comma.
+    // A plain number followed by a separator or by nothing is not a formula. JSON's only separator is the
+    // comma.
     if (plainEnd !== this.#at) return true;
     const next = this.#next();
     return next !== COMMA && next !== NOTHING;
@@ -235,7 +238,7 @@ export class JsonBytes {
   }
 }
 
-/** A minus that begins no number. */
+/** A minus that does not begin a number. */
 const MINUS_X = Buffer.from('-x');
 
 const isDigit = (byte: number): boolean => byte >= ZERO && byte <= NINE;

@@ -27,7 +27,10 @@ const piece = (text: string): Piece => new Piece(text);
 
 const json = (value: unknown): Piece => new Piece(JSON.stringify(value));
 const escapeJson = (text: string): string => JSON.stringify(text).slice(1, -1);
-/** Text between the quotes of a JSON string, as `JSON.stringify` escapes it: each byte by itself. */
+/**
+ * Text between the quotes of a JSON string, as `JSON.stringify` escapes it. Each byte is escaped
+ * independently.
+ */
 const JSON_TEXT: TextForm = {
   ...byteTable({
     pieces: Object.fromEntries(
@@ -71,13 +74,13 @@ const OPEN_LIST = piece('[');
 const CLOSE_LIST = piece(']');
 const OPEN = piece('{');
 const CLOSE = piece('}');
-/** How the pipeline writes an extra that has nothing but a context. */
+/** Start of an extra that has only a context, as the pipeline writes it. */
 const ONLY_CONTEXT = piece('{"context":');
 
-/** Bytes for which the labels of one side of an entry have room at first. */
+/** Initial number of bytes for the labels of one side of an entry. */
 const SMALL = 4 * 1024;
 
-/** Of a column: its name as a member and by itself, and what its values usually are. */
+/** Notes about a column: its name as a member and alone, and the usual kind of its values. */
 interface Notes {
   readonly member: Piece;
   readonly name: Piece;
@@ -85,7 +88,7 @@ interface Notes {
   readonly labelled: KeptByValue<Shown>;
 }
 
-/** A value as an entry's JSON shows it, and what it asks to be said beside the values. */
+/** A value as an entry's JSON shows it, and what it adds to members after the values. */
 interface Shown {
   readonly json: Piece;
   /** Its member of `labels`. */
@@ -97,7 +100,10 @@ interface Shown {
 type Side = 'previous' | 'updated';
 type Column = ColumnNotes<Notes>;
 
-/** Entries as json.ts prints them, one JSON object a line, from the bytes of the trail or from entries. */
+/**
+ * Writes entries as json.ts prints them, one JSON object in each line, from the bytes of the trail or from
+ * entries.
+ */
 export class NdjsonRows {
   readonly #fields = new StoredFields<Notes>((column) => notesOf(column));
   readonly #times = new RowTimes(new ZoneClock('UTC'));
@@ -113,7 +119,7 @@ export class NdjsonRows {
   readonly #tenants = new Words((rows) => json(rows.tenant));
   readonly #tables = new Words((rows) => json(rows.table));
   readonly #operations = new Words((rows) => json(rows.operation));
-  // What an entry has beside its values stands behind them.
+  // Collected while the values are written, because these members come after them.
   readonly #labels = { previous: new ByteWriter(SMALL), updated: new ByteWriter(SMALL) };
   readonly #jsonNulls: Readonly<Record<Side, Column[]>> = { previous: [], updated: [] };
   readonly #instants: Column[] = [];
@@ -190,7 +196,7 @@ export class NdjsonRows {
     out.piece(CLOSE);
   }
 
-  /** Writes the text of a field; false, with nothing written: it has to be decoded. */
+  /** Writes the text of a field. Returns false, with nothing written, if the field has to be decoded. */
   #wrote(side: Side, column: Column, out: ByteWriter): boolean {
     const { bytes, start, end } = this.#fields;
     const { kind, labelled } = column.notes;
@@ -265,7 +271,7 @@ export class NdjsonRows {
     this.#tooLarge.push(JSON.stringify({ side, column: name, ...this.#fields.large }));
   }
 
-  /** Writes what the values have beside them, and forgets it. */
+  /** Writes the collected members that come after the values, and forgets them. */
   #writeBeside(stored: StoredRows, out: ByteWriter): void {
     const { previous, updated } = this.#labels;
     if (previous.at + updated.at > 0) {
@@ -298,7 +304,7 @@ export class NdjsonRows {
     if (this.#tooLarge.length > 0) out.text(`,"tooLarge":[${this.#tooLarge.splice(0).join(',')}]`);
   }
 
-  /** Writes the end of a row: from the end of `transaction` on. */
+  /** Writes the end of a row, beginning with the end of `transaction`. */
   #writeExtra(stored: StoredRows, out: ByteWriter): void {
     const { rows } = stored;
     const length = rows.lengthOf(ROW_TEXT.extra);
@@ -315,7 +321,7 @@ export class NdjsonRows {
     out.piece(END);
   }
 
-  /** Whether an extra has a context that may stand in an answer as it is, and nothing else. */
+  /** True if an extra has only a context, and an answer may contain it as it is. */
   #isOnlyContext(bytes: Buffer, start: number, end: number, out: ByteWriter): boolean {
     const [first, last] = [start + ONLY_CONTEXT.length, end - 1];
     if (last <= first || bytes[last] !== CLOSE_BRACE) return false;
@@ -325,7 +331,7 @@ export class NdjsonRows {
   }
 }
 
-/** The end of a row from the end of `transaction` on, without the last brace. */
+/** Returns the end of a row, beginning with the end of `transaction`, without the last brace. */
 function extraText(stored: StoredRows, extra: Extra): string {
   const { origin, claimedCommitAt, session, unreadMessage, lastSetBy, conflict, laterKey } = extra;
   let text = '';
@@ -337,12 +343,12 @@ function extraText(stored: StoredRows, extra: Extra): string {
   return laterKey ? `${text},"laterKey":true` : text;
 }
 
-/** Adds a column to a list in which each is once. */
+/** Adds a column to a list, unless it is there already. */
 function note(list: Column[], column: Column): void {
   if (!list.includes(column)) list.push(column);
 }
 
-/** Writes the names of columns as a list, and empties it. */
+/** Writes the names of columns as a JSON list, and empties the array. */
 function writeNames(columns: Column[], out: ByteWriter): void {
   out.piece(OPEN_LIST);
   columns.forEach(({ notes }, index) => {
@@ -366,7 +372,7 @@ function writeString(bytes: Uint8Array, start: number, end: number, out: ByteWri
   out.byte(QUOTE);
 }
 
-/** Copies JSON as `oneLine` gives it. */
+/** Copies JSON as `oneLine` returns it. */
 function copyOneLine(bytes: Uint8Array, start: number, end: number, out: ByteWriter): void {
   out.room(end - start);
   const to = out.bytes;
@@ -392,7 +398,7 @@ function isNull(bytes: Uint8Array, start: number): boolean {
   return NULL.bytes.every((byte, index) => bytes[start + index] === byte);
 }
 
-/** Whether bytes are an integer or a decimal fraction of JSON; numbers of other forms are decoded. */
+/** True if the bytes are an integer or a decimal fraction of JSON. Other numbers are decoded. */
 function isPlainNumber(bytes: Uint8Array, start: number, end: number): boolean {
   let at = bytes[start] === 0x2d ? start + 1 : start;
   const first = at;

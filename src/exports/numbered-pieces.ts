@@ -4,18 +4,18 @@ const ZERO = 0x30;
 const TEN = 10;
 
 /**
- * Pieces of a file in each of which the number of the row stands: they are made once, and of the next row
- * only the digits that differ are written.
+ * Keeps pieces of a file that contain the row number. They are created once. For the next row, only the
+ * digits that differ are written.
  */
 export class NumberedPieces {
-  readonly #around: readonly { readonly before: string; readonly behind: string }[];
+  readonly #around: readonly { readonly before: string; readonly after: string }[];
   readonly #pieces: Piece[];
-  /** Where the last digit of each piece stands. */
+  /** Position of the last digit in each piece. */
   readonly #lastDigits: Int32Array;
   #number = -1;
   #digits = 0;
 
-  constructor(around: readonly { readonly before: string; readonly behind: string }[]) {
+  constructor(around: readonly { readonly before: string; readonly after: string }[]) {
     this.#around = around;
     this.#pieces = around.map(() => Piece.EMPTY);
     this.#lastDigits = new Int32Array(around.length);
@@ -25,7 +25,7 @@ export class NumberedPieces {
     return this.#number;
   }
 
-  /** Writes another number, from 0 on, into all pieces. */
+  /** Writes another number into all pieces. It must be 0 or greater. */
   goTo(number: number): void {
     let rest = number;
     let old = this.#number;
@@ -45,7 +45,7 @@ export class NumberedPieces {
     }
   }
 
-  /** The piece with the number. */
+  /** Returns a piece, with the present number. */
   at(index: number): Piece {
     return this.#pieces[index]!;
   }
@@ -53,8 +53,8 @@ export class NumberedPieces {
   #make(number: number, digits: number): void {
     this.#number = number;
     this.#digits = digits;
-    this.#around.forEach(({ before, behind }, index) => {
-      this.#pieces[index] = new Piece(`${before}${number}${behind}`);
+    this.#around.forEach(({ before, after }, index) => {
+      this.#pieces[index] = new Piece(`${before}${number}${after}`);
       this.#lastDigits[index] = Buffer.byteLength(before) + digits - 1;
     });
   }

@@ -8,13 +8,13 @@ import { ExportStore } from './store.js';
 import { ExportTurns } from './turns.js';
 import { MOST_EXPORTS, startExportWorker, type ExportWorker } from './worker.js';
 
-/** What exports need of the settings, as their type holds it. */
+/** The settings that exports need. */
 export interface ExportSettings {
   readonly redisUrl: string | undefined;
   readonly exportDir: string;
 }
 
-/** What exports need of the YAML, as its type holds it. */
+/** The parts of the YAML that exports need. */
 export interface ExportConfig {
   readonly source: { readonly name: string };
   readonly trail: TrailUrls;
@@ -26,22 +26,20 @@ export interface OpenExportsOptions {
   readonly log: Log;
 }
 
-/**
- * Exports of one process: what it offers at the API, and what makes them. Both share the queue and a pool.
- */
+/** Exports of one process: what the API offers, and what runs them. Both share the queue and a pool. */
 export interface OpenExports {
   readonly queue: ExportQueue;
   /** Exports as the API offers them. */
   forApi(reports: ExportsOptions['reports']): Exports;
-  /** Starts to make exports. The caller stops the worker before it closes the rest. */
+  /** Starts to run exports. The caller stops the worker before it closes the rest. */
   startWorker(): ExportWorker;
-  /** Closes the queue, which takes seconds where nobody answers, then the pool. */
+  /** Closes the queue, then the pool. Without an answer, closing the queue takes seconds. */
   close(): Promise<void>;
 }
 
 /**
- * Three for requests of the API, two for what a worker looks after, and one for each run and each look at
- * whose turn it is. Opened when they are needed.
+ * Largest number of connections: three for requests of the API, two for the housekeeping of a worker, and one
+ * for each run or check whose turn it is. They are opened when they are needed.
  */
 const CONNECTIONS = 5 + MOST_EXPORTS;
 

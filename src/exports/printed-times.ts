@@ -8,32 +8,32 @@ const COLON = 0x3a;
 const POINT = 0x2e;
 const SPACE = 0x20;
 const ZERO = 0x30;
-/** `2026-10-25 00:30:00`, and the `+00` at the end. */
+/** Lengths of a time without a fraction, as `2026-10-25 00:30:00`, and of the offset at its end, as `+00`. */
 const SECONDS_LENGTH = 19;
 const OFFSET_LENGTH = 3;
 const MOST_FRACTION = 7;
 const DAY_MS = 86_400_000;
 const HOUR_MS = 3_600_000;
 const MINUTE_MS = 60_000;
-/** Years in which the clock of any zone shows a year from 1 to 9999. */
+/** Years in which the clocks of all zones show a year from 1 to 9999. */
 const FIRST_YEAR = 100;
 const END_YEAR = 9_999;
 
 /**
- * How a time was written: on the clock; not at all, for the clock shows what was printed; or it has to be a
- * string.
+ * Outcome of writing a time. `clock`: it was written as on the clock. `printed`: nothing was written, because
+ * the clock shows what was printed. `unknown`: the time has to become a string.
  */
 export type Shown = 'clock' | 'printed' | 'unknown';
 
 /**
- * Shows times among values, as PostgreSQL printed them, on the clock of a zone: what `ZoneClock.printed`
- * gives, from bytes. Times that are printed in another form than with an offset of whole hours are left to
- * it.
+ * Writes times in values, as PostgreSQL printed them, on the clock of a zone. The result is that of
+ * `ZoneClock.printed`, but from bytes. Only offsets of whole hours are handled here, other forms are left to
+ * that function.
  */
 export class PrintedTimes {
   readonly #clock: ZoneClock;
   #day = NaN;
-  /** `2026-10-25 `, of the day that was written last. */
+  /** Text of the day that was written last, as `2026-10-25 `. */
   #dayText = Piece.EMPTY;
   #offsetMs = NaN;
   #offsetText = Piece.EMPTY;
@@ -76,7 +76,7 @@ export class PrintedTimes {
     out.padded(hours, 2);
     out.byte(COLON);
     out.padded(minutes - hours * 60, 2);
-    // Seconds are the same on both clocks, and the fraction.
+    // Seconds and their fraction are the same on both clocks.
     out.range(bytes, start + 16, offsetAt);
     out.piece(this.#offsetText);
     return 'clock';
@@ -84,7 +84,7 @@ export class PrintedTimes {
 }
 
 /**
- * Whether the bytes are `dddd-dd-dd dd:dd:dd` with or without a fraction, and a sign and two digits follow.
+ * True if the bytes are `dddd-dd-dd dd:dd:dd` with or without a fraction, followed by a sign and two digits.
  */
 function isTime(bytes: Uint8Array, start: number, offsetAt: number): boolean {
   const isInPlace =

@@ -20,25 +20,29 @@ import { describeUrl } from '../pg/connect-error.js';
 import { refuseForeignSchema } from '../pg/own-schema.js';
 
 /**
- * One connected stretch of the queue: from when its backend was found fit until the first error, or `close`.
+ * One connected stretch of the queue, from a successful check of its backend until the first error or
+ * `close`.
  */
 export interface QueueSession {
-  /** Does nothing when the export is in the queue already. */
+  /** Adds an export to the queue. Does nothing if it is there already. */
   add(id: string): Promise<void>;
-  /** Takes a waiting export out of the queue; one that is being worked on stays. */
+  /** Removes a waiting export from the queue. One that is being run stays. */
   remove(id: string): Promise<void>;
   /**
-   * Hands ids to `process`. `ready` resolves when it does; `close` takes no new one and resolves when those
-   * at work are done.
+   * Hands ids to `process`. `ready` resolves when it begins to do so. `close` takes no new ids and resolves
+   * when the running ones have ended.
    */
   consume(work: QueueWork): { readonly ready: Promise<void>; close(): Promise<void> };
   /** Resolves with the first error of a connection or of the server. */
   readonly ended: Promise<unknown>;
   /**
-   * Ends the session with an error that a caller has met, where it is one of the connection or of the server.
+   * Ends the session with an error that a caller has met, if it is one of the connection or of the server.
    */
   failed(error: unknown): void;
-  /** Lets everything go within {@link CLOSE_LIMIT_MS}, also where nobody answers. Never rejects. */
+  /**
+   * Closes everything, with a limit of {@link CLOSE_LIMIT_MS} for each step, even without an answer. Never
+   * rejects.
+   */
   close(): Promise<void>;
 }
 
@@ -52,19 +56,19 @@ const SCHEMA = 'bullmq';
 const CLOSE_LIMIT_MS = 2_000;
 
 /**
- * A worker that was killed loses its job after LOCK_MS and the next check of any other worker finds it:
+ * If a worker is killed, its job is released after LOCK_MS, and the next check of any other worker finds it:
  * within 15 s. Every worker must use the same interval, so these are constants.
  */
 const LOCK_MS = 10_000;
 const STALLED_CHECK_MS = 5_000;
 /**
- * Generous: the row's own count of attempts decides (run.ts), and what the queue drops is enqueued again from
- * the row.
+ * Attempts of a job. The number is high because the row's own count of attempts decides (run.ts). Exports
+ * that the queue drops are enqueued again from their rows.
  */
 const ATTEMPTS = 8;
 const BACKOFF_MS = 1_000;
 
-/** On a Redis that was found fit (redis.ts). The session owns the connection. */
+/** Opens a session on a Redis connection that was checked (redis.ts). The session owns the connection. */
 export async function openRedisSession(redis: Redis, prefix: string): Promise<QueueSession> {
   return open({
     backend: createRedisBackend,
@@ -76,14 +80,15 @@ export async function openRedisSession(redis: Redis, prefix: string): Promise<Qu
 }
 
 /**
- * BullMQ's statements name its tables and functions without a schema. PostgreSQL looks into pg_catalog before
- * a path that does not name it, and nobody but Waltrail's role makes objects in this one (pg/own-schema.ts).
+ * BullMQ's statements name its tables and functions without a schema. PostgreSQL searches pg_catalog before
+ * the schemas of this path, and only Waltrail's role can create objects in the schema of the queue
+ * (pg/own-schema.ts).
  */
 const SEARCH_PATH = `${SCHEMA}, pg_temp`;
 
 /**
- * On PostgreSQL, whose schema it brings up to date first. Throws PG_SCHEMA_FOREIGN, and what connecting
- * throws.
+ * Opens a session on PostgreSQL. Migrates the schema of the queue first. Throws PG_SCHEMA_FOREIGN, and the
+ * errors of connecting.
  */
 export async function openPostgresSession(url: string): Promise<QueueSession> {
   await migrateQueue(url);
@@ -91,8 +96,7 @@ export async function openPostgresSession(url: string): Promise<QueueSession> {
   return open({
     backend: createPostgresBackend as unknown as AnyBackend,
     options: (purpose, max) => {
-      // A pool of ours, because BullMQ would take what the URL has under `options` for the search_path of its
-      // own.
+      // The pool is created here. BullMQ would take `options` of the URL for the search_path of its own pool.
       const pool = createPool({ url, side: 'trail', purpose, max, searchPath: SEARCH_PATH });
       pools.push(pool);
       return { connection: pool };
@@ -103,13 +107,13 @@ export async function openPostgresSession(url: string): Promise<QueueSession> {
 }
 
 /**
- * Removes the queue that earlier versions kept in Redis, under a prefix without hash tag. Gives how many
+ * Removes the queue that earlier versions kept in Redis, under a prefix without a hash tag. Returns how many
  * exports waited in it; undefined: there was none. Its exports are enqueued again from their rows.
  */
 export async function removeOldQueue(redis: Redis, prefix: string): Promise<number | undefined> {
   if ((await redis.exists(`${prefix}:${QUEUE}:meta`)) === 0) return undefined;
   const old = new Queue(QUEUE, { connection: redis, prefix, skipVersionCheck: true, skipMetasUpdate: true });
-  // Whoever waits hears of it.
+  // The awaited calls below report the errors.
   old.on('error', () => undefined);
   try {
     const jobs = await old.getJobCountByTypes('wait', 'active', 'delayed');
@@ -121,13 +125,13 @@ export async function removeOldQueue(redis: Redis, prefix: string): Promise<numb
   }
 }
 
-// One type for both: which backend it is shows in no call below.
+// One type for both backends, because no call below depends on the backend.
 type AnyBackend = BackendFactory<RedisQueueBackend, ConnectionOptions>;
 
 interface Backing {
   readonly backend: AnyBackend;
   readonly options: (purpose: string, max: number) => QueueOptions;
-  /** Calls back when a connection is gone about which BullMQ says nothing. */
+  /** Calls back when a connection has ended without a report of BullMQ. */
   readonly lost: (gone: (error: unknown) => void) => void;
   readonly disconnect: () => void;
 }
@@ -135,14 +139,15 @@ interface Backing {
 async function open({ backend, options, lost, disconnect }: Backing): Promise<QueueSession> {
   let fail: (error: unknown) => void = () => undefined;
   const ended = new Promise<unknown>((resolve) => (fail = resolve));
-  // The probe has looked, and BullMQ would write to the console what it thinks of the version and the
-  // eviction policy.
+  // The probe has checked the server. BullMQ would write warnings about version and eviction policy to the
+  // console.
   const base = (purpose: string, max: number): QueueOptions => ({
     ...options(purpose, max),
     skipVersionCheck: true,
   });
   const onError = (error: unknown): void => {
-    // With a number as code it is about one job, as that another worker has taken it: its row knows better.
+    // An error with a number as code concerns one job, for example that another worker has taken it. The row
+    // decides then.
     if (typeof (error as { code?: unknown }).code !== 'number') fail(error);
   };
   const queue = new Queue<{ id: string }>(
@@ -163,7 +168,7 @@ async function open({ backend, options, lost, disconnect }: Backing): Promise<Qu
   lost(fail);
   const workers: Worker<{ id: string }>[] = [];
   const close = async (): Promise<void> => {
-    // Runs go on without their worker, and the next session waits for them (worker.ts).
+    // Runs continue without their worker, and the next session waits for them (worker.ts).
     await withinLimit(Promise.allSettled(workers.map((worker) => worker.close(true))));
     await withinLimit(queue.close());
     disconnect();
@@ -181,7 +186,8 @@ async function open({ backend, options, lost, disconnect }: Backing): Promise<Qu
       await queue.add('export', { id }, { jobId: id });
     },
     async remove(id) {
-      // A job at work is locked and cannot be removed; its run stops when it finds its row gone.
+      // The job of a running export is locked and cannot be removed. Its run stops when its row no longer
+      // exists.
       await queue.remove(id).catch(() => undefined);
     },
     consume({ concurrency, process }) {
@@ -189,7 +195,7 @@ async function open({ backend, options, lost, disconnect }: Backing): Promise<Qu
         QUEUE,
         (job) => process(job.data.id),
         {
-          // One for each job, one for the upkeep of locks, one that listens.
+          // One connection for each job, one to extend locks, one to listen.
           ...(base('export worker', concurrency + 2) as WorkerOptions),
           concurrency,
           lockDuration: LOCK_MS,
@@ -209,8 +215,8 @@ async function open({ backend, options, lost, disconnect }: Backing): Promise<Qu
 async function migrateQueue(url: string): Promise<void> {
   await withClient({ url, side: 'trail', purpose: 'queue migration' }, async (client) => {
     await refuseForeignSchema(client, { schema: SCHEMA, database: describeUrl(url) });
-    // Looked at before it is touched: creating a schema, even one that is there, needs a right that this role
-    // may lack.
+    // Checked before the migration, because creating a schema, even if it exists, needs a privilege that this
+    // role may lack.
     const version = await assertSchemaCompatibility(client as never, SCHEMA, {
       skipVersionCheck: true,
     }).catch((error: unknown) => {
@@ -223,8 +229,9 @@ async function migrateQueue(url: string): Promise<void> {
 }
 
 /**
- * BullMQ begins with "create schema if not exists", which PostgreSQL refuses a login that may not create one,
- * also where it is there. A login of waltrail_api has one that was made for it (trail/logins.ts).
+ * Returns a client for BullMQ's migrations. They begin with "create schema if not exists". PostgreSQL refuses
+ * this to a login that may not create schemas, even if the schema exists. A login of waltrail_api has a
+ * schema that was created for it (trail/logins.ts), so the statement is left out then.
  */
 async function withSchema(client: pg.Client): Promise<QueryableClient> {
   const { rows } = await client.query<{ made: boolean }>(
@@ -238,7 +245,7 @@ async function withSchema(client: pg.Client): Promise<QueryableClient> {
   } as QueryableClient;
 }
 
-/** What BullMQ's migrations ask of a connection. */
+/** The connection that BullMQ's migrations expect. */
 type QueryableClient = Parameters<typeof runMigrations>[0];
 
 async function withinLimit(work: Promise<unknown>): Promise<void> {

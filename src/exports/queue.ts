@@ -14,76 +14,82 @@ import { openRedis, redisCode, redisPrefix, redisProblem } from './redis.js';
 import { withTimeLimit } from '../pg/time-limit.js';
 
 /**
- * The queue wakes a worker and does nothing else: what an export is, and how far, is in its row (store.ts).
- * It is optional in that nothing waits for it: it is there at once, connects by itself, and says whether it
+ * The queue wakes a worker and does nothing else: an export and its progress are in its row (store.ts).
+ * Nothing waits for the queue. The object exists at once, connects in the background, and reports whether it
  * works.
  */
 export interface ExportQueue {
   status(): ExportQueueStatus;
   /**
-   * Does nothing when the export is in the queue already. Throws EXPORT_QUEUE_UNAVAILABLE: at once while the
-   * queue is known not to work, else after a few seconds without an answer.
+   * Adds an export to the queue. Does nothing if it is there already. Throws EXPORT_QUEUE_UNAVAILABLE: at
+   * once while the queue is known not to work, else after a few seconds without an answer.
    */
   enqueue(id: string): Promise<void>;
-  /** Takes a waiting export out of the queue; one that is being worked on stays. Throws as `enqueue` does. */
+  /** Removes a waiting export from the queue. One that is being run stays. Throws as `enqueue` does. */
   remove(id: string): Promise<void>;
   /**
-   * Hands ids to `process`, each at least once, whenever the queue works. A rejection delivers the id again
-   * after a growing delay.
+   * Hands ids to `process`, each at least once, whenever the queue works. If `process` rejects, the id is
+   * delivered again after a growing delay.
    */
   work(options: ExportWork): ExportConsumer;
   /**
-   * Ends consumers, too. Never rejects, and ends in seconds, also where nobody answers. May be called again.
+   * Closes the queue and its consumers. Never rejects, and ends in seconds, even without an answer. May be
+   * called again.
    */
   close(): Promise<void>;
 }
 
 export interface ExportQueueStatus {
   readonly kind: 'postgres' | 'redis';
-  /** False until it has connected, and while it cannot be used. */
+  /** False until the queue has connected, and while it cannot be used. */
   readonly works: boolean;
-  /** Why it does not work; null also while that is not known yet. */
+  /** Why the queue does not work; null: it works, or the reason is not known yet. */
   readonly problem: WaltrailError | null;
 }
 
 export interface ExportWork extends QueueWork {
-  /** Called each time the queue begins to hand out ids: it may have lost some. */
+  /** Called each time the queue begins to hand out ids, because it may have lost some. */
   readonly opened?: () => void;
 }
 
 export interface ExportConsumer {
   /** Resolves when ids are handed out for the first time. */
   readonly ready: Promise<void>;
-  /** Takes no new export and resolves when those at work are done, or the queue has stopped to answer. */
+  /**
+   * Takes no new export. Resolves when running exports have ended, or when the queue has stopped answering.
+   */
   close(): Promise<void>;
 }
 
 export interface QueueSettings {
   readonly trailUrl: string;
-  /** Undefined: the queue is in the schema `bullmq` of the trail database. */
+  /** URL of Redis; undefined: the queue is in the schema `bullmq` of the trail database. */
   readonly redisUrl: string | undefined;
   /** `source.name`: two Waltrails may share one Redis. */
   readonly source: string;
   readonly log: Log;
 }
 
-/** Of an answer to a request. A driver keeps commands for as long as it takes. */
+/** Time limit for an answer to a request. A driver would keep commands without a limit. */
 const ANSWER_LIMIT_MS = 3_000;
 /**
- * Of connecting and trying out: a server that swallows packets must not hold up the next try for as long as
- * TCP does.
+ * Time limit for connecting and probing. If a server drops packets, the next attempt must not wait for the
+ * much longer limits of TCP.
  */
 const OPEN_LIMIT_MS = 15_000;
 const FIRST_PAUSE_MS = 500;
 const MAX_PAUSE_MS = 10_000;
-/** How long the queue must have worked for a problem to be over, and the next one to be a new one. */
+/**
+ * Time that the queue must work for a problem to count as over. A later one is then reported as a new
+ * problem.
+ */
 const STABLE_MS = 10_000;
-/** For runs to hand back what they have begun. */
+/** Time limit for runs to return the exports that they have begun. */
 const CONSUMER_CLOSE_LIMIT_MS = 10_000;
 
 /**
- * Opens the queue: returns at once and connects in the background, again and again, with growing pauses
- * (DECISIONS 40).
+ * Opens the queue. Returns at once and connects in the background. If that fails, it tries again after
+ * growing pauses (DECISIONS 40).
  */
 export function openQueue(settings: QueueSettings): ExportQueue {
   return new ReopeningQueue(settings);
@@ -92,7 +98,7 @@ export function openQueue(settings: QueueSettings): ExportQueue {
 interface Attached {
   readonly work: ExportWork;
   readonly settleReady: () => void;
-  /** Of the present session. */
+  /** Consumer of the present session. */
   consumer: ReturnType<QueueSession['consume']> | undefined;
 }
 
@@ -120,7 +126,7 @@ class ReopeningQueue implements ExportQueue {
       say: (fields) =>
         log.warn(
           { queue, ...fields },
-          'The queue of exports does not work; exports wait, it is tried again.',
+          'The queue of exports does not work. Exports wait, and Waltrail tries again.',
         ),
       sayOver: (fields) => log.info({ queue, ...fields }, 'The queue of exports works again.'),
     });
@@ -186,18 +192,18 @@ class ReopeningQueue implements ExportQueue {
   }
 
   /**
-   * Gives up after a while, and when nobody wants the queue any more. What opens all the same is closed
-   * again.
+   * Opens a session. Gives up after the time limit, or when the queue is closed. A session that opens later
+   * is closed.
    */
   async #open(): Promise<QueueSession> {
-    let isOver = false;
+    let isTimeout = false;
     return withTimeLimit({ signal: this.#abort.signal, limitMs: OPEN_LIMIT_MS }, async (signal) => {
       const opening = this.#backing.open(signal);
       const aborted = new Promise<never>((_, reject) => {
         signal.addEventListener(
           'abort',
           () => {
-            isOver = !this.#abort.signal.aborted;
+            isTimeout = !this.#abort.signal.aborted;
             reject(timeout());
           },
           { once: true },
@@ -210,7 +216,7 @@ class ReopeningQueue implements ExportQueue {
           (late) => void late.close(),
           () => undefined,
         );
-        throw isOver ? timeout() : error;
+        throw isTimeout ? timeout() : error;
       }
     });
   }
@@ -266,7 +272,7 @@ function attach(attached: Attached, session: QueueSession): void {
   );
 }
 
-/** What the queue is on. */
+/** The store of the queue: PostgreSQL or Redis. */
 interface Backing {
   readonly kind: ExportQueueStatus['kind'];
   readonly open: (signal: AbortSignal) => Promise<QueueSession>;
@@ -295,21 +301,21 @@ function redisBacking(options: {
   const { url, source, log } = options;
   const prefix = redisPrefix(source);
   let oldLooked = false;
-  let policySaid: string | null = 'noeviction';
+  let policyReported: string | null = 'noeviction';
   return {
     kind: 'redis',
     problem: redisProblem,
     async open(signal) {
       const { client, evictionPolicy, cluster } = await openRedis({ url, source, signal });
-      if (evictionPolicy !== null && evictionPolicy !== policySaid) {
-        policySaid = evictionPolicy;
+      if (evictionPolicy !== null && evictionPolicy !== policyReported) {
+        policyReported = evictionPolicy;
         if (evictionPolicy !== 'noeviction')
           log.warn(
             { queue: 'redis', policy: evictionPolicy },
-            'Redis may evict the queue of exports when its memory is full: set maxmemory-policy to noeviction. An evicted export is enqueued again within a minute.',
+            'Redis may evict the queue of exports when its memory is full. Set maxmemory-policy to noeviction. An evicted export is enqueued again within a minute.',
           );
       }
-      // In a cluster the old keys could never be used: what is there is empty.
+      // In a cluster the old keys could never be used, so there is no old queue.
       if (!oldLooked && !cluster) {
         oldLooked = true;
         await dropOldQueue(client, { source, log });
@@ -319,7 +325,10 @@ function redisBacking(options: {
   };
 }
 
-/** Its exports are taken along by their rows. Where it cannot be removed, that keeps nothing from working. */
+/**
+ * Removes the queue of an earlier version. Its exports are enqueued again from their rows. If removing fails,
+ * everything works all the same.
+ */
 async function dropOldQueue(
   client: Redis,
   { source, log }: { readonly source: string; readonly log: Log },
@@ -330,19 +339,19 @@ async function dropOldQueue(
     if (exports !== undefined)
       log.info(
         { exports },
-        'The queue of an earlier version was removed from Redis; its exports are enqueued again.',
+        'The queue of an earlier version was removed from Redis. Its exports are enqueued again.',
       );
   } catch (error) {
     log.warn(
       { code: redisCode(error), keys: `${prefix}:exports:*` },
-      'The queue of an earlier version could not be removed from Redis; its keys are not needed any more.',
+      'The queue of an earlier version could not be removed from Redis. Its keys are no longer needed.',
     );
   }
 }
 
 const timeout = (): Error => Object.assign(new Error('no answer in time'), { code: 'TIMEOUT' });
 
-/** The first of these, or a rejection with code TIMEOUT. */
+/** Resolves as the first of these promises. Rejects with code TIMEOUT after the limit. */
 async function firstWithin<T>(limitMs: number, promises: readonly Promise<T>[]): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const limit = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(timeout()), limitMs)));

@@ -3,7 +3,10 @@ import type { ByteWriter } from './byte-writer.js';
 import type { ZoneClock } from './dates.js';
 import { Piece } from './piece.js';
 
-/** Offsets of usual zones are multiples of this, so the clock's date and hour are the same within one. */
+/**
+ * A quarter of an hour. Offsets of usual zones are multiples of it, so the clock's date and hour do not
+ * change within one.
+ */
 const QUARTER_MICROS = 900_000_000;
 const MINUTE_MICROS = 60_000_000;
 const SECOND_MICROS = 1_000_000;
@@ -11,31 +14,33 @@ const QUARTER_MINUTES = 15;
 const COLON = 0x3a;
 const POINT = 0x2e;
 
-/** What the clock shows in a quarter of an hour. */
+/** What the clock shows during a quarter of an hour. */
 interface Quarter {
-  /** `2026-10-25T02:` and `+02:00`. */
+  /**
+   * The text before the minutes, as `2026-10-25T02:`. The text after the fraction is the offset, as `+02:00`.
+   */
   readonly before: Piece;
   readonly after: Piece;
-  /** Of the hour, where the quarter begins. */
+  /** Minute of the hour at which the quarter begins. */
   readonly minute: number;
   readonly localMs: number;
 }
 
 /**
- * Prints commit times of rows, which are microseconds since 1970, on the clock of a zone. Times follow each
- * other closely, so date, hour and offset are kept from one to the next.
+ * Prints commit times of rows, in microseconds since 1970, on the clock of a zone. Successive times are close
+ * to each other, so date, hour and offset are kept from one to the next.
  */
 export class RowTimes {
   readonly #clock: ZoneClock;
   #number = NaN;
-  /** Null: the zone's offset changes within it, or is no multiple of a quarter of an hour. */
+  /** Null: the zone's offset changes within the quarter, or is not a multiple of a quarter of an hour. */
   #quarter: Quarter | null = null;
 
   constructor(clock: ZoneClock) {
     this.#clock = clock;
   }
 
-  /** Writes a time as `ZoneClock.rfc3339` gives it. */
+  /** Writes a time as `ZoneClock.rfc3339` returns it. */
   write(micros: number, out: ByteWriter): void {
     const quarter = this.#quarterOf(micros);
     if (quarter === null) return out.text(this.#clock.rfc3339(instantText(micros)));
@@ -59,7 +64,10 @@ export class RowTimes {
     else out.piece(quarter.after);
   }
 
-  /** What the clock shows at a time, as `ZoneClock.local` has it; NaN of what no clock shows. */
+  /**
+   * Returns what the clock shows at a time, as `localMs` of `ZoneClock.local`; NaN if no clock shows the
+   * time.
+   */
   localMs(micros: number): number {
     const quarter = this.#quarterOf(micros);
     if (quarter === null) return this.#clock.local(instantText(micros))?.localMs ?? NaN;
@@ -88,6 +96,6 @@ export class RowTimes {
   }
 }
 
-/** Whether an offset is a multiple of a quarter of an hour; one with seconds is longer. */
+/** True if an offset is a multiple of a quarter of an hour. An offset with seconds has a longer text. */
 const isInQuarters = (offset: string): boolean =>
   offset.length === 6 && Number(offset.slice(4)) % QUARTER_MINUTES === 0;

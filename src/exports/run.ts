@@ -14,9 +14,9 @@ import { Marks } from './marks.js';
 import type { ExportStore } from './store.js';
 
 /**
- * How a run ended. `ready` and `failed` are in the row; `skipped`: there was nothing to do; `lost`: the
- * export was removed or taken over meanwhile; `released`: this run was stopped and the export waits for
- * another.
+ * How a run ended. `ready` and `failed` are in the row. `skipped`: there was nothing to do. `lost`: the
+ * export was removed or taken over during the run. `released`: the run was stopped, and the export waits for
+ * another run.
  */
 export type RunOutcome = 'ready' | 'failed' | 'skipped' | 'lost' | 'released';
 
@@ -25,26 +25,25 @@ export interface RunOptions {
   readonly store: ExportStore;
   readonly files: ExportFiles;
   readonly reader: Pick<TrailReader, 'count' | 'walkRows' | 'gaps'>;
-  /** Stops the run; the export goes back to the queue. */
+  /** Stops the run. The export returns to the queue. */
   readonly signal: AbortSignal;
   readonly version: string;
   readonly log: Log;
 }
 
 /**
- * Runs that may end without an answer and without getting further (a killed worker, a lost connection) before
- * the export fails.
+ * Number of runs that may end without a result and without progress, as by a killed worker or a lost
+ * connection, before the export fails.
  */
 export const MAX_ATTEMPTS = 5;
-/** Days a file is kept. */
+/** Days that a file is kept. */
 const KEEP_DAYS = 7;
 
 const PROGRESS_INTERVAL_MS = 500;
 
 /**
- * Makes the file of one export, from its claim to its row's last state. Runs anywhere, at most one of several
- * runs of an export puts a file in place. Throws only what may be better next time: the export is then given
- * back.
+ * Writes the file of one export, from its claim to the final state of its row. If an export has several runs,
+ * at most one of them publishes a file. If another attempt may succeed, it releases the export and throws.
  */
 export async function runExport(options: RunOptions): Promise<RunOutcome> {
   const { id, store, log } = options;
@@ -55,7 +54,7 @@ export async function runExport(options: RunOptions): Promise<RunOutcome> {
     if (order.attempts > MAX_ATTEMPTS) {
       throw new WaltrailError(
         'EXPORT_GAVE_UP',
-        `The file was begun ${MAX_ATTEMPTS} times without getting further.`,
+        `${MAX_ATTEMPTS} runs of this export ended without progress.`,
       );
     }
     const outcome = await makeFile(order, run, options);
@@ -67,7 +66,7 @@ export async function runExport(options: RunOptions): Promise<RunOutcome> {
       await store.release(order, { counted: true });
       throw error;
     }
-    log.error({ export: id, code: final.code, ...traceOf(final) }, 'An export failed');
+    log.error({ export: id, code: final.code, ...traceOf(final) }, 'An export failed.');
     await store.fail(order, problemOf(final));
     await options.files.deleteParts(id).catch(() => undefined);
     return 'failed';
@@ -114,16 +113,16 @@ async function makeFile(order: ExportOrder, run: Run, options: RunOptions): Prom
   }
 }
 
-/** A file that is being made. */
+/** A file that is being written. */
 interface BegunFile {
   readonly part: PartFile;
-  /** Null: its format cannot be continued. */
+  /** Null: a file of this format cannot be continued. */
   readonly marks: Marks | null;
-  /** The last entry that the file has from an earlier run; null: it begins with this one. */
+  /** Id of the last entry that an earlier run wrote; null: the file begins with this run. */
   readonly belowId: string | null;
 }
 
-/** Begins the file, with what an earlier run has left where that is of use. */
+/** Begins the file. Continues what an earlier run has left, if that is usable. */
 async function beginFile(
   order: ExportOrder,
   run: Run,
@@ -131,19 +130,19 @@ async function beginFile(
 ): Promise<BegunFile> {
   const { files, store, stop, version } = options;
   const { coverage } = run;
-  // A zip archive has no place where another run could go on.
+  // A zip archive has no place where another run could continue.
   if (order.format === 'xlsx') return { part: await files.begin(order), marks: null, belowId: null };
   const kept = order.kept?.version === version ? order.kept : null;
   const marksOf = (part: PartFile): Marks =>
     new Marks({ order, part, coverage, store, version, grown: () => run.grown() });
   if (kept !== null) {
     const { belowId } = kept;
-    // Before the copy, which takes seconds in which the progress is told.
+    // Set before the copy, which takes seconds during which the progress is stored.
     coverage.continueAt(kept);
     const part = await continueFile(order, { files, kept, stop });
     if (part !== undefined) {
       const marks = marksOf(part);
-      // The row names this file before the earlier one is gone.
+      // The row names this file before the earlier one is deleted.
       await marks.takeOver(belowId);
       await files.deleteParts(order.id, { butOf: order.claim });
       return { part, marks, belowId };
@@ -154,7 +153,10 @@ async function beginFile(
   return { part, marks: marksOf(part), belowId: null };
 }
 
-/** Undefined where there is no room for what was kept beside its copy: the file then begins again. */
+/**
+ * Continues a kept file in a copy. Returns undefined if the disk has no room for the copy; the file then
+ * begins again.
+ */
 async function continueFile(
   order: ExportOrder,
   { files, kept, stop }: { readonly files: ExportFiles; readonly kept: Kept; readonly stop: AbortSignal },
@@ -167,7 +169,7 @@ async function continueFile(
   }
 }
 
-/** Leaves the file to a later run if its row names it; deletes it where nobody could continue it. */
+/** Leaves the file to a later run if its row names it. Deletes a file that no run could continue. */
 async function endUnfinished(
   { part, marks }: BegunFile,
   order: ExportOrder,
@@ -175,7 +177,7 @@ async function endUnfinished(
 ): Promise<void> {
   await marks?.end().catch(() => undefined);
   if (marks === null || !marks.isNamed) return part.discard();
-  // Where the trail does not answer, the export is still wanted as far as anybody knows.
+  // If the trail does not answer, the export may still be wanted.
   const isWanted = await store.live([order.id]).then(
     (ids) => ids.has(order.id),
     () => true,
@@ -184,13 +186,13 @@ async function endUnfinished(
 }
 
 /**
- * Counts what passes, tells the row twice a second, and notices there that the export is no longer this
- * run's.
+ * Counts the rows, stores the progress twice a second, and finds out when the export no longer belongs to
+ * this run.
  */
 class Run {
   readonly coverage = new Coverage();
   total: number | null = null;
-  /** Runs that got no further, this one included. */
+  /** Number of runs without progress, including this one. */
   attempts: number;
   readonly #lost = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -206,7 +208,7 @@ class Run {
         .then((mine) => {
           if (!mine) this.#lost.abort();
         })
-        // Whatever ails the database, the run itself will meet it.
+        // If the database fails, the run itself meets the error.
         .catch(() => undefined)
         .finally(() => (writing = false));
     }, PROGRESS_INTERVAL_MS);
@@ -217,7 +219,10 @@ class Run {
     return this.#lost.signal;
   }
 
-  /** The caller asks for the next batch when all rows of the one before are in the file. */
+  /**
+   * Counts batches as they pass. When the caller asks for the next batch, all rows of the one before are in
+   * the file.
+   */
   async *counted(
     walk: AsyncIterable<RowBatch>,
     { stop, marks }: { readonly stop: AbortSignal; readonly marks: Marks | null },
@@ -232,12 +237,12 @@ class Run {
         await marks?.written(next.value);
       }
     } finally {
-      // Not waited for: after an abort the query may still be running.
+      // Not awaited, because the query may still be running after an abort.
       void iterator.return?.().catch(() => undefined);
     }
   }
 
-  /** Told that the row says that the file has grown, and so counts attempts anew. */
+  /** Notes that the row counts attempts from 1 again, because the file has grown. */
   grown(): void {
     this.attempts = 1;
   }
@@ -288,7 +293,7 @@ async function writeFormat(context: {
   }
 }
 
-/** Rejects as soon as the signal aborts, whatever the promise does then. */
+/** Rejects as soon as the signal aborts, whatever the promise does. */
 async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   let abort: (() => void) | undefined;
@@ -303,23 +308,26 @@ async function orAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> 
   }
 }
 
-/** The error an export fails with; undefined when it is worth another attempt. */
+/** Returns the error with which the export fails; undefined: another attempt may succeed. */
 function finalError(error: unknown, { attempts }: Run): WaltrailError | undefined {
-  // Where the trail cannot be reached is no business of who asked for the file, and may pass.
+  // A connection error is not final: it may be temporary, and it would tell the requester where the trail is.
   if (isWaltrailError(error) && error.retry !== 'backoff' && !isConnectError(error)) return error;
   if (attempts < MAX_ATTEMPTS) return undefined;
   const sqlState = codeOf(error);
   const reason = typeof sqlState === 'string' ? ` (${sqlState})` : '';
   return new WaltrailError(
     'EXPORT_FAILED',
-    `The file could not be made in ${MAX_ATTEMPTS} attempts${reason}.`,
+    `The file could not be written in ${MAX_ATTEMPTS} attempts${reason}.`,
     {
       cause: error,
     },
   );
 }
 
-/** Code and place of what lies beneath an error. Not its message: a driver's may quote a row. */
+/**
+ * Returns code and stack of an error's cause. Leaves the message out, because a driver's message may quote a
+ * row.
+ */
 function traceOf(error: WaltrailError): { cause: string; at: string[] } {
   const cause = (error.cause ?? error) as Error & { code?: unknown };
   const frames = cause.stack?.split('\n').filter((line) => line.startsWith('    at ')) ?? [];

@@ -1,12 +1,12 @@
 import { escapeXml } from './cells.js';
 
-/** Characters of all strings together, escaped: a trail may have any number of modifiers. */
+/** Largest number of characters of all strings together. A trail may have any number of modifiers. */
 const MOST_CHARACTERS = 2_000_000;
 
 /**
- * The table of strings of a workbook (ECMA-376, part 1, 18.4.9). Cells refer to a string by its number, which
- * takes a third of the bytes of the text in the cell. For words that repeat: the table stays in memory until
- * the file ends.
+ * The table of shared strings of a workbook (ECMA-376, part 1, 18.4.9). Cells refer to a string by its
+ * number, which takes a third of the bytes of the text in the cell. It is for words that repeat, because the
+ * table stays in memory until the file ends.
  */
 export class SharedStrings {
   readonly #most: number;
@@ -17,7 +17,7 @@ export class SharedStrings {
     this.#most = most;
   }
 
-  /** Returns the number of a text; undefined: it is not in the table, which has no more room. */
+  /** Returns the number of a text; undefined: it is not in the table, and the table is full. */
   numberOf(text: string): number | undefined {
     const known = this.#numbers.get(text);
     if (known !== undefined) return known;
@@ -32,9 +32,9 @@ export class SharedStrings {
     return this.#numbers.size;
   }
 
-  /** The items of the table in their order, as XML. */
+  /** The items of the table in order, as XML. */
   get items(): string {
-    // White space at the edges counts in each of them, so that nobody has to ask whether there is any.
+    // Each item preserves white space at its edges, which saves a check whether it has any.
     return Array.from(
       this.#numbers.keys(),
       (text) => `<si><t xml:space="preserve">${escapeXml(text)}</t></si>`,

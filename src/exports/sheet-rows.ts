@@ -48,7 +48,7 @@ const TEXT_OPEN = '<t>';
 const TEXT_OPEN_EDGES = new Piece('<t xml:space="preserve">');
 const TEXT_CLOSE = new Piece('</t></is></c>');
 const NUMBER_CLOSE = new Piece('</v></c>');
-/** Behind the heads of the cells. */
+/** Index of the row's head, after the heads of the cells. */
 const ROW_HEAD = REPORT_COLUMNS.length;
 const ROW_CLOSE = new Piece('</row>');
 
@@ -58,7 +58,7 @@ const SHEET_BYTES = {
   pieces: { '&': '&amp;', '<': '&lt;', '>': '&gt;' },
 };
 
-/** Text in a sheet: what `escapeXml` makes of it. */
+/** Text in a sheet, as `escapeXml` returns it. */
 const SHEET_TEXT: TextForm = {
   ...byteTable(SHEET_BYTES),
   ask: (bytes, at, end) => {
@@ -74,26 +74,23 @@ const SHEET_TEXT: TextForm = {
   encode: escapeXml,
 };
 
-/** Values in a sheet: their further lines are indented. */
+/** Values in a sheet. Their further lines are indented. */
 const SHEET_VALUE: TextForm = {
   ...SHEET_TEXT,
   ...byteTable({ ...SHEET_BYTES, pieces: { ...SHEET_BYTES.pieces, '\n': '\n  ' } }),
 };
 
-/** Rows of sheet XML (ECMA-376, part 1, 18.3.1.73), from the bytes of the trail or from entries. */
+/** Writes rows of sheet XML (ECMA-376, part 1, 18.3.1.73), from the bytes of the trail or from entries. */
 export class SheetRows {
   readonly #clock: ZoneClock;
   readonly #times: RowTimes;
   readonly #styles: CellStyles;
   readonly #lines: ValueLines;
   readonly #changes = new RowChanges();
-  /**
-   * What stands before the content of each cell; before that of a word or a date, only up to the number of
-   * the row.
-   */
+  /** The XML before the content of each cell. For a word or a date, it ends after the row number. */
   readonly #heads: NumberedPieces;
   readonly #words: ReturnType<typeof wordsOfReport>;
-  /** What stands between the reference and the number of a date. */
+  /** The XML between the reference and the number of a date. */
   readonly #dateOpen: Piece;
   #clipped = 0;
 
@@ -110,18 +107,18 @@ export class SheetRows {
     this.#words = wordsOfReport(
       ({ column, text }) =>
         (rows) =>
-          new Piece(behindReference(this.#wordCell(REPORT_COLUMNS[column]!, text(rows), options.strings))),
+          new Piece(afterReference(this.#wordCell(REPORT_COLUMNS[column]!, text(rows), options.strings))),
     );
     this.#heads = new NumberedPieces([
       ...REPORT_COLUMNS.map(({ kind }, index) => ({
         before: `<c r="${LETTERS[index]!}`,
-        behind: this.#behindNumber(kind, index),
+        after: this.#afterNumber(kind, index),
       })),
-      { before: '<row r="', behind: '">' },
+      { before: '<row r="', after: '">' },
     ]);
   }
 
-  /** Cells whose text was longer than Excel can hold. */
+  /** Number of cells with a text that is longer than Excel can hold. */
   get clipped(): number {
     return this.#clipped;
   }
@@ -147,7 +144,9 @@ export class SheetRows {
     out.piece(ROW_CLOSE);
   }
 
-  /** In the order of {@link REPORT_COLUMNS}. Such a row has no previous entity and tenant. */
+  /**
+   * Writes the cells in the order of {@link REPORT_COLUMNS}. Such a row has no previous entity and tenant.
+   */
   #cells(stored: StoredRows, index: number, out: ByteWriter): void {
     const { rows } = stored;
     const modifier = stored.modifierNumber;
@@ -229,7 +228,7 @@ export class SheetRows {
       out.at = began;
       return;
     }
-    // As many bytes are at least as many characters.
+    // A text has at most one character for each byte.
     if (out.at - start > MAX_CELL_LENGTH || this.#lines.hasEdge) {
       out.at = began;
       const entry = decodedEntry(from.stored, from.index);
@@ -252,14 +251,14 @@ export class SheetRows {
     this.#times.write(micros, out);
     const time = out.bytes.toString('latin1', start, out.at);
     out.at = start;
-    out.text(behindReference(textCell('A', this.#styles.text, time)));
+    out.text(afterReference(textCell('A', this.#styles.text, time)));
   }
 
   #reference(column: number): string {
     return `${LETTERS[column]!}${this.#heads.number}`;
   }
 
-  #behindNumber(kind: ColumnKind, column: number): string {
+  #afterNumber(kind: ColumnKind, column: number): string {
     if (kind === 'date' || WORD_PLACES.has(column)) return '';
     const open = `" s="${this.#styles[kind]}"`;
     return kind === 'count' ? `${open}><v>` : `${open} t="inlineStr"><is>${TEXT_OPEN}`;
@@ -292,7 +291,7 @@ export class SheetRows {
       const local = this.#clock.local(text);
       if (local !== undefined && isExcelDate(local.localMs))
         return numberCell(reference, this.#styles.date, excelDate(local.localMs));
-      // Excel knows no dates before 1900: those are text, as every reader shows them alike.
+      // Excel has no dates before 1900. They are written as text, which every reader shows alike.
       return textCell(reference, this.#styles.text, this.#clock.rfc3339(text));
     }
     if (column.kind === 'offset') {
@@ -305,5 +304,5 @@ export class SheetRows {
   }
 }
 
-/** What stands behind the reference `A` of a cell; empty of an empty one. */
-const behindReference = (cell: string): string => cell.slice('<c r="A'.length);
+/** Returns the XML after the reference `A` of a cell; empty for an empty cell. */
+const afterReference = (cell: string): string => cell.slice('<c r="A'.length);

@@ -23,7 +23,7 @@ export interface FinishedFile {
   readonly bytes: number;
   readonly sha256: string;
   readonly entries: number;
-  /** Least and greatest commit LSN of the entries; null without entries. */
+  /** Lowest and highest commit LSN of the entries; null: there are no entries. */
   readonly firstLsn: string | null;
   readonly lastLsn: string | null;
   /** Gaps of the trail that overlap the range. */
@@ -31,7 +31,7 @@ export interface FinishedFile {
 }
 
 const LIST_LIMIT = 200;
-/** When a token with a full quota may ask again: an export takes seconds to minutes. */
+/** Time after which a token with a full quota may ask again. An export takes seconds to minutes. */
 const QUOTA_RETRY_SECONDS = 10;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -40,7 +40,7 @@ const instant = (column: string): string =>
 
 const RANGE = /* sql */ `jsonb_build_object('from', ${instant('range_from')}, 'to', ${instant('range_to')}) as range`;
 
-// Counts of entries stay far below 2^53, so they may be numbers.
+// Counts of entries stay far below 2^53, so they can be numbers.
 const VIEW = /* sql */ `id, state, format, filters, timezone, gaps, error, requested_by as "requestedBy", ${RANGE},
   jsonb_build_object('done', done, 'total', total) as progress,
   ${instant('created_at')} as "createdAt", ${instant('finished_at')} as "finishedAt", ${instant('expires_at')} as "expiresAt",
@@ -50,7 +50,10 @@ const ORDER = /* sql */ `id, claim, attempts, format, filters, timezone, tenant,
   ${instant('created_at')} as "createdAt", ${instant('current_until')} as "currentUntil", below_id::text as "belowId", trail_lsn::text as "trailLsn",
   total::float8 as total, kept`;
 
-/** Only what this requester may know of: an export of somebody else or of another tenant is "not found". */
+/**
+ * Condition for exports that this requester may see. An export of somebody else or of another tenant is "not
+ * found".
+ */
 const VISIBLE = /* sql */ `(token_id = $1 or $2) and ($3::text is null or tenant = $3)`;
 const visibility = (requester: Requester): unknown[] => [
   requester.tokenId,
@@ -59,9 +62,9 @@ const visibility = (requester: Requester): unknown[] => [
 ];
 
 /**
- * The rows of `trail.export`: the truth about every export, whatever the queue says. A run may write a row
- * only under the claim it took; taking the claim over, cancelling and deleting are therefore one and the same
- * to it: its write hits nothing.
+ * The rows of `trail.export`, which are authoritative for every export, whatever the queue has. A run may
+ * write a row only under its own claim. So if the export was taken over, cancelled or deleted, the run's
+ * write changes no row.
  */
 export class ExportStore {
   readonly #pool: pg.Pool;
@@ -71,8 +74,8 @@ export class ExportStore {
   }
 
   /**
-   * Inserts, or returns the row this requester's idempotency key already has with whether its request was the
-   * same. Throws EXPORT_QUOTA where the token has `quota` unfinished exports.
+   * Inserts a row. If the requester's idempotency key already has one, returns that row, and whether its
+   * request was the same. Throws EXPORT_QUOTA if the token has `quota` unfinished exports.
    */
   async insert(
     request: NewExport,
@@ -82,7 +85,7 @@ export class ExportStore {
     let broken: Error | undefined;
     try {
       await client.query('begin');
-      // Requests of one token come one after the other, or each would count without the others.
+      // Requests of one token run one after another. Otherwise, concurrent ones would not count each other.
       await client.query(
         /* sql */ `select pg_advisory_xact_lock(hashtextextended('waltrail export ' || $1, 0))`,
         [request.requester.tokenId],
@@ -98,7 +101,7 @@ export class ExportStore {
     }
   }
 
-  /** Newest first, at most 200. */
+  /** Returns the newest exports first, at most 200. */
   async list(requester: Requester): Promise<ExportView[]> {
     const { rows } = await this.#pool.query<ExportView>(
       /* sql */ `select ${VIEW} from trail.export where ${VISIBLE} order by created_at desc, id limit ${LIST_LIMIT}`,
@@ -128,7 +131,7 @@ export class ExportStore {
     return rows.map((row) => row.id);
   }
 
-  /** Marks what has expired and returns it, for its files to be deleted. */
+  /** Marks exports that have expired and returns them, so that their files can be deleted. */
   async expire(): Promise<{ id: string; format: ExportFormat }[]> {
     const { rows } = await this.#pool.query<{
       id: string;
@@ -138,7 +141,7 @@ export class ExportStore {
     return rows;
   }
 
-  /** Of these ids, those whose export still has or will have a file. */
+  /** Returns those of the ids whose export has a file or will have one. */
   async live(ids: readonly string[]): Promise<Set<string>> {
     const { rows } = await this.#pool.query<{ id: string }>(
       /* sql */ `select id from trail.export where id = any($1) and state in ('queued', 'running', 'ready')`,
@@ -148,9 +151,9 @@ export class ExportStore {
   }
 
   /**
-   * Begins a run. A running export is taken over from its earlier run, which is dead or will stop at its next
-   * write; the order says what that one has left. Undefined when there is nothing to do: the job came twice,
-   * or the export was removed.
+   * Begins a run. A running export is taken over from its earlier run, which has ended or will stop at its
+   * next write. The order has what the earlier run has left. Returns undefined if there is nothing to do: the
+   * job came twice, or the export was removed.
    */
   async claim(id: string): Promise<ExportOrder | undefined> {
     const { rows } = await this.#pool.query<ExportOrder>(
@@ -164,7 +167,7 @@ export class ExportStore {
     return rows[0];
   }
 
-  /** False when the run has lost its claim and must stop. */
+  /** Stores the progress of a run. Returns false if the run has lost its claim and must stop. */
   async progress(order: ExportOrder, progress: { done: number; total: number | null }): Promise<boolean> {
     const { rowCount } = await this.#pool.query(
       /* sql */ `update trail.export set done = $3, total = coalesce($4, total) where id = $1 and claim = $2`,
@@ -174,8 +177,8 @@ export class ExportStore {
   }
 
   /**
-   * Notes what of the file is durable. Attempts are counted anew where that is more than before: what gets
-   * further is not given up. False when the run has lost its claim and must stop.
+   * Stores how much of the file is durable. If that is more than before, attempts are counted from 1 again,
+   * so that a run with progress is not given up. Returns false if the run has lost its claim and must stop.
    */
   async keep(order: ExportOrder, kept: Kept): Promise<boolean> {
     const { rowCount } = await this.#pool.query(
@@ -188,9 +191,9 @@ export class ExportStore {
   }
 
   /**
-   * Makes the export ready. `publish` (the rename) runs while the row is locked under the claim: of two runs
-   * of one export only one can ever put its file in place, and the row's checksum is that file's. False when
-   * the claim was lost.
+   * Marks the export as ready. `publish`, which renames the file, runs while the row is locked under the
+   * claim. So only one of several runs can publish its file, and the row has the checksum of that file.
+   * Returns false if the claim was lost.
    */
   async finish(
     order: ExportOrder,
@@ -228,13 +231,13 @@ export class ExportStore {
       client.release();
       return rowCount === 1;
     } catch (error) {
-      // Closes the connection, which rolls back whatever state it was in.
+      // Closes the connection, which rolls the transaction back in any state.
       client.release(true);
       throw error;
     }
   }
 
-  /** Gives the export back to be run again; `counted: false` when the run was stopped, not broken. */
+  /** Releases the export, so that it runs again. `counted: false` if the run was stopped and did not fail. */
   async release(order: ExportOrder, options: { readonly counted: boolean }): Promise<void> {
     await this.#pool.query(
       /* sql */ `update trail.export set state = 'queued', claim = null, attempts = attempts - $3 where id = $1 and claim = $2`,
@@ -242,7 +245,7 @@ export class ExportStore {
     );
   }
 
-  /** Fails the export of this run. */
+  /** Marks the export of this run as failed. */
   async fail(order: Pick<ExportOrder, 'id' | 'claim'>, problem: ExportProblem): Promise<void> {
     await this.#pool.query(
       /* sql */ `update trail.export set state = 'failed', claim = null, kept = null, error = $3, finished_at = clock_timestamp()
@@ -252,8 +255,8 @@ export class ExportStore {
   }
 
   /**
-   * Fails the running export whose run ended without a word and therefore cannot fail it itself, so without
-   * its claim. False when it is not running any more.
+   * Marks a running export as failed, without its claim. Used if the run has crashed and cannot do so itself.
+   * Returns false if the export no longer runs.
    */
   async failRunning(id: string, problem: ExportProblem): Promise<boolean> {
     const { rowCount } = await this.#pool.query(
@@ -284,9 +287,13 @@ async function insertWithin(
     [requester.tokenId],
   );
   if (unfinished[0]!.count >= quota)
-    throw new WaltrailError('EXPORT_QUOTA', `This token has ${quota} exports that are not finished.`, {
-      details: { retryAfterSeconds: QUOTA_RETRY_SECONDS },
-    });
+    throw new WaltrailError(
+      'EXPORT_QUOTA',
+      `This token has ${quota} unfinished exports, which is the limit.`,
+      {
+        details: { retryAfterSeconds: QUOTA_RETRY_SECONDS },
+      },
+    );
   const inserted = await client.query<ExportView>(
     /* sql */ `insert into trail.export (id, format, filters, range_from, range_to, timezone, tenant, requested_by, token_id,
                                         idempotency_key, request_sha256, below_id, trail_lsn)

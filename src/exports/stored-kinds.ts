@@ -4,7 +4,7 @@ import type { StoredColumn } from '../trail/read/dictionaries.js';
 import type { StoredFields } from '../trail/read/stored-fields.js';
 import { hasPartWords } from '../trail/read/value-parts.js';
 
-/** What the values of a column usually are; `labelled`: texts that are shown instead of them. */
+/** The usual kind of a column's values. `labelled`: texts are shown instead of the values. */
 export type StoredKind = 'text' | 'number' | 'boolean' | 'json' | 'instant' | 'labelled';
 
 export function storedKind(column: StoredColumn): StoredKind {
@@ -15,22 +15,25 @@ export function storedKind(column: StoredColumn): StoredKind {
 const LETTER_T = 0x74;
 const LETTER_F = 0x66;
 
-/** The value of a stored boolean; undefined: it is another text, for it was masked. */
+/** Returns the value of a stored boolean; undefined: it is another text, because it was masked. */
 export function booleanOf(bytes: Uint8Array, start: number, end: number): boolean | undefined {
   if (end - start !== 1) return undefined;
   return bytes[start] === LETTER_T ? true : bytes[start] === LETTER_F ? false : undefined;
 }
 
-/** Values of a column for which something is kept at most, and the bytes of each. */
+/** Largest number of values of a column that are kept, and the largest number of bytes of each. */
 const MOST_VALUES = 5_000;
 const MOST_LENGTH = 64;
 
-/** What is kept for a value that has a label: made again where its name in a lookup table is another. */
+/**
+ * Keeps a result for each value that has a label. The result is computed again if the value's name in a
+ * lookup table has changed.
+ */
 export class KeptByValue<Kept> {
   #values = new ByteTable();
   #kept: { readonly name: string | null; readonly is: Kept }[] = [];
 
-  /** Returns what is kept for the field, or else made of it; long fields are not kept. */
+  /** Returns the result that is kept for a field, or computes it. Results of long fields are not kept. */
   of(fields: StoredFields<unknown>, make: () => Kept): Kept {
     const { bytes, start, end } = fields;
     if (end - start > MOST_LENGTH) return make();

@@ -1,47 +1,51 @@
 import type { ByteWriter } from './byte-writer.js';
 
-/** What a byte of UTF-8 means for a format: it stands for itself, or the text has to become a string. */
+/** Meaning of a byte of UTF-8 for a format. PLAIN: it is copied. STOP: the text has to become a string. */
 export const PLAIN = 0;
 export const STOP = 1;
-/** Its neighbors tell. */
+/** The meaning depends on the neighboring bytes. */
 export const ASK = 2;
-/** A piece stands for it, whatever is around it. */
+/** The byte is replaced by a piece, whatever its neighbors. */
 export const REPLACED = 3;
-/** Only as an answer: an apostrophe stands before it. */
+/** Only as an answer of `ask`: an apostrophe is written before the byte. */
 export const GUARDED = 4;
 
 /**
- * How a format writes text. What a text becomes is said by {@link encode} alone. The rest is the shortcut for
- * texts in which each byte stays as it is or becomes a piece of its own.
+ * Defines how a format writes text. {@link encode} alone defines the result. The other members are a shortcut
+ * for texts in which each byte is copied or replaced by a piece.
  */
 export interface TextForm {
-  /** By byte: {@link PLAIN}, {@link STOP}, {@link ASK} or {@link REPLACED}. */
+  /** Class of each byte: {@link PLAIN}, {@link STOP}, {@link ASK} or {@link REPLACED}. */
   readonly classes: Uint8Array;
-  /** By byte: what stands for one that is {@link REPLACED}. */
+  /** Piece of each byte that is {@link REPLACED}. */
   readonly pieces: readonly (Uint8Array | undefined)[];
   /**
-   * Says of a byte of the class {@link ASK}, in the text that ends at `end`, whether it is {@link PLAIN},
-   * {@link STOP} or {@link GUARDED}. `before` is the byte that was written last, or {@link NOTHING}.
+   * Decides whether a byte of the class {@link ASK}, in the text that ends at `end`, is {@link PLAIN},
+   * {@link STOP} or {@link GUARDED}. `before` is the last written byte, or {@link NOTHING}.
    */
   ask(bytes: Uint8Array, at: number, end: number, before: number): number;
   encode(text: string): string;
 }
 
-/** Stands for the byte before the first. */
+/** The value of `before` at the first byte. */
 export const NOTHING = 0;
 const APOSTROPHE = 0x27;
-/** Bytes that become as many at most: `\u0001` in JSON, `&amp;` in XML, two quotes in CSV. */
+/**
+ * Largest number of bytes that one byte becomes: `\u0001` in JSON. It is fewer in XML (`&amp;`) and in CSV
+ * (two quotes).
+ */
 const MOST_OF_BYTE = 6;
 /**
- * Bytes for which room is made at once: a long text would else need room for the worst that it may become.
+ * Number of bytes that get room at a time. Otherwise, a long text would need room for the longest possible
+ * result.
  */
 const PART_BYTES = 64 * 1024;
 
 /**
- * Writes a text in which each byte stays as it is or becomes a piece. Returns false, with nothing written,
- * where the text has to become a string.
+ * Writes a text in which each byte is copied or replaced by a piece. Returns false, with nothing written, if
+ * the text has to become a string.
  *
- * @param textEnd where the text ends of which this is a part
+ * @param textEnd the end of the whole text, if only a part of it is written
  */
 export function copyText(
   form: TextForm,
@@ -84,8 +88,8 @@ export function copyText(
 }
 
 /**
- * Makes the table of a format: `stops` and control characters that are not `plain` are {@link STOP}, `asks`
- * are {@link ASK}, and each of `pieces` is {@link REPLACED}.
+ * Creates the table of a format. `stops`, and control characters that are not `plain`, are {@link STOP}.
+ * `asks` are {@link ASK}, and each of `pieces` is {@link REPLACED}.
  */
 export function byteTable(options: {
   readonly plain?: string;
@@ -106,12 +110,12 @@ export function byteTable(options: {
   return { classes, pieces };
 }
 
-/** First bytes of the characters of UTF-8 that some format may treat differently. */
+/** First UTF-8 bytes of the characters that some format treats specially. */
 export const LEAD_C2 = 0xc2;
 export const LEAD_E2 = 0xe2;
 export const LEAD_EF = 0xef;
 
-/** Whether U+0085, U+2028 or U+2029 begins at a place: ends of lines beyond ASCII. */
+/** True if U+0085, U+2028 or U+2029 begins at a position. These are line ends outside of ASCII. */
 export const isLineEnd = (bytes: Uint8Array, at: number): boolean =>
   bytes[at] === LEAD_C2
     ? bytes[at + 1] === 0x85

@@ -6,22 +6,21 @@ import type { Sink } from './files.js';
 import { NdjsonRows } from './ndjson-rows.js';
 
 interface TextOptions {
-  /** When the next batch is asked for, all rows of those before are in the sink. */
+  /** When the next batch is requested, all rows of those before are in the sink. */
   readonly batches: AsyncIterable<RowBatch>;
   readonly sink: Sink;
-  /** Whether the sink has the file's beginning. No row depends on those before it. */
+  /** True if the sink already has the beginning of the file. No row depends on those before it. */
   readonly continues?: boolean;
 }
 
-/** Without it Excel takes the bytes for the machine's old code page. */
+/** Without it, Excel reads the bytes in the machine's legacy code page. */
 const BYTE_ORDER_MARK = '\ufeff';
 const CHUNK_BYTES = 256 * 1024;
 
 /**
  * Writes the report's columns as CSV: RFC 4180 with a header, CRLF and UTF-8 with a byte order mark. Dates
- * are RFC 3339 in the requested zone with microseconds. An apostrophe stands before what a spreadsheet would
- * take for a formula: whoever reads the file with a program and needs the exact values takes the format
- * ndjson.
+ * are RFC 3339 in the requested zone, with microseconds. An apostrophe precedes what a spreadsheet would take
+ * for a formula. Programs that need the exact values use the format ndjson.
  */
 export async function writeCsv(options: TextOptions & { readonly clock: ZoneClock }): Promise<void> {
   const rows = new CsvRows(options.clock);
@@ -34,8 +33,8 @@ export async function writeCsv(options: TextOptions & { readonly clock: ZoneCloc
 }
 
 /**
- * Writes the entries as the API shows them, one JSON object a line, every value exactly as PostgreSQL printed
- * it.
+ * Writes the entries as the API shows them, one JSON object in each line, with every value exactly as
+ * PostgreSQL printed it.
  */
 export async function writeNdjson(options: TextOptions): Promise<void> {
   await writeRows({ ...options, rows: new NdjsonRows(), out: new ByteWriter() });
@@ -45,12 +44,12 @@ async function writeRows(
   options: TextOptions & { readonly rows: CsvRows | NdjsonRows; readonly out: ByteWriter },
 ): Promise<void> {
   const { rows, out, sink } = options;
-  // The disk takes one part while the next is made.
+  // The disk writes one part while the next is encoded.
   let writing = Promise.resolve();
   const write = async (): Promise<void> => {
     await writing;
     writing = sink.write(out.take());
-    // Thrown where it is waited for.
+    // The error is thrown where the write is awaited.
     writing.catch(() => undefined);
   };
   for await (const batch of options.batches) {
@@ -61,7 +60,7 @@ async function writeRows(
     await write();
     await writing;
   }
-  // A header without rows.
+  // Writes the header of a file without rows.
   await write();
   await writing;
 }

@@ -11,26 +11,24 @@ import type { ThreadData, ThreadResult } from './thread-messages.js';
 
 /** One connection reads the trail while the other writes progress. */
 const CONNECTIONS = 2;
-/**
- * Limit of one query: a search for text has to read the whole range, but a run that was given up must end.
- */
+/** Limit of one query. A search for text has to read the whole range, but an abandoned run must end. */
 const STATEMENT_TIMEOUT_MS = 600_000;
-/** What lasts longer is no small export, even on a busy machine. */
+/** Time after which an export is not a small one, even on a busy machine. */
 const QUICK_MS = 15_000;
 
-/*
- * Entry file of the thread that makes one export and ends. So encoding and compression never hold up the
- * event loop that answers the API, and a run that needs too much memory ends the thread alone.
+/**
+ * Entry file of the thread that runs one export and ends. So encoding and compression never delay the event
+ * loop that answers the API, and a run that needs too much memory ends only its thread.
  */
 const port = parentPort!;
 const { isQuick } = workerData as ThreadData;
-// To load what a workbook needs takes more than half a second of a processor, for which a thread of low
-// priority waits a quarter of a minute on a busy machine. So a small file is made at once, and a large one
-// begins at once.
+// Loading the modules for a workbook takes more than half a second of processor time. At low priority, this
+// lasts a quarter of a minute on a busy machine. So a quick run begins with normal priority, and gives way
+// later.
 if (isQuick) setTimeout(giveWay, QUICK_MS).unref();
 else giveWay();
 port.postMessage(await run(workerData as ThreadData));
-// Not left to the event loop: a query of a cancelled run may still be running.
+// Exits explicitly, because a query of a cancelled run may still be running.
 process.exit();
 
 async function run(data: ThreadData): Promise<ThreadResult> {
@@ -54,21 +52,21 @@ async function run(data: ThreadData): Promise<ThreadResult> {
     });
     return { outcome };
   } catch (error) {
-    // Not the message: a driver's may quote a value.
+    // Leaves the message out, because a driver's message may quote a value.
     const { code, name } = error as Error & { code?: unknown };
     return { error: { code: typeof code === 'string' ? code : name } };
   }
 }
 
-/** Lets everything else go first, from now on. */
+/** Lowers the priority of this thread from now on. */
 function giveWay(): void {
   const { PRIORITY_BELOW_NORMAL: low } = constants.priority;
-  // On Linux a thread has a priority of its own; elsewhere this would slow down the whole daemon. Where the
-  // daemon itself runs with a lower one, only root may raise it.
+  // On Linux a thread has a priority of its own. Elsewhere, this would slow down the whole daemon. If the
+  // daemon itself runs with a lower priority, only root may raise it.
   if (process.platform === 'linux' && getPriority() < low) setPriority(low);
 }
 
-/** The reader of a run that gives way as soon as there is more than a batch of rows. */
+/** Wraps the reader of a run: once it has read more than one batch of rows, the thread gives way. */
 function givingWay(reader: TrailReader): RunOptions['reader'] {
   return {
     count: (filter, options) => reader.count(filter, options),

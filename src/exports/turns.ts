@@ -1,6 +1,6 @@
 import type pg from 'pg';
 
-/** An export whose turn it is. Nobody else makes an export of its token until it is released. */
+/** An export whose turn it is. Until it is released, no other export of its token runs. */
 export interface ExportTurn {
   readonly id: string;
   readonly tokenId: string;
@@ -10,29 +10,29 @@ export interface ExportTurn {
 
 /** Class of the advisory locks of {@link ExportTurns}: "WTex". */
 const LOCK_CLASS = 0x57546578;
-/** Pause after a run that broke off, by attempts: 2 s, 4 s and so on. */
+/** Longest pause after a failed run. The pause doubles with each attempt: 2 s, 4 s and so on. */
 const LONGEST_PAUSE_SECONDS = 60;
 
 /**
- * Chooses which export is made next. The exports of one token wait for each other, and its next one comes
- * after one of every other token that waits; every other turn is an admin's while one waits. A session lock
- * by token says that a run is at work: with its worker it is gone, and the export is taken over.
+ * Chooses which export runs next. The exports of one token run one after another. Between two of them, every
+ * other waiting token has a turn. While an admin waits, every other turn is an admin's. A session lock by
+ * token shows that a run is active. If its worker ends, the lock is released, and the export is taken over.
  */
 export class ExportTurns {
   readonly #pool: pg.Pool;
 
-  /** Needs a connection of the pool for each run, for as long as it lasts. */
+  /** Creates an object that takes a connection of the pool for each run, for as long as the run lasts. */
   constructor(options: { readonly pool: pg.Pool }) {
     this.#pool = options.pool;
   }
 
   /**
    * Returns the export whose turn it is; `wait`: there are unfinished ones, but none may begin now; `none`:
-   * there are none. With `adminsOnly` it is one of an admin.
+   * there are none. With `adminsOnly`, only exports of admins have a turn.
    */
   async next({ adminsOnly }: { readonly adminsOnly: boolean }): Promise<ExportTurn | 'wait' | 'none'> {
     const client = await this.#pool.connect();
-    // The run meets a lost connection by itself; here it only ends the lock.
+    // The run finds out about a lost connection on its own. Here, it only ends the lock.
     const ignore = (): void => undefined;
     client.on('error', ignore);
     const giveBack = (broken?: Error): void => {
@@ -45,7 +45,7 @@ export class ExportTurns {
         if (!(await lock(client, tokenId))) continue;
         if (await isUnfinished(client, id))
           return { id, tokenId, release: () => unlock(client, tokenId).then(() => giveBack(), giveBack) };
-        // Somebody else has just made it. The list is older than the lock.
+        // Another worker has just finished it, because the list is older than the lock.
         await unlock(client, tokenId);
       }
       const isAny = (await waiting(client)).length > 0;
@@ -61,7 +61,7 @@ export class ExportTurns {
 interface Candidate {
   readonly id: string;
   readonly tokenId: string;
-  /** False for a while after a run that broke off. */
+  /** False during the pause after a failed run. */
   readonly mayBegin: boolean;
 }
 

@@ -14,10 +14,12 @@ import { copyText, type TextForm } from './text-form.js';
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
 
-/** Of a column: its name with a colon, and lines of values that have labels, as bytes of the format. */
+/**
+ * Notes about a column, as bytes of the format: its name with a colon, and lines of values that have labels.
+ */
 interface Notes {
   readonly prefix: Piece;
-  /** Whether white space that counts stands first in the name. */
+  /** True if the name begins with white space, which has to be preserved. */
   readonly hasEdge: boolean;
   readonly kind: StoredKind;
   readonly lines: KeptByValue<Line>;
@@ -29,8 +31,8 @@ interface Line {
 }
 
 /**
- * Writes the lines of a cell of values, `column: value` each, from the bytes of a row. What a line says is
- * said by columns.ts; most values become what it says without becoming a string.
+ * Writes the lines of a cell of values, `column: value` each, from the bytes of a row. columns.ts defines the
+ * text of a line. Most values are written without becoming a string.
  */
 export class ValueLines {
   readonly #form: TextForm;
@@ -44,7 +46,7 @@ export class ValueLines {
   readonly #false: Piece;
   readonly #open: Piece;
   readonly #close: Piece;
-  /** Fields of the side before whose values are not known, in order. */
+  /** Fields of the previous side with unknown values, in order. */
   #unknownBefore: readonly number[] = [];
   #lines = 0;
   #hasEdge = false;
@@ -64,12 +66,15 @@ export class ValueLines {
     this.#close = this.#bytes(')');
   }
 
-  /** Whether white space that counts stands first or last in what was written last. */
+  /** True if the last written text begins or ends with white space, which has to be preserved. */
   get hasEdge(): boolean {
     return this.#hasEdge || this.#endsInEdge;
   }
 
-  /** Writes a side of the row that the batch is at, the previous one first. Returns the number of lines. */
+  /**
+   * Writes one side of the present row of the batch. The previous side has to be written first. Returns the
+   * number of lines.
+   */
   write(batch: StoredRows, side: 'previous' | 'updated', out: ByteWriter): number {
     const fields = this.#fields;
     const before = side === 'updated' ? this.#unknownBefore : NONE;
@@ -96,7 +101,7 @@ export class ValueLines {
     return this.#lines;
   }
 
-  /** Columns that were unknown before the change come first, as they do in an entry. */
+  /** Writes the columns with unknown values. Those unknown before the change come first, as in an entry. */
   #writeUnknown(unknown: ReadonlyMap<number, string>, before: readonly number[], out: ByteWriter): void {
     const first = before.filter((index) => unknown.has(index));
     const rest = [...unknown.keys()].filter((index) => !first.includes(index));
@@ -113,7 +118,7 @@ export class ValueLines {
     out.piece(prefix);
   }
 
-  /** Writes the text of a field; false, with nothing written: it has to be decoded. */
+  /** Writes the text of a field. Returns false, with nothing written, if the field has to be decoded. */
   #wrote({ kind, lines }: Notes, out: ByteWriter): boolean {
     const { bytes, start, end } = this.#fields;
     switch (kind) {
@@ -149,7 +154,7 @@ export class ValueLines {
     const shown = this.#times.write(bytes, start, end, out);
     if (shown === 'unknown') return false;
     if (shown === 'clock') out.piece(this.#open);
-    // Digits and marks, which stay as they are behind a digit or a bracket.
+    // Digits and punctuation need no escape after a digit or a bracket.
     out.range(bytes, start, end);
     if (shown === 'clock') out.piece(this.#close);
     return true;

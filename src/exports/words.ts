@@ -2,29 +2,29 @@ import type { StoredRows } from '../trail/read/row-batch.js';
 import { actingAsText } from './columns.js';
 import { Piece } from './piece.js';
 
-/** Numbers whose pieces are kept at most. */
+/** Largest number of pieces that are kept. */
 const MOST_KEPT = 20_000;
 
 /**
- * Pieces of a file that repeat, by the number that the trail has for what they say: each is encoded once. A
- * piece may be empty.
+ * Keeps the pieces of a file for words that repeat, by their number in the trail. Each word is encoded once.
+ * A piece may be empty.
  */
 export class Words {
   readonly #encode: (rows: StoredRows) => Piece;
-  /** Of numbers from 0 on that are small, as most are; of others by {@link #ofOthers}. */
+  /** Pieces of small numbers, which most are. {@link #ofOthers} has the others. */
   readonly #pieces: (Piece | undefined)[] = [];
   readonly #ofOthers = new Map<number, Piece>();
   #number = NaN;
   #piece = Piece.EMPTY;
 
-  /** `encode` gives the piece for the row that the batch is at. */
+  /** @param encode returns the piece for the present row of the batch */
   constructor(encode: (rows: StoredRows) => Piece) {
     this.#encode = encode;
   }
 
   /** Returns the piece of a number that the row has. */
   piece(number: number, rows: StoredRows): Piece {
-    // Rows of one transaction follow each other.
+    // Rows of one transaction are adjacent and often have the same number.
     if (number === this.#number) return this.#piece;
     const isSmall = number >= 0 && number < MOST_KEPT;
     let piece = isSmall ? this.#pieces[number] : this.#ofOthers.get(number);
@@ -42,7 +42,7 @@ export class Words {
   }
 }
 
-/** A column of the report (by its place) that says a word, and what it says. */
+/** A column of the report that contains a word: the index of the column, and the word. */
 export interface WordColumn {
   readonly column: number;
   readonly text: (rows: StoredRows) => string;
@@ -59,12 +59,12 @@ const WORD_COLUMNS = {
   actingAs: { column: 19, text: (rows) => actingAsText(rows.modifier) },
 } as const satisfies Record<string, WordColumn>;
 
-/** Places of the columns of the report that say words. */
+/** Indexes of the report's columns that contain words. */
 export const WORD_PLACES: ReadonlySet<number> = new Set(
   Object.values(WORD_COLUMNS).map(({ column }) => column),
 );
 
-/** Returns the words of the report's columns, each encoded as a format has it. */
+/** Returns the words of the report's columns, encoded for a format. */
 export function wordsOfReport(
   encoder: (column: WordColumn) => (rows: StoredRows) => Piece,
 ): Readonly<Record<keyof typeof WORD_COLUMNS, Words>> {

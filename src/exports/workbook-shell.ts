@@ -1,5 +1,5 @@
 import type ExcelJS from 'exceljs';
-// All of exceljs takes three times as long to load, and 12 MB more.
+// Loading all of exceljs takes three times as long, and 12 MB more memory.
 import Workbook from 'exceljs/lib/doc/workbook.js';
 import { readArchive } from './archive.js';
 import { columnLetters, escapeForExcel } from './cells.js';
@@ -18,9 +18,9 @@ export interface CellStyles extends Readonly<Record<ColumnKind, string>> {
   readonly header: string;
 }
 
-/** A workbook but for the rows of its data sheets. */
+/** A workbook without the rows of its data sheets. */
 export interface WorkbookShell {
-  /** Every part but the data sheets, by name. */
+  /** All parts except the data sheets, by name. */
   readonly parts: ReadonlyMap<string, Buffer>;
   /** The XML around the rows of a data sheet, and the styles of its cells. */
   readonly sheet: { readonly before: string; readonly after: string; readonly styles: CellStyles };
@@ -29,7 +29,10 @@ export interface WorkbookShell {
 export const COVER_SHEET = 'About this report';
 export const DATA_SHEET = 'Audit trail';
 
-/** Name of the part that holds the n-th data sheet, from 1; the cover is the first sheet of the workbook. */
+/**
+ * Returns the name of the part with the n-th data sheet, from 1. The cover is the first sheet of the
+ * workbook.
+ */
 export const dataSheetPart = (n: number): string => `xl/worksheets/sheet${n + 1}.xml`;
 
 const WORKBOOK_PART = 'xl/workbook.xml';
@@ -55,8 +58,8 @@ const STYLES: Readonly<Record<ColumnKind | 'header', Partial<ExcelJS.Style>>> = 
     fill: HEADER_FILL,
     alignment: { vertical: 'middle', wrapText: true },
   },
-  // "@": text also after somebody has opened the cell and pressed Enter, which would make a formula of
-  // "=1+1".
+  // "@" keeps the cell a text if somebody edits it and presses Enter. Otherwise, "=1+1" would become a
+  // formula.
   text: { numFmt: '@', alignment: TOP },
   lines: { alignment: { ...TOP, wrapText: true } },
   offset: { numFmt: '@', alignment: TOP },
@@ -65,17 +68,19 @@ const STYLES: Readonly<Record<ColumnKind | 'header', Partial<ExcelJS.Style>>> = 
 };
 
 /**
- * Lets exceljs make what it makes well: cover sheet, styles, widths, panes, properties. The rows are left
- * out. exceljs writes them slowly (measured: 1,000,000 rows in 39 s when tuned, in 12 s as bytes into this
- * shell) and not always correctly: one U+FFFE or U+FFFF in a value makes the file malformed, control
- * characters are dropped and a literal `_x0041_` is not escaped. Two shells whose covers have lines of the
- * same kinds have the same `sheet`.
+ * Has exceljs create everything but the rows: cover sheet, styles, widths, panes, properties.
+ *
+ * exceljs writes rows slowly (measured: 39 s when tuned, instead of 12 s as bytes into this shell, for
+ * 1,000,000 rows) and not always correctly. One U+FFFE or U+FFFF in a value makes the file malformed, control
+ * characters are dropped, and a literal `_x0041_` is not escaped.
+ *
+ * If the covers of two shells have lines of the same kinds, the shells have the same `sheet`.
  */
 export async function makeShell(options: {
   readonly cover: readonly CoverLine[];
   /** The number of the last row of each data sheet. */
   readonly lastRows: readonly number[];
-  /** Strings to which cells of the data sheets refer. */
+  /** Strings that cells of the data sheets refer to. */
   readonly strings: SharedStrings;
   readonly createdAt: Date;
 }): Promise<WorkbookShell> {
@@ -97,8 +102,8 @@ export async function makeShell(options: {
 }
 
 /**
- * Adds the hidden names by which LibreOffice finds the range of a filter and shows its buttons (ECMA-376,
- * part 1, 18.2.5); exceljs writes none. The cover is the sheet before the ranges.
+ * Adds hidden names, by which LibreOffice finds the range of a filter and shows its buttons (ECMA-376, part
+ * 1, 18.2.5). exceljs writes none. The cover is the sheet before the ranges.
  */
 function withFilterNames(workbook: Buffer, ranges: readonly string[]): Buffer {
   const names = ranges.map(
@@ -109,8 +114,8 @@ function withFilterNames(workbook: Buffer, ranges: readonly string[]): Buffer {
 }
 
 /**
- * Puts the strings of the data sheets before those of the cover, whose cells are numbered again: the data
- * sheets are written before it is known how many the cover has.
+ * Puts the strings of the data sheets before those of the cover, and renumbers the cells of the cover. The
+ * data sheets are written before the number of the cover's strings is known.
  */
 function putStrings(parts: Map<string, Buffer>, strings: SharedStrings): void {
   const cover = parts
@@ -155,7 +160,7 @@ function addDataSheet(workbook: ExcelJS.Workbook, name: string): void {
     headerFooter: { oddFooter: '&L&A&R&P / &N' },
   });
   sheet.columns = REPORT_COLUMNS.map(({ width }) => ({ width }));
-  // One cell of each style, whose numbers splitSheet reads off.
+  // Rows with one cell of each style. splitSheet reads the numbers of the styles from them.
   sheet.addRow(REPORT_COLUMNS.map(() => 0)).eachCell((cell) => (cell.style = STYLES.header));
   sheet.addRow(REPORT_COLUMNS.map(() => 0)).eachCell((cell, column) => {
     cell.style = STYLES[REPORT_COLUMNS[column - 1]!.kind];
@@ -172,11 +177,11 @@ function splitSheet(xml: string): WorkbookShell['sheet'] {
   const styleOf = (kind: ColumnKind): string =>
     numbers[REPORT_COLUMNS.length + REPORT_COLUMNS.findIndex((column) => column.kind === kind)]!;
   return {
-    // The dimension is of the sample rows; it is optional, and the number of rows is not known yet.
+    // The dimension describes the sample rows. It is optional, and the number of rows is not known yet.
     before: xml.slice(0, start).replace(/<dimension [^>]*\/>/, ''),
     after: xml
       .slice(end)
-      // Ids are text on purpose: no green corner on each of them.
+      // Ids are text on purpose, so Excel's warnings about numbers stored as text are disabled.
       .replace(
         '</worksheet>',
         '<ignoredErrors><ignoredError sqref="A1:XFD1048576" numberStoredAsText="1"/></ignoredErrors></worksheet>',

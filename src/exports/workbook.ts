@@ -9,15 +9,15 @@ import { dataSheetPart, makeShell, type CoverLine } from './workbook-shell.js';
 import { ZipWriter } from './zip.js';
 
 export interface SheetLimits {
-  /** Rows of a sheet with its header; Excel has 1,048,576. */
+  /** Rows of a sheet, including its header. Excel has 1,048,576. */
   readonly maxRows: number;
-  /** Bytes of a sheet's XML after which a new sheet begins; a part of a zip archive ends at 4 GiB. */
+  /** Bytes of a sheet's XML after which a new sheet begins. A part of a zip archive has at most 4 GiB. */
   readonly maxBytes: number;
 }
 
 export interface WorkbookCounts {
   readonly sheets: number;
-  /** Cells whose text was longer than Excel can hold. */
+  /** Number of cells with a text that is longer than Excel can hold. */
   readonly clipped: number;
 }
 
@@ -26,23 +26,23 @@ export interface WorkbookOptions {
   readonly sink: Sink;
   readonly clock: ZoneClock;
   /**
-   * The lines of the cover, of the same kinds each time; asked for again at the end, when everything is
-   * counted.
+   * Returns the lines of the cover, of the same kinds in each call. Called again at the end, when everything
+   * is counted.
    */
   readonly cover: (counts: WorkbookCounts) => readonly CoverLine[];
   readonly createdAt: Date;
   readonly limits?: SheetLimits;
 }
 
-/** Leaves room for the rows of one chunk and what follows the rows. */
+/** The limits of Excel, with room for the rows of one chunk and for the XML after the rows. */
 export const EXCEL_LIMITS: SheetLimits = { maxRows: 1_048_576, maxBytes: 4_000_000_000 };
 
 const CHUNK_BYTES = 256 * 1024;
 
 /**
- * Writes the report as an Excel workbook (ECMA-376): a cover and as many data sheets as the rows need. Rows
- * go through the encoder into the archive batch by batch; memory does not grow with their number. An empty
- * report has its header only.
+ * Writes the report as an Excel workbook (ECMA-376): a cover, and one or more data sheets. Rows pass through
+ * the encoder into the archive batch by batch, so memory does not grow with their number. An empty report has
+ * only its header.
  */
 export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
   const { createdAt, limits = EXCEL_LIMITS } = options;
@@ -72,7 +72,7 @@ export async function writeWorkbook(options: WorkbookOptions): Promise<void> {
     strings,
     createdAt,
   });
-  // The sheets refer to the styles of the draft by number.
+  // The sheets refer to the styles of the draft by number, so both shells must have the same styles.
   if (!isDeepStrictEqual(shell.sheet, draft.sheet))
     throw new Error('the two shells of a workbook differ in style');
   for (const [name, content] of shell.parts) await zip.add(name, [content]);
@@ -84,7 +84,7 @@ async function* sheetXml(options: {
   readonly encoder: SheetRows;
   readonly limits: SheetLimits;
   readonly around: { readonly before: string; readonly after: string };
-  /** Told the number of the last row. */
+  /** Called with the number of the last row. */
   readonly ended: (row: number) => void;
 }): AsyncGenerator<Buffer, void, void> {
   const { source, encoder, limits, around } = options;
@@ -105,7 +105,7 @@ async function* sheetXml(options: {
   yield out.take();
 }
 
-/** Rows one at a time from batches: no promise for each row, and one batch in memory. */
+/** Takes rows one at a time from batches, without a promise for each row. Keeps one batch in memory. */
 class RowSource {
   readonly #batches: AsyncIterator<RowBatch>;
   #batch: RowBatch | undefined;
@@ -119,7 +119,7 @@ class RowSource {
     return this.#index < (this.#batch?.count ?? 0);
   }
 
-  /** False at the end. */
+  /** Reads the next batch if there are no rows left. Returns false at the end. */
   async fill(): Promise<boolean> {
     while (!this.ready) {
       const next = await this.#batches.next();

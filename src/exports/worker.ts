@@ -12,49 +12,56 @@ import { STOP, type ThreadData, type ThreadResult } from './thread-messages.js';
 
 export interface ExportWorker {
   /**
-   * Resolves when the queue hands out exports for the first time. It never does where the queue never works.
+   * Resolves when the queue hands out exports for the first time. If the queue never works, it never
+   * resolves.
    */
   readonly ready: Promise<void>;
   /**
-   * Resolves when runs have given their exports back. Another worker, or the next start, makes these from the
-   * beginning. May be called again.
+   * Stops the worker. Resolves when all runs have returned their exports to the queue. Another worker, or the
+   * next start, runs these again. May be called again.
    */
   stop(): Promise<void>;
 }
 
-/** All of it stays open when the worker stops. */
+/** What a worker needs. It is not closed when the worker stops. */
 export interface ExportWorkerOptions {
   readonly store: ExportStore;
   readonly turns: ExportTurns;
   readonly files: ExportFiles;
   readonly queue: ExportQueue;
-  /** What each thread is started with. */
+  /** Data that each thread is started with. */
   readonly thread: Omit<ThreadData, 'id' | 'isQuick'>;
   readonly log: Log;
 }
 
-/** Exports made at a time: a second one only where it does not take the API's core away. */
+/**
+ * Exports that run at a time. On machines with one or two processors only one runs, to leave a processor for
+ * the API.
+ */
 const CONCURRENCY = availableParallelism() > 2 ? 2 : 1;
-/** Beside them one of an admin, so that a long export of somebody else does not keep it waiting. */
+/** Additional exports of admins, so that they do not wait for a long export of somebody else. */
 const FOR_ADMINS = 1;
-/** Exports made at a time at most. */
+/** Largest number of exports that run at a time. */
 export const MOST_EXPORTS = CONCURRENCY + FOR_ADMINS;
-/** Between two runs of a token that begin quickly. */
+/** Time between two runs of one token that begin with normal priority. */
 const QUICK_INTERVAL_MS = 30_000;
-/** Between two looks of a worker at whose turn it is, while none may begin. */
+/** Time between two checks whose turn it is, while no export may begin. */
 const TURN_INTERVAL_MS = 500;
 const RECONCILE_INTERVAL_MS = 30_000;
-/** A younger file without a row stays: the row may be about to be written, or may just have been deleted. */
+/**
+ * Age at which a file without a row is deleted. The row of a younger file may be about to be written, or may
+ * just have been deleted.
+ */
 const ORPHAN_AGE_MS = 3_600_000;
 /**
- * Limits of a thread's memory. V8 lets a heap grow as far as it may before it collects, so the limit keeps
- * the process small. A value that is larger than the limit ends the thread, not the daemon.
+ * Limits of a thread's memory. V8 lets a heap grow up to its limit before it collects garbage, so the limit
+ * keeps the process small. A value that is larger than the limit ends the thread, not the daemon.
  */
 const THREAD_LIMITS = { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 8 };
 
 /**
- * Makes exports in threads of this process until it is stopped. Any number of processes may do so: the queue
- * wakes them, and the rows say whose turn it is (turns.ts). Whenever the queue opens and every 30 s,
+ * Runs exports in threads of this process until it is stopped. Any number of processes may do so: the queue
+ * wakes them, and the rows determine whose turn it is (turns.ts). Whenever the queue opens and every 30 s,
  * unfinished exports that the queue has lost are enqueued, and expired files are deleted.
  */
 export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
@@ -65,7 +72,10 @@ export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
   const quick = new QuickStarts();
   const run = ({ id, tokenId }: ExportTurn): Promise<void> =>
     runInThread({ data: { id, isQuick: quick.take(tokenId), ...options.thread }, store, log, signal });
-  /** Begins the export whose turn it is. One look at a time, so that each counts the runs of those before. */
+  /**
+   * Begins the export whose turn it is. Checks run one after another, so that each counts the runs that began
+   * before.
+   */
   let looking: Promise<unknown> = Promise.resolve();
   const begin = async (): Promise<{ readonly running: Promise<void> } | 'wait' | 'none'> => {
     signal.throwIfAborted();
@@ -76,7 +86,7 @@ export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
     runs.add(settled);
     return { running };
   };
-  // Which export woke the worker does not matter: there are as many jobs as unfinished exports.
+  // Which export woke the worker does not matter, because each unfinished export has a job.
   const process = async (): Promise<void> => {
     for (;;) {
       const look = looking.then(begin);
@@ -106,8 +116,8 @@ export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
 }
 
 /**
- * Says which runs begin with the priority of everything else: one of a token in a while. It ends a small
- * export within seconds where the machine is busy; who asks for one after the other gets what others leave.
+ * Decides which runs begin with normal priority: one run of each token in 30 seconds. So a small export ends
+ * within seconds on a busy machine, and further exports of the token have low priority.
  */
 export class QuickStarts {
   readonly #last = new Map<string, number>();
@@ -120,7 +130,7 @@ export class QuickStarts {
   }
 }
 
-/** Runs one export to its end. Rejects when the export should be delivered again. */
+/** Runs one export to its end. Rejects if the queue should deliver the export again. */
 async function runInThread(context: {
   readonly data: ThreadData;
   readonly store: ExportStore;
@@ -144,8 +154,8 @@ async function runInThread(context: {
 
   const { result, crash } = ended;
   if (result !== undefined && 'outcome' in result) {
-    log.info({ export: data.id, outcome: result.outcome }, 'A run of an export ended');
-    // The run was stopped: the delivery counts as failed, so that the queue hands the export out again.
+    log.info({ export: data.id, outcome: result.outcome }, 'A run of an export ended.');
+    // The run was stopped. The delivery counts as failed, so that the queue hands the export out again.
     if (result.outcome === 'released') throw new Error('stopped');
     return;
   }
@@ -154,20 +164,17 @@ async function runInThread(context: {
       'EXPORT_OUT_OF_MEMORY',
       `The file needed more than ${THREAD_LIMITS.maxOldGenerationSizeMb} MB of memory.`,
     );
-    // Not tried again: batches are bounded by bytes and by values, so it is one entry that does not fit.
+    // Not tried again: batches are limited in bytes and in values, so one entry alone does not fit.
     if (await store.failRunning(data.id, problemOf(error)))
-      log.error({ export: data.id, code: error.code }, 'An export failed');
+      log.error({ export: data.id, code: error.code }, 'An export failed.');
     return;
   }
   const code = result?.error.code ?? crash?.code ?? crash?.name ?? 'exit';
-  log.warn({ export: data.id, code }, 'A run of an export broke off; it is tried again');
+  log.warn({ export: data.id, code }, 'A run of an export failed. Waltrail tries again.');
   throw new Error(code);
 }
 
-/**
- * Deletes expired files, files of exports that were removed on another machine, and what killed runs have
- * left.
- */
+/** Deletes expired files, files of exports that were removed on another machine, and files of killed runs. */
 async function tidyFiles({
   store,
   files,
@@ -193,15 +200,15 @@ async function enqueueUnfinished({
 }
 
 /**
- * Runs tasks every {@link RECONCILE_INTERVAL_MS} and when asked, one round at a time. A task that fails keeps
- * none of the others from running, and waits for the next round.
+ * Runs tasks every {@link RECONCILE_INTERVAL_MS} and when asked, one round at a time. A task that fails waits
+ * for the next round and does not affect the others.
  */
 function repeat(tasks: readonly (() => Promise<void>)[], log: Log): { now(): void; stop(): Promise<void> } {
   const sentence =
-    'Unfinished exports or files that have expired could not be looked after; tried again soon';
+    'Unfinished exports could not be enqueued, or expired files not deleted. Waltrail tries again soon.';
   const lasting = new LastingProblem({
     say: (fields) => log.warn(fields, sentence),
-    sayOver: (fields) => log.info(fields, 'Exports are looked after again'),
+    sayOver: (fields) => log.info(fields, 'Unfinished exports and expired files are processed again.'),
   });
   const round = async (): Promise<void> => {
     let failed = false;

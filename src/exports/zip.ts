@@ -2,9 +2,7 @@ import { constants, createGzip, type Gzip } from 'node:zlib';
 import { WaltrailError } from '../errors.js';
 import type { Sink } from './files.js';
 
-/**
- * The format's 32-bit limit. Excel opens no larger file, so the extension for more (zip64) would help nobody.
- */
+/** The format's 32-bit limit. Excel opens no larger file, so the extension zip64 would be of no use. */
 const MAX_BYTES = 0xffff_ffff;
 const DEFLATE_BUFFER_BYTES = 256 * 1024;
 /**
@@ -12,14 +10,14 @@ const DEFLATE_BUFFER_BYTES = 256 * 1024;
  * (measured: 2.6 s instead of 1.7 s for 300,000 rows).
  */
 const WRITE_BYTES = 512 * 1024;
-/** Around the compressed data of a gzip file (RFC 1952), with checksum and size at its end. */
+/** Lengths of head and tail of a gzip file (RFC 1952). The tail has checksum and size. */
 const GZIP_HEAD_BYTES = 10;
 const GZIP_TAIL_BYTES = 8;
-/** Sizes and checksum follow the data (they are not known before), names are UTF-8. */
+/** Sizes and checksum follow the data, because they are not known before. Names are UTF-8. */
 const FLAGS = 0x0808;
 const METHOD_DEFLATE = 8;
 const VERSION = 20;
-/** 1980-01-01, the format's first day: the same entries make the same file. */
+/** 1980-01-01, the format's first day. A fixed date makes files of the same entries identical. */
 const DOS_DATE = 0x0021;
 
 interface Part {
@@ -31,8 +29,8 @@ interface Part {
 }
 
 /**
- * Writes a zip archive to a sink, part after part, keeping nothing but the directory in memory.
- * PKWARE APPNOTE.TXT 6.3.10, sections 4.3 and 4.4. Throws EXPORT_TOO_LARGE at 4 GiB.
+ * Writes a zip archive to a sink, part after part. Keeps only the directory in memory. PKWARE APPNOTE.TXT
+ * 6.3.10, sections 4.3 and 4.4. Throws EXPORT_TOO_LARGE at 4 GiB.
  */
 export class ZipWriter {
   readonly #sink: Sink;
@@ -47,8 +45,8 @@ export class ZipWriter {
   }
 
   /**
-   * Compresses as it comes. The source is one part ahead of the sink; a part that it gave may be written
-   * over when the second after it is asked for.
+   * Adds a part, compressing its chunks as they come. The source is one chunk ahead of the sink. It may
+   * overwrite a chunk when the second chunk after it is requested.
    */
   async add(name: string, content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
     const part: Part = { name: Buffer.from(name), offset: this.#position, crc: 0, bytes: 0, compressed: 0 };
@@ -60,7 +58,7 @@ export class ZipWriter {
     const taking = this.#take(gzip, part);
     const feeding = feed(gzip, content, part);
     try {
-      // Whichever fails first is thrown.
+      // Throws the error of the one that fails first.
       await Promise.all([feeding, taking]);
     } finally {
       gzip.destroy();
@@ -79,8 +77,8 @@ export class ZipWriter {
   }
 
   /**
-   * Takes compressed data out of the gzip file that holds it. The checksum comes with it: the thread that
-   * compresses makes it on the way.
+   * Extracts the compressed data from the gzip file. The gzip file also has the checksum, which the
+   * compressing thread computes.
    */
   async #take(gzip: AsyncIterable<Buffer>, part: Part): Promise<void> {
     const put = async (chunk: Buffer): Promise<void> => {
@@ -88,7 +86,7 @@ export class ZipWriter {
       await this.#put(chunk);
     };
     let left = GZIP_HEAD_BYTES;
-    // What may be the end, or hold its beginning.
+    // Data that may be the tail, or contain its start.
     let held: Buffer = Buffer.alloc(0);
     for await (const chunk of gzip) {
       const data = chunk.subarray(left);
@@ -120,14 +118,14 @@ export class ZipWriter {
     this.#waiting = [];
     this.#waitingBytes = 0;
     this.#writing = this.#sink.write(bytes);
-    // Thrown where it is waited for.
+    // The error is thrown where the write is awaited.
     this.#writing.catch(() => undefined);
   }
 }
 
 /**
- * Gives content to a compressor, which works in a thread of its own on one part while the next is made. So
- * the content may write over a part when it is asked for the second one after it.
+ * Feeds content to a compressor, which compresses one chunk in its own thread while the next is encoded. So
+ * the content may overwrite a chunk when the second chunk after it is requested.
  */
 async function feed(
   gzip: Gzip,
@@ -141,7 +139,7 @@ async function feed(
     compressing = new Promise<void>((resolve, reject) => {
       gzip.write(chunk, (error) => (error == null ? resolve() : reject(error)));
     });
-    // Thrown where it is waited for.
+    // The error is thrown where the write is awaited.
     compressing.catch(() => undefined);
   }
   await compressing;
@@ -149,10 +147,7 @@ async function feed(
 }
 
 const tooLarge = (): WaltrailError =>
-  new WaltrailError(
-    'EXPORT_TOO_LARGE',
-    'The workbook grew past 4 GiB, the most that an .xlsx file can hold.',
-  );
+  new WaltrailError('EXPORT_TOO_LARGE', 'The workbook has more than 4 GiB, the limit of an .xlsx file.');
 
 function localHeader(part: Part): Buffer {
   const header = Buffer.alloc(30);

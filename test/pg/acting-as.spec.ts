@@ -257,7 +257,7 @@ describe('a message that names whom the modifier acted as', () => {
     expect(g.capture.status().messagesUnread).toBe(messagesUnread + 4);
     const [entry] = await pagedEntries(reader, { ...ALWAYS, q: 'unread key' });
     expect(noteText(entry!)).toBe(
-      'the modifier column names Bob Customer (contacts:7); a message did not say whom the modifier acted as: acting_as is no key',
+      'the modifier column names Bob Customer (contacts:7); a message did not state whom the modifier acted as: acting_as is no key',
     );
   });
 });

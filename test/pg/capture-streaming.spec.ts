@@ -247,7 +247,7 @@ describe('a transaction that is streamed while it runs', () => {
     expect(entries).toHaveLength(6010 + 5 * 2000 + 3000);
     expect(needsReplay()).toBe(1);
     await until('streaming to come back', () =>
-      g.logged.some((line) => line.includes('The backlog is read')),
+      g.logged.some((line) => line.includes('The backlog has been read')),
     );
     const before = await g.streamed();
     await client.query(`begin; ${rows(2500, 'running')}`);
@@ -501,7 +501,7 @@ test('a session that begins far behind reads committed transactions, and streams
   await g.restart();
   await g.caughtUp();
   expect(await g.streamed()).toBe(0);
-  await until('the next session', () => g.logged.some((line) => line.includes('The backlog is read')));
+  await until('the next session', () => g.logged.some((line) => line.includes('The backlog has been read')));
   const client = await g.connect();
   await client.query(`begin; ${rows(2500, 'running')}`);
   await untilStreamed(g, 1);

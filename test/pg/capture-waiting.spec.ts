@@ -55,7 +55,7 @@ describe('capture reports the transactions of the source that it waits for', () 
         transactions: expect.arrayContaining([transaction]),
       });
       expect(said()[0]).toMatchObject({
-        msg: 'A new replication slot waits for transactions that run on the source; end them, or wait.',
+        msg: 'A new replication slot waits for transactions that run on the source. End them, or wait.',
         transactions: expect.arrayContaining([transaction]),
       });
       expect(JSON.stringify([capture.status(), lines])).not.toContain('canary');
@@ -112,7 +112,7 @@ describe('capture reports the transactions of the source that it waits for', () 
     try {
       await until('the wait to be reported', () => said().length > 0);
       expect(said()[0]).toMatchObject({
-        msg: 'The end of a gap waits for transactions that run on the source; end them, or wait.',
+        msg: 'The end of a gap waits for transactions that run on the source. End them, or wait.',
         transactions: [expect.objectContaining({ application: 'report' })],
       });
       await holder.query('commit');

@@ -117,6 +117,10 @@ test('the cover of a workbook states what it covers and, in red, what it does no
   expect(told.map(({ text, isAlarm }) => [text.slice(0, 19), text.split(': ')[1], isAlarm])).toEqual([
     ['2026-02-01 10:00:00', undefined, undefined],
     ['2026-01-30 00:00:00', 'recording had not begun', true],
-    ['2026-02-05 00:00:00', 'what was committed then was not known to be stored at the request', true],
+    [
+      '2026-02-05 00:00:00',
+      'at the request, it was not known whether all changes of this time were stored',
+      true,
+    ],
   ]);
 });

@@ -344,7 +344,7 @@ describe('the file of an export', () => {
     expect(await ground.finished(id)).toMatchObject({ state: 'ready', gaps: 2 });
     const cover = await coverOf(id);
     expect(cover.text.filter((line) => /^(?:May be|Entries)/.test(line))).toEqual([
-      'May be incomplete: Changes may be missing: the replication slot no longer exists, from 2026-10-25 10:00:00.000000+01:00 on; recording stands still (SOURCE_SLOT_LOST; all tracked tables)',
+      'May be incomplete: Changes may be missing: the replication slot no longer exists, from 2026-10-25 10:00:00.000000+01:00 on; recording has stopped (SOURCE_SLOT_LOST; all tracked tables)',
       'May be incomplete: Changes may be missing: tables were not published, from 2026-10-24 11:00:00.000000+02:00 to 2026-10-24 12:00:00.000000+02:00 (SOURCE_PUBLICATION_INCOMPLETE; public.agents, public.teams)',
       'Entries: 100',
     ]);

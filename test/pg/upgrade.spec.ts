@@ -194,9 +194,11 @@ describe('a trail of an older version', () => {
     const told = cover.filter(([label]) => ['Covers', 'Not covered', 'May be incomplete'].includes(label!));
     expect(told.map((line) => line.join(': ')).filter((line) => !line.includes('Changes'))).toEqual([
       expect.stringMatching(
-        /^Covers: from .* on, up to when was not known yet at the request; this file has entries up to \d{4}-/,
+        /^Covers: from .* on; the end was not known yet at the request; this file has entries up to \d{4}-/,
       ),
-      expect.stringMatching(/^May be incomplete: .*: it is not known up to when the trail is current$/),
+      expect.stringMatching(
+        /^May be incomplete: .*: the time up to which the trail is current is not known$/,
+      ),
     ]);
   });
 

@@ -32,8 +32,8 @@ describe('numbers of byte strings', () => {
 describe('pieces with the number of the row', () => {
   test('contain each number, whichever number came before', () => {
     const pieces = new NumberedPieces([
-      { before: '<row r="', behind: '">' },
-      { before: 'é', behind: '' },
+      { before: '<row r="', after: '">' },
+      { before: 'é', after: '' },
     ]);
     const numbers = [
       ...Array.from({ length: 1_200 }, (_, index) => index),
