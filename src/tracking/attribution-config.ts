@@ -18,7 +18,7 @@ import type {
 import { parseTemplate } from './template.js';
 import { toWhen } from './wanted.js';
 
-/**
+/*
  * Turns the keys of attribution into the form that the rest of Waltrail uses. The file was checked before, so
  * nothing fails here.
  */

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { conditions } from './action-schema.js';
 import { column, labelShape, scalar, sentence, table, text, word } from './schema-parts.js';
 
-/**
+/*
  * The shapes of the keys by which attribution finds who made a change: `modifiers`, `attribution`, and
  * `modifier` of a table.
  */

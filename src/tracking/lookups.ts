@@ -7,7 +7,7 @@ import type { LabelRule, NameRule, ReferenceRule, TableRule, TrackingConfig } fr
 import { templateColumns } from './template.js';
 import { tenantStep, tenantSteps } from './tenants.js';
 
-/**
+/*
  * Lookups: what rows of one table need from rows of another. These are names of modifiers, words of labels,
  * and columns of other rows for a name or for the way to a tenant.
  */

@@ -4,7 +4,7 @@ import { tableName } from './names.js';
 import type { LabelRule, ReferenceRule, TableRule, TrackingConfig } from './rules.js';
 import { templateColumns } from './template.js';
 
-/**
+/*
  * Columns of other rows in the name of a row: `{conversation_id.contact_id}` is the contact of the
  * conversation that the row refers to (DECISIONS 100). The label of a column states which table it refers to.
  */

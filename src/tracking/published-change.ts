@@ -244,8 +244,9 @@ function valueChanges(
   { config, last, now, name }: Parameters<typeof publishedChanges>[0] & { readonly name: TableName },
 ): { readonly isGap: boolean; readonly notes: readonly TrackingNote[] } {
   const rewriting = rewritingOf(before, after);
-  // If the event triggers were installed all the time, the stream has a report that states the exact
-  // position. A note is still recorded: some roles can prevent event triggers from running.
+  // If the event triggers were installed all the time, the stream has a report with the exact position, so
+  // there is no gap. A certain rewrite is still noted, because some roles can prevent event triggers from
+  // running.
   const isReported = config.source.eventTrigger && now.reports != null && now.reports === last.reports;
   const isGap = rewriting === 'certain' && isTracked(config, name) && !isReported;
   const isNoted = !isGap && rewriting !== 'none' && !(isReported && rewriting === 'perhaps');

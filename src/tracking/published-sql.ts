@@ -1,7 +1,7 @@
 import { quoteLiteral } from '../pg/quote.js';
 import { REPORTING, TRIGGER_SCHEMA } from './reports.js';
 
-/** SQL with which published.ts reads the source's catalog. */
+/* SQL with which published.ts reads the source's catalog. */
 
 /**
  * Digests numbers and versions of all relevant rows of the catalog, on the server. A changed row is a new
