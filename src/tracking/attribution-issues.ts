@@ -58,7 +58,7 @@ export function attributionIssues(file: CheckedFile): AttributionIssue[] {
       const message =
         known === null
           ? `needs tables with names: modifiers: { ${name}: { table: …, key: …, name: … } }`
-          : `is no name under modifiers.${didYouMean(name, known) || ` Known: ${known.join(', ')}.`}`;
+          : `is not a name under modifiers.${didYouMean(name, known) || ` Known: ${known.join(', ')}.`}`;
       return [{ path: [...path, ...steps], at: 'value', message }];
     });
   return [...twice(file.modifiers), ...ownTables(file), ...longName(file), ...asUses(file).flatMap(issuesOf)];

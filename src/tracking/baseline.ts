@@ -19,9 +19,7 @@ export interface BaselineTable {
   readonly hindrance: string | null;
 }
 
-/**
- * Returns the tables for which the YAML asks for a baseline and changes of which the source can send. Pure.
- */
+/** Returns the tables for which the YAML asks for a baseline and that can be published. Pure. */
 export const baselineTables = ({
   config,
   catalog,

@@ -55,7 +55,7 @@ export interface PlanStep {
   readonly sql: string;
   readonly reason: string;
   /**
-   * True if capture is right without it and only less complete: it then lacks old values of a later
+   * True if capture is right without it and only less complete: for example, it lacks old values of a later
    * partition.
    */
   readonly optional: boolean;

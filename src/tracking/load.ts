@@ -115,8 +115,8 @@ interface Issue {
 }
 
 /**
- * Converts an issue of zod: of a union the branch that was meant, one issue for each unknown key, and key
- * issues at the key.
+ * Converts an issue of zod. For a union, the branch that was meant counts. Each unknown key gets an issue of
+ * its own, at the key.
  */
 function flatten(issue: z.core.$ZodIssue, data: unknown): Issue[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));

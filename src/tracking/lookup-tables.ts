@@ -76,7 +76,7 @@ export function hindranceOf(
   const role = catalog.role.name;
   const used = table.columns.filter((column) => columns.includes(column.name));
   if (table.filtered)
-    return `a policy filters ${name} for role ${role}, and Waltrail does not execute policies with its rights. Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls;`;
+    return `row security limits what role ${role} reads of ${name}, and Waltrail does not execute policies with its own rights. Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls;`;
   if (!table.readable && used.some((column) => !column.readable))
     return `role ${role} may not read ${name}. ${grantSelect(role, { table, columns })}`;
   const generated = used.filter((column) => column.generated !== null);

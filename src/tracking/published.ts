@@ -76,7 +76,7 @@ export interface PublishedAtLsn {
 export interface CatalogDigest {
   /** The WAL position before the rest was read. */
   readonly lsn: Lsn;
-  /** The time of the source's clock at that moment: RFC 3339, UTC. */
+  /** The time by the source's clock at that moment: RFC 3339, UTC. */
   readonly seenAt: string;
   /** Transactions that were running then. */
   readonly running: readonly string[];
@@ -100,7 +100,7 @@ export async function readCatalogDigest(client: pg.Client): Promise<CatalogDiges
   return { lsn: position.lsn, seenAt: position.at, running, digest: rows[0]!.digest };
 }
 
-/** Reads what a changed digest may stand for. */
+/** Reads the state, after a changed digest for example. */
 export async function readPublished(client: pg.Client, publication: string): Promise<PublishedState> {
   const version = await serverVersion(client);
   const rows = await catalogRows<{ state: PublishedState }>(client, stateSql(publication, version));

@@ -41,7 +41,10 @@ const wordsOf = (name: string): string[] =>
     .split(/[^\p{L}\p{N}]+|(?<=\p{L})(?=\p{N}+(?!\p{L}))/u)
     .filter((word) => word !== '');
 
-/** PostgreSQL's names have at most 63 bytes. Of a longer member name, only the beginning is examined. */
+/**
+ * PostgreSQL's names have at most 63 bytes. If a member name is longer than this, only its beginning is
+ * examined.
+ */
 const MAX_NAME_LENGTH = 256;
 
 const singular = (word: string): string => word.replace(/(?<=..)s$/, '');

@@ -105,7 +105,7 @@ export function staleCacheWarnings({ server }: Catalog): string[] {
   const fresh = FRESH_CACHE.get(major);
   if (fresh === undefined || server.version % 10_000 >= fresh) return [];
   return [
-    `PostgreSQL ${major}.${server.version % 10_000} may miss changes of a newly published table for a while, if transactions are running when it is published: ` +
+    `PostgreSQL ${major}.${server.version % 10_000} may not send changes of a newly published table for a while, if transactions are running when it is published: ` +
       `waltrail apply locks the tables and so avoids this; alter publication by hand does not. Update to ${major}.${fresh} or later.`,
   ];
 }

@@ -17,7 +17,7 @@ const SETTING = /^(?:application_name|[a-z_][a-z0-9_$]*(?:\.[a-z_][a-z0-9_$]*)+)
 const PRESETS = [...(Object.keys(SESSION_PRESETS) as SessionPreset[]), DATABASE_USER] as const;
 
 const SettingFile = z.strictObject({
-  setting: text('the name of a setting, as app.user_id')
+  setting: text('the name of a setting, such as app.user_id')
     .max(63, 'is longer than 63 characters')
     .regex(
       SETTING,

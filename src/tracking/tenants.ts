@@ -4,9 +4,8 @@ import { tableName } from './names.js';
 import type { ReferenceRule, TableRule, TenantOf, TrackingConfig } from './rules.js';
 
 /*
- * Tenants by join (DECISIONS 99): a row has the tenant of the row that it refers to. Of each table on the
- * way, one column is followed. In the last table it holds the tenant, in the others it leads to the next
- * table.
+ * Tenants by join (DECISIONS 99): a row has the tenant of the row that it refers to. One column of each table
+ * on the way is followed. In the last table it holds the tenant, in the others it leads to the next table.
  */
 
 /**

@@ -4,8 +4,8 @@ import type { KeyPath } from './document.js';
 /* Finds the branch of a union that a value of the file was meant for. Errors refer to that branch. */
 
 /**
- * Returns the index of the branch that fits the type of the value; -1: none does. Of several objects with
- * known keys, the one that has the most of the value's keys counts. Of an object and a mapping with free
+ * Returns the index of the branch that fits the type of the value; -1: none does. Among several objects with
+ * known keys, the one that has the most of the value's keys counts. Between an object and a mapping with free
  * names, the mapping counts if every value is a mapping itself.
  */
 export function meantBranch(union: z.core.$ZodType, value: unknown): number {
@@ -51,7 +51,7 @@ export function schemaAt(root: z.core.$ZodType, path: KeyPath, data: unknown): z
   return schema;
 }
 
-/** Returns the schema without optional wrappers, and of a union the branch that was meant. */
+/** Returns the schema without optional wrappers. For a union, it is the branch that was meant. */
 export function objectOf(schema: z.core.$ZodType | undefined, value: unknown): z.core.$ZodType | undefined {
   if (schema === undefined) return undefined;
   const bare = unwrapped(schema);

@@ -190,13 +190,13 @@ describe('a mistake in the keys of attribution', () => {
     [
       'a table of modifiers that there is not',
       modifier('{ column: a, as: contact }'),
-      [`${at(9, 32)}tables."public.items".modifier.as is no name under modifiers. Did you mean "contacts"?`],
+      [`${at(9, 32)}tables."public.items".modifier.as is not a name under modifiers. Did you mean "contacts"?`],
     ],
     [
       'the same by the value of a column',
       modifier('[{ column: a, as: { kind: { User: agents, Bot: robots } } }]'),
       [
-        `${at(9, 62)}tables."public.items".modifier[0].as.kind.Bot is no name under modifiers. Known: agents, contacts.`,
+        `${at(9, 62)}tables."public.items".modifier[0].as.kind.Bot is not a name under modifiers. Known: agents, contacts.`,
       ],
     ],
     [
@@ -263,7 +263,7 @@ describe('session', () => {
     [`[{ setting: "a.b'); drop table x; --" }]`, 'session[0].setting must be application_name'],
     [
       '[{ setting: app.user_id, as: contact }]',
-      'session[0].as is no name under modifiers. Did you mean "contacts"?',
+      'session[0].as is not a name under modifiers. Did you mean "contacts"?',
     ],
     ['[{ setting: app.user_id, field: sub }]', 'session[0].field is not a known key here.'],
     [
