@@ -51,7 +51,9 @@ const KeyOfFile = z
         .record(
           column,
           z
-            .record(z.string(), tableOfModifiers, { error: sentence('must be a mapping from values to tables') })
+            .record(z.string(), tableOfModifiers, {
+              error: sentence('must be a mapping from values to tables'),
+            })
             .refine((tables) => Object.keys(tables).length > 0, { error: 'names no value' }),
         )
         .refine((columns) => Object.keys(columns).length === 1, { error: 'must name exactly one column' }),
@@ -81,9 +83,7 @@ const ModifierRuleFile = z.strictObject({
   as: KeyOfFile.optional(),
   on: z
     .union([operation, z.array(operation).min(1, 'names no operation')], {
-      error: sentence(
-        'must be insert, update or a list of both: a deleted row does not say who deleted it',
-      ),
+      error: sentence('must be insert, update or a list of both: a deleted row does not say who deleted it'),
     })
     .optional()
     .describe('The operations that the rule applies to. Without it: insert and update.'),
@@ -97,7 +97,9 @@ const ModifierRuleFile = z.strictObject({
     ),
   when: conditions
     .optional()
-    .describe('Conditions on the row: columns, each with the value that must match, a list where one must match, or { not: … }.'),
+    .describe(
+      'Conditions on the row: columns, each with the value that must match, a list where one must match, or { not: … }.',
+    ),
 });
 
 /** `modifier` of a table. */

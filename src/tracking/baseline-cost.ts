@@ -48,7 +48,9 @@ export function baselineText(costs: readonly BaselineCost[], { places }: Trackin
       ({ table, rows, maxRows, pattern }) =>
         `- none of ${table}: it has about ${count(rows!)} rows, more than the limit of ${count(maxRows)} (${places.of(['tables', pattern, 'baseline'])})`,
     ),
-    ...(unknown.length === 0 ? [] : [`- unknown number of entries, because the tables were never analyzed: ${listNames(unknown)}`]),
+    ...(unknown.length === 0
+      ? []
+      : [`- unknown number of entries, because the tables were never analyzed: ${listNames(unknown)}`]),
   ].join('\n');
 }
 

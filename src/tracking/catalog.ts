@@ -195,7 +195,10 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
     /* sql */ `select current_setting('server_version_num')::int4 as number, current_setting('server_version') as text`,
   );
   if (version[0]!.number < OLDEST_SUPPORTED) {
-    throw new WaltrailError('SOURCE_UNSUPPORTED', `The source is PostgreSQL ${version[0]!.text}, and Waltrail needs 14 or later.`);
+    throw new WaltrailError(
+      'SOURCE_UNSUPPORTED',
+      `The source is PostgreSQL ${version[0]!.text}, and Waltrail needs 14 or later.`,
+    );
   }
   await client.query('begin transaction isolation level repeatable read, read only');
   try {

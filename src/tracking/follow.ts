@@ -138,7 +138,8 @@ function notFollowed(schema: string, tables: readonly CatalogTable[]): PlanProbl
 
 const TOO_OLD: PlanProblem = {
   code: 'SOURCE_NOT_FOLLOWED',
-  message: 'New tables cannot be followed: this needs PostgreSQL 15 or later, where a publication can hold whole schemas.',
+  message:
+    'New tables cannot be followed: this needs PostgreSQL 15 or later, where a publication can hold whole schemas.',
   remedy: 'Set source.on_new_table: apply in the YAML.',
   tables: [],
   applyOnly: true,

@@ -116,7 +116,9 @@ function unreliable(member: MemberStatistics): string | null {
   if (large.bytes === null) return 'it is locked now: run plan again';
   if (large.bytes === 0) return null;
   if (large.written === 0) return 'counters of its large values were reset';
-  return large.removed > REMOVED * large.written ? 'its large values change and leave free space of unknown size' : null;
+  return large.removed > REMOVED * large.written
+    ? 'its large values change and leave free space of unknown size'
+    : null;
 }
 
 const isOther = (one: number, other: number): boolean => Math.abs(one - other) > STALE * Math.max(one, other);

@@ -58,7 +58,8 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
     });
     const [first, ...others] = hindered;
     if (first === undefined) return [];
-    const rest = others.length === 0 ? '' : ` The same applies to ${listNames(others.map(({ name }) => name))}.`;
+    const rest =
+      others.length === 0 ? '' : ` The same applies to ${listNames(others.map(({ name }) => name))}.`;
     const at = config.places.of([...path, 'table']);
     return [`${at}: ${gives} from before the start will be unknown: ${first.hindrance}${rest}`];
   });

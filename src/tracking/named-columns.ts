@@ -90,7 +90,8 @@ export function renamedTroubles(config: TrackingConfig, { tables }: PublishedSta
       const keys = uses
         .filter((use) => columnsMeant(use.column).includes(column))
         .map(({ path }) => formatPath(path));
-      const what = keys.length === 0 ? 'its values are still redacted as before' : `${keys.join(', ')} needs it`;
+      const what =
+        keys.length === 0 ? 'its values are still redacted as before' : `${keys.join(', ')} needs it`;
       return `Column "${column}" was renamed to "${today}"; ${what}.`;
     });
     return [

@@ -74,7 +74,9 @@ function ruleFindings(
     if (match === 'matches') continue;
     const at = path('columns', place);
     if (match === 'no members')
-      problems.push(mistake(`${at}: "${pattern}" is a member of a column whose type is not json, jsonb or hstore.`));
+      problems.push(
+        mistake(`${at}: "${pattern}" is a member of a column whose type is not json, jsonb or hstore.`),
+      );
     else if (!pattern.includes('*'))
       problems.push(mistake(`${at}: no tracked table has a column "${pattern}".${nearest(pattern, tables)}`));
     else if (rule.tables === null || matches.includes('matches'))

@@ -74,7 +74,9 @@ const LabelFile = z.union(
       .strictObject({
         type: column.describe('The column of the row that holds the type, which names the table of the key.'),
         types: z
-          .record(z.string(), LabelOfTable, { error: sentence('must be a mapping from types to label rules') })
+          .record(z.string(), LabelOfTable, {
+            error: sentence('must be a mapping from types to label rules'),
+          })
           .refine((types) => Object.keys(types).length > 0, { error: 'names no value' })
           .describe('Label rules by type. Keys of other types have no words.'),
       })
@@ -283,7 +285,9 @@ const RedactFile = z.strictObject({
     .array(tablePattern, { error: sentence('must be a list of table patterns') })
     .min(1, 'names no table')
     .optional()
-    .describe('The tables that the rule applies to, as schema.table with * as wildcard. Without it: every table.'),
+    .describe(
+      'The tables that the rule applies to, as schema.table with * as wildcard. Without it: every table.',
+    ),
   with: z
     .union(
       [
@@ -372,10 +376,14 @@ export const TrackingFile = z.strictObject({
           reader: url.optional().describe('URL with a login in role waltrail_reader, which reads entries.'),
           api: url
             .optional()
-            .describe('URL with a login in role waltrail_api, which keeps sessions, the access record and exports.'),
+            .describe(
+              'URL with a login in role waltrail_api, which keeps sessions, the access record and exports.',
+            ),
           keeper: url
             .optional()
-            .describe('URL with a login in role waltrail_keeper, which creates partitions and applies the retention.'),
+            .describe(
+              'URL with a login in role waltrail_keeper, which creates partitions and applies the retention.',
+            ),
         })
         .optional()
         .describe(

@@ -31,7 +31,9 @@ const SettingFile = z.strictObject({
     .describe('The member that holds the key, if the value of the setting is a JSON object.'),
   as: word('a name of a table of modifiers')
     .optional()
-    .describe('The table of modifiers that the key belongs to: a name under modifiers. Without it: the first.'),
+    .describe(
+      'The table of modifiers that the key belongs to: a name under modifiers. Without it: the first.',
+    ),
 });
 
 const ItemFile = z.union([z.enum(PRESETS), SettingFile], {

@@ -62,7 +62,8 @@ function problemOf(config: TrackingConfig, first: TableRule): string | null {
     const remedy = `set tenant after key to the column of ${table} that holds the tenant`;
     if (next === undefined) return `leads to ${table}, which is not tracked; ${remedy}`;
     if (next.tenant === null) return `leads to ${table}, whose rows have no tenant; ${remedy}`;
-    if (seen.has(next)) return `leads back to ${next.pattern}, which also takes its tenant by a join; ${remedy}`;
+    if (seen.has(next))
+      return `leads back to ${next.pattern}, which also takes its tenant by a join; ${remedy}`;
     seen.add(next);
     ({ tenantOf } = next);
   }

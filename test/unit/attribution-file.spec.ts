@@ -190,7 +190,9 @@ describe('a mistake in the keys of attribution', () => {
     [
       'a table of modifiers that there is not',
       modifier('{ column: a, as: contact }'),
-      [`${at(9, 32)}tables."public.items".modifier.as is not a name under modifiers. Did you mean "contacts"?`],
+      [
+        `${at(9, 32)}tables."public.items".modifier.as is not a name under modifiers. Did you mean "contacts"?`,
+      ],
     ],
     [
       'the same by the value of a column',

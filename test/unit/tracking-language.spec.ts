@@ -138,12 +138,7 @@ tables:
   });
 
   test.each([
-    [
-      'of a list',
-      'a: &a [1]\ntables: { public.a: { <<: *a } }',
-      '4:27',
-      '<< needs an alias of a mapping',
-    ],
+    ['of a list', 'a: &a [1]\ntables: { public.a: { <<: *a } }', '4:27', '<< needs an alias of a mapping'],
     ['of a word', 'tables: { public.a: { <<: x } }', '3:27', '<< needs an alias of a mapping'],
     ['of nothing', 'tables: { public.a: { <<: } }', '3:', '<< needs an alias of a mapping'],
     ['without anchor', 'tables: { public.a: { <<: *b } }', '3:27', 'this alias has no anchor'],
@@ -297,7 +292,10 @@ describe('a mistake in the language of tables', () => {
 
   test.each([
     ['{b_id.c_id.d_id.name}', 'has "b_id.c_id.d_id.name", which leads through more than 2 tables'],
-    ['{b_id.x_id.name}', 'has "b_id.x_id.name", but public.b has no label for "x_id", which would say what it refers to'],
+    [
+      '{b_id.x_id.name}',
+      'has "b_id.x_id.name", but public.b has no label for "x_id", which would say what it refers to',
+    ],
     ['{b_id.}', 'has "b_id." with an empty column name'],
   ])('a path such as %s in a name', (name, message) => {
     const label = (column: string, table: string): string =>
@@ -319,7 +317,10 @@ describe('a mistake in the language of tables', () => {
       '{c_id.name|x}',
       'has "c_id.name" and other parts; a word of another table must be the whole name of a label',
     ],
-    ['{c_id.d_id.name}', 'has "c_id.d_id.name", but public.c has no label for "d_id", which would say what it refers to'],
+    [
+      '{c_id.d_id.name}',
+      'has "c_id.d_id.name", but public.c has no label for "d_id", which would say what it refers to',
+    ],
   ])('a path such as %s in a label', (name, message) => {
     expect(
       problemsOf(`tables:

@@ -524,9 +524,7 @@ tables:
     [
       'the trail itself',
       `${HEAD}tables:\n  trail.entry: { entity: a }\n`,
-      [
-        'w.yaml:4:3: tables."trail.entry" cannot be tracked: schema trail belongs to Waltrail or PostgreSQL',
-      ],
+      ['w.yaml:4:3: tables."trail.entry" cannot be tracked: schema trail belongs to Waltrail or PostgreSQL'],
     ],
     [
       'a bad exclusion',
