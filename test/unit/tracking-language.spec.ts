@@ -362,7 +362,7 @@ tables:
   ])('has the same place in a file with %s', (_, change) => {
     const text = `${HEAD}tables:\n  public.a:\n    nam: x\n`;
     expect(() => parseConfig({ text: change(text), file: 'w.yaml', environment: {} })).toThrow(
-      'w.yaml:5:5: tables."public.a".nam is no key',
+      'w.yaml:5:5: tables."public.a".nam is not a known key',
     );
     const first = change(`sorce: 1\n${text}`);
     expect(() => parseConfig({ text: first, file: 'w.yaml', environment: {} })).toThrow('w.yaml:1:1: sorce');
