@@ -174,7 +174,7 @@ describe('init', () => {
       // Where a row refers to several rows with a tenant, each of them is right.
       const other = joined.filter(([table, { tenant }]) => tenant !== via[table]);
       expect([name, other.length / joined.length < 0.25]).toEqual([name, true]);
-      expect(warnings.filter((warning) => warning.includes('no tenant while'))).toHaveLength(1);
+      expect(warnings.filter((warning) => warning.includes('no tenant, but'))).toHaveLength(1);
     },
     60_000,
   );
