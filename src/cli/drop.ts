@@ -89,7 +89,7 @@ function dropText({ steps, slot, problems, warnings }: DropPlan): string {
           '\n',
         ),
     slot === null ? '' : `Then\n-- ${slot.reason}\n${slot.sql};`,
-    warnings.length === 0 ? '' : ['To know', ...warnings.map((warning) => `- ${warning}`)].join('\n'),
+    warnings.length === 0 ? '' : ['Warnings', ...warnings.map((warning) => `- ${warning}`)].join('\n'),
     problems.length === 0
       ? ''
       : [

@@ -15,12 +15,15 @@ import { columnsMeant } from './member-path.js';
 import { matchesTable } from './names.js';
 import { didYouMean } from './nearest.js';
 
-/** Those that no rule gives: of Waltrail's own entries, and of rows that existed already. */
+/**
+ * Actions that no rule gives: those of Waltrail's own entries, and of rows that existed before tracking
+ * began.
+ */
 const OWN_ACTIONS = ['gap', 'gap_closed', 'tracking', 'configuration', BASELINE_ACTION];
 
 /**
- * Sentences about what the YAML says in vain: actions that no change can reach, modifiers of actions that no
- * change has, exclusions of nothing.
+ * Returns warnings about parts of the YAML that have no effect: actions that no change can have, modifiers
+ * for such actions, and excludes that match no table.
  */
 export function vainWarnings({
   config,
@@ -48,7 +51,7 @@ export function vainWarnings({
   ];
 }
 
-/** Texts for categories that no rule names and that no change has by itself. */
+/** Texts under `action_names` for actions that no rule and no default gives. */
 function unusedNames({ actionNames, tables, places }: TrackingConfig): string[] {
   const used = new Set([
     ...Object.values(DEFAULT_ACTIONS),
@@ -62,7 +65,10 @@ function unusedNames({ actionNames, tables, places }: TrackingConfig): string[] 
     );
 }
 
-/** Columns that can be neither more nor less than before. */
+/**
+ * Columns under `increased` or `decreased` whose type has no order, so that they can be neither more nor less
+ * than before.
+ */
 function unordered({ config, catalog, published }: Parameters<typeof vainWarnings>[0]): string[] {
   return config.tables.flatMap((rule) =>
     rule.actions.flatMap((action, index) =>
@@ -96,7 +102,7 @@ function unreachable(rule: TableRule, { places }: TrackingConfig): string[] {
       before.some((other) => other.on.includes(operation) && covers(other, action)),
     );
     return hidden
-      ? [`${at}: action ${action.action} is never taken: rules before it match whatever it matches.`]
+      ? [`${at}: action ${action.action} is never taken: earlier rules match every change that it matches.`]
       : [];
   });
 }
@@ -117,15 +123,15 @@ function withoutAction(rule: TableRule, { places }: TrackingConfig): string[] {
   });
 }
 
-/** A row whose insert would make no entry makes none in a baseline either. */
+/** Warns about a baseline of a table without `insert` in `operations`: its rows would make no entries. */
 const emptyBaseline = ({ baseline, operations, pattern }: TableRule, { places }: TrackingConfig): string[] =>
   baseline === null || operations === null || operations.includes('insert')
     ? []
     : [
-        `${places.of(['tables', pattern, 'baseline'])}: no row makes an entry, for operations leaves out insert.`,
+        `${places.of(['tables', pattern, 'baseline'])}: it stores no entries, because operations leaves out insert.`,
       ];
 
-/** Whether the first rule matches every change that the second one does. */
+/** Whether the first rule matches every change that the second one matches. */
 function covers(first: ActionRule, second: ActionRule): boolean {
   if (first.changed !== null) {
     if (second.changed === null || !second.changed.every((column) => first.changed!.includes(column)))
@@ -138,7 +144,7 @@ function covers(first: ActionRule, second: ActionRule): boolean {
   return [...first.when].every(([column, wanted]) => implies(second.when.get(column) ?? null, wanted));
 }
 
-/** Whether every value that the first asks for is one that the second asks for. */
+/** Whether every value that the first condition accepts is accepted by the second one too. */
 function implies(first: Wanted | null, second: Wanted): boolean {
   if (first === null) return false;
   if (first.not) return second.not && second.values.every((value) => first.values.includes(value));

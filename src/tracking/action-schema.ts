@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { BASELINE_ACTION } from './rules.js';
 import { columnOrMember, columnsOrMembers, operation, scalar, sentence, word } from './schema-parts.js';
 
-/** The YAML's conditions on rows, and the rules of actions that are made of them. */
+/** The YAML's conditions on rows, and the rules for actions, which contain such conditions. */
 
-const WANTED = 'must be a value, a list of values, or { not: … } with one or the other';
+const WANTED = 'must be a value, a list of values, or { not: … } with a value or a list';
 
 const values = (error: string) =>
   z.union([scalar, z.array(scalar).min(1, 'names no value')], { error: sentence(error) });
@@ -15,7 +15,7 @@ const wanted = z.union(
     z.array(scalar).min(1, 'names no value'),
     z.strictObject({
       not: values('must be a value or a list of values').describe(
-        'None of these. null is SQL null, so { not: null } is any value.',
+        'Matches none of these values. null is SQL null, so { not: null } matches every value.',
       ),
     }),
   ],
@@ -23,14 +23,14 @@ const wanted = z.union(
 );
 export type WantedFile = z.output<typeof wanted>;
 
-/** Columns with what their values have to be. */
+/** Columns with the values that they must have. */
 export const conditions = z.record(columnOrMember, wanted, {
-  error: sentence('must be columns with their values'),
+  error: sentence('must be a mapping from columns to values'),
 });
 
 const UPDATE_ONLY = ['changed', 'from', 'to', 'increased', 'decreased'] as const;
 
-/** The action that makes no entry. */
+/** The action of changes that make no entry. */
 export const SKIP = 'skip';
 
 export const ActionFile = z
@@ -39,7 +39,7 @@ export const ActionFile = z
       .union([operation, z.array(operation).min(1, 'names no operation')], {
         error: sentence('must be insert, update, delete, truncate or a list of them'),
       })
-      .describe('Operations the rule is for.'),
+      .describe('The operations that the rule applies to.'),
     changed: columnsOrMembers
       .optional()
       .describe(
@@ -48,12 +48,12 @@ export const ActionFile = z
     from: wanted
       .optional()
       .describe(
-        'Update only: the value of the one changed column before, a list of such values, or { not: … }. null is SQL null.',
+        'Update only: the value of the column in changed before the update, a list of such values, or { not: … }. null is SQL null.',
       ),
     to: wanted
       .optional()
       .describe(
-        'Update only: the value of the one changed column after, a list of such values, or { not: … }. null is SQL null.',
+        'Update only: the value of the column in changed after the update, a list of such values, or { not: … }. null is SQL null.',
       ),
     increased: columnsOrMembers
       .optional()
@@ -64,14 +64,14 @@ export const ActionFile = z
     when: conditions
       .optional()
       .describe(
-        'Columns of the row (after the change; before it for a delete), or members of their JSON, and the value, or values, of which one must match, or { not: … }.',
+        'Conditions on the row after the change (for a delete: before it). Each key is a column, or a member of its JSON. Its value is one that must match, a list where one must match, or { not: … }.',
       ),
     action: word('an action category')
       .refine((value) => value !== BASELINE_ACTION, {
-        error: 'must not be baseline, which is the action of rows that existed already',
+        error: 'must not be baseline, which is the action of rows that existed before tracking began',
       })
       .describe(
-        'The action category of the entry, such as block or login_failed. skip: the change makes no entry, and is counted.',
+        'The action category of the entry, such as block or login_failed. skip: the change makes no entry and is only counted.',
       ),
   })
   .check(({ value, issues }) => {
@@ -83,7 +83,7 @@ export const ActionFile = z
     const updateOnly = on.every((item) => item === 'update');
     for (const key of UPDATE_ONLY) {
       if (key in value && !updateOnly)
-        problem(key, 'is for rules on update only; make a rule of its own for other operations');
+        problem(key, 'is allowed only with on: update; write a separate rule for other operations');
     }
     const changed = [value.changed ?? []].flat();
     for (const key of ['from', 'to'] as const) {

@@ -13,20 +13,22 @@ import { applyProblems, type PlanStep, type TrackingPlan } from './findings.js';
 import { listNames } from './list-names.js';
 
 /**
- * ALTER TABLE … REPLICA IDENTITY waits for every transaction that uses the table, and everybody else then
- * waits behind it, and for the tables that are locked already: better to give up than to stop the
- * application. For all steps together, or a hundred busy tables would hold the first of them for minutes.
+ * How long all steps together may wait for locks. ALTER TABLE … REPLICA IDENTITY waits for every transaction
+ * that uses the table. All later statements on that table then wait too, and on every table that is already
+ * locked. Giving up is better than stopping the application. The limit covers all steps together, because a
+ * hundred busy tables would otherwise keep the first ones locked for minutes.
  */
 const LOCK_LIMIT_MS = 5_000;
 /**
- * What a step may wait when that is used up: a plan of thousands of tables takes longer without waiting at
- * all.
+ * How long a step may still wait when {@link LOCK_LIMIT_MS} is used up. A plan of thousands of tables takes
+ * longer than that limit without waiting for any lock.
  */
 const LAST_WAIT_MS = 50;
 
 /**
- * Runs the steps in one transaction: all or nothing. Throws the problems of {@link applyProblems} if there
- * are any, TRACKING_LOCK_TIMEOUT, SOURCE_PRIVILEGE or TRACKING_APPLY_FAILED; the source is then as it was.
+ * Runs the steps in one transaction: all or none. Throws the problems of {@link applyProblems} if there are
+ * any, or TRACKING_LOCK_TIMEOUT, SOURCE_PRIVILEGE or TRACKING_APPLY_FAILED. After an error the source is
+ * unchanged.
  */
 export async function applyPlan(
   client: pg.Client,
@@ -40,7 +42,7 @@ export async function applyPlan(
 
 /**
  * Runs steps in one transaction. Throws TRACKING_LOCK_TIMEOUT, SOURCE_PRIVILEGE, SOURCE_UNSUPPORTED or
- * TRACKING_APPLY_FAILED; the source is then as it was.
+ * TRACKING_APPLY_FAILED; the source is then unchanged.
  */
 export async function runSteps(
   client: pg.Client,
@@ -64,7 +66,7 @@ export async function runSteps(
 
 type Step = Pick<PlanStep, 'tables' | 'sql'> & { readonly kind: PlanStep['kind'] | 'lock' | 'configuration' };
 
-/** The locks, the steps, and what says in the WAL from where on the configuration holds. */
+/** The locks, the steps, and the message that marks in the WAL where the configuration takes effect. */
 function inOrder({ steps, lock, configurationSql }: TrackingPlan): Step[] {
   return [
     ...(lock === null ? [] : [{ kind: 'lock' as const, ...lock }]),
@@ -120,18 +122,18 @@ function stepError(
 function rightsRemedy({ kind }: Step): string {
   switch (kind) {
     case 'event_trigger':
-      return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may create event triggers.";
+      return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a superuser in source.url: only a superuser may create event triggers.";
     case 'publication_follow':
     case 'publication_unfollow':
-      return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a source.url of one: only a superuser may add a whole schema to a publication.";
+      return "Let a superuser run the SQL of 'waltrail plan', or run waltrail apply with a superuser in source.url: only a superuser may add a whole schema to a publication.";
     case 'session_function':
-      return "Let a superuser, the owner of schema waltrail_source, or where there is none a role that may create schemas (grant create on database …), run the SQL of 'waltrail plan'. Whoever it is becomes the owner of the function and has to be allowed to emit logical messages.";
+      return "Let a superuser or the owner of schema waltrail_source run the SQL of 'waltrail plan'. Where that schema does not exist, a role that may create schemas can run it (grant create on database …). The role that runs it becomes the owner of the function and needs the right to emit logical messages.";
     case 'slot_remove':
-      return 'Let a role with the attribute replication, or a superuser, do it.';
+      return 'Let a superuser or a role with the attribute replication do it.';
     case 'role_remove':
-      return 'Let a superuser, or who has made the role and granted the rights, do it.';
+      return 'Let a superuser do it, or the user who created the role and granted its rights.';
     case 'configuration':
-      return "Grant the user of source.url execute on function pg_logical_emit_message(boolean, text, text): by such a message apply says in the WAL from where on the configuration holds. Or let a user who has it run the SQL of 'waltrail plan'.";
+      return "Grant the user of source.url execute on function pg_logical_emit_message(boolean, text, text): apply writes such a message to mark in the WAL where the configuration takes effect. Or let a user with that right run the SQL of 'waltrail plan'.";
     case 'lock':
     case 'publication_comment':
     case 'publication_create':
@@ -143,6 +145,6 @@ function rightsRemedy({ kind }: Step): string {
     case 'identity_restore':
     case 'session_trigger':
     case 'session_trigger_remove':
-      return "Let the owner of the tables and of the publication (who also needs create on the database to make one: grant create on database …) run the SQL of 'waltrail plan', or run waltrail apply with a source.url of that user.";
+      return "Let the owner of the tables and of the publication run the SQL of 'waltrail plan', or run waltrail apply with a source.url of that user. To create a publication, that user also needs: grant create on database …";
   }
 }

@@ -19,8 +19,8 @@ import { parseTemplate } from './template.js';
 import { toWhen } from './wanted.js';
 
 /*
- * What the keys of attribution say, as the rest of Waltrail sees it. The file was checked, so nothing fails
- * here.
+ * Turns the keys of attribution into the form that the rest of Waltrail uses. The file was checked before, so
+ * nothing fails here.
  */
 
 /** Tables of modifiers, in the order of the file. */
@@ -34,7 +34,7 @@ export function toModifiers(file: ModifiersFile | undefined): readonly Modifiers
 
 type ModifiersTableFile = Extract<ModifiersFile, { readonly table: string; readonly key: string }>;
 
-/** Rules of a table for its modifier. */
+/** Rules by which columns of a table name the modifier. */
 export function toModifierRules(
   file: ModifierFile | undefined,
   modifiers: readonly ModifiersRule[],

@@ -11,14 +11,14 @@ import { canonicalName, isNeverTracked, tableName } from './names.js';
 import { didYouMean } from './nearest.js';
 import type { SessionFile } from './session-file.js';
 
-/** What is wrong with the keys of attribution taken together, and where. */
+/** A contradiction between keys of attribution, and its place in the file. */
 export interface AttributionIssue {
   readonly path: KeyPath;
   readonly at: 'key' | 'value';
   readonly message: string;
 }
 
-/** What looks into a table for names, and the key it stands under. */
+/** A rule that looks up names in a table, and the path of its key. */
 export interface NamesUse {
   readonly path: KeyPath;
   readonly rule: { readonly table: string; readonly key: string; readonly name: string };
@@ -45,7 +45,10 @@ export function modifierUses(modifiers: ModifiersFile | undefined): readonly Nam
     : [{ path: ['modifiers'], rule: modifiers }];
 }
 
-/** Names of tables of modifiers that there are not, and tables that have two names. */
+/**
+ * Reports names of tables of modifiers that do not exist, tables with two names, and what makes `session` or
+ * a witness impossible.
+ */
 export function attributionIssues(file: CheckedFile): AttributionIssue[] {
   const known =
     file.modifiers !== undefined && isSeveral(file.modifiers) ? Object.keys(file.modifiers) : null;
@@ -55,22 +58,25 @@ export function attributionIssues(file: CheckedFile): AttributionIssue[] {
       const message =
         known === null
           ? `needs tables with names: modifiers: { ${name}: { table: …, key: …, name: … } }`
-          : `is no name under modifiers.${didYouMean(name, known) || ` Known: ${known.join(', ')}.`}`;
+          : `is not a name under modifiers.${didYouMean(name, known) || ` Known: ${known.join(', ')}.`}`;
       return [{ path: [...path, ...steps], at: 'value', message }];
     });
   return [...twice(file.modifiers), ...ownTables(file), ...longName(file), ...asUses(file).flatMap(issuesOf)];
 }
 
-/** What Waltrail itself writes must not come back to it. */
+/**
+ * Refuses witnesses in schemas that Waltrail or PostgreSQL writes: Waltrail's own rows must not attribute
+ * changes.
+ */
 const ownTables = ({ attribution = [] }: CheckedFile): AttributionIssue[] =>
   attribution.flatMap(({ table }, index) => {
     const { schema } = tableName(canonicalName(table)!);
     if (!isNeverTracked(schema)) return [];
-    const message = `cannot be a witness: Waltrail or PostgreSQL itself writes in schema ${schema}`;
+    const message = `cannot be a witness: schema ${schema} belongs to Waltrail or PostgreSQL`;
     return [{ path: ['attribution', index, 'table'], at: 'value', message }];
   });
 
-/** The trigger and its function have names that are made of the publication's. */
+/** Refuses a publication name that is too long: names of the trigger and its function begin with it. */
 const longName = ({ source, session }: CheckedFile): AttributionIssue[] =>
   session === undefined || source.publication.length <= MAX_PUBLICATION_WITH_TRIGGER
     ? []
@@ -78,11 +84,11 @@ const longName = ({ source, session }: CheckedFile): AttributionIssue[] =>
         {
           path: ['source', 'publication'],
           at: 'value',
-          message: `must be at most ${MAX_PUBLICATION_WITH_TRIGGER} characters with session`,
+          message: `must be at most ${MAX_PUBLICATION_WITH_TRIGGER} characters long if session is set`,
         },
       ];
 
-/** Somebody would be two people. */
+/** Refuses a second name for a table: the same person would appear as two modifiers. */
 function twice(modifiers: ModifiersFile | undefined): AttributionIssue[] {
   const uses = modifierUses(modifiers);
   return uses.flatMap(({ path, rule }) => {

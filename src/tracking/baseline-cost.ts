@@ -4,13 +4,13 @@ import { listNames } from './list-names.js';
 import type { TrackingConfig } from './rules.js';
 import type { Statistics } from './statistics.js';
 
-/** What a baseline adds to the trail, once for each table, as its statistics tell. */
+/** How many entries the baseline of a table adds to the trail, estimated from the table's statistics. */
 export interface BaselineCost {
   readonly table: string;
-  /** Rows, each of which makes an entry; null: PostgreSQL has not counted them. */
+  /** Rows; each makes one entry. Null: PostgreSQL has not counted them. */
   readonly rows: number | null;
   readonly maxRows: number;
-  /** Where the YAML asks for it. */
+  /** The key of `tables` that asks for it. */
   readonly pattern: string;
 }
 
@@ -30,7 +30,7 @@ export const baselineCosts = (
       return { table: key, rows: isKnown ? rows : null, maxRows, pattern };
     });
 
-/** The same for a terminal; empty: there is none. */
+/** The forecast as text for a terminal; empty if there is no baseline. */
 export function baselineText(costs: readonly BaselineCost[], { places }: TrackingConfig): string {
   if (costs.length === 0) return '';
   const fit = costs.filter(({ rows, maxRows }) => rows !== null && rows <= maxRows);
@@ -38,7 +38,7 @@ export function baselineText(costs: readonly BaselineCost[], { places }: Trackin
   const unknown = costs.filter(({ rows }) => rows === null).map(({ table }) => table);
   const entries = fit.reduce((sum, { rows }) => sum + rows!, 0);
   return [
-    'Baselines: one entry for each row that is there, once, when a table begins to be tracked with it',
+    'Baselines: one entry for each existing row, once, when tracking of the table begins',
     ...(fit.length === 0
       ? []
       : [
@@ -46,9 +46,11 @@ export function baselineText(costs: readonly BaselineCost[], { places }: Trackin
         ]),
     ...large.map(
       ({ table, rows, maxRows, pattern }) =>
-        `- none of ${table}: it has about ${count(rows!)} rows, and ${count(maxRows)} at most make a baseline (${places.of(['tables', pattern, 'baseline'])})`,
+        `- none of ${table}: it has about ${count(rows!)} rows, more than the limit of ${count(maxRows)} (${places.of(['tables', pattern, 'baseline'])})`,
     ),
-    ...(unknown.length === 0 ? [] : [`- not known how many, not analyzed yet: ${listNames(unknown)}`]),
+    ...(unknown.length === 0
+      ? []
+      : [`- unknown number of entries, because the tables were never analyzed: ${listNames(unknown)}`]),
   ].join('\n');
 }
 

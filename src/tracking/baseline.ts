@@ -5,21 +5,21 @@ import type { TrackingConfig } from './rules.js';
 import type { PublishedState } from './published.js';
 import { keyOf, publishedTables, type PublishedTable } from './tracked.js';
 
-/** A table of which the YAML asks for a baseline (DECISIONS 107). */
+/** A table for which the YAML asks for a baseline (DECISIONS 107). */
 export interface BaselineTable {
   /** Canonical `schema.table`. */
   readonly key: string;
   /** The key of `tables` that tracks it. */
   readonly pattern: string;
   readonly table: CatalogTable;
-  /** Where its rows lie: itself, or its partitions. */
+  /** The tables that hold its rows: itself, or its partitions. */
   readonly parts: readonly CatalogTable[];
   readonly maxRows: number;
-  /** Why its rows cannot be read, and what would allow it, as sentences; null: they can. */
+  /** Why its rows cannot be read, and what would allow it, as sentences. Null: they can be read. */
   readonly hindrance: string | null;
 }
 
-/** Tables of which the YAML asks for a baseline, and which the source can send changes of. Pure. */
+/** Returns the tables for which the YAML asks for a baseline and that can be published. Pure. */
 export const baselineTables = ({
   config,
   catalog,
@@ -38,10 +38,13 @@ export const baselineTables = ({
     return [{ key, pattern: rule.pattern, table, parts, maxRows, hindrance: hindered[0] ?? null }];
   });
 
-/** Those of them that are published whole, as of a look, and can be read. Pure. */
+/**
+ * Returns the tables of {@link baselineTables} that can be read and that, as of a look, are published
+ * completely. Pure.
+ */
 export function takeableTables(options: {
   readonly config: TrackingConfig;
-  /** With what is wrong with single tables. */
+  /** The catalog, with what is wrong with single tables. */
   readonly catalog: Catalog & {
     readonly troubles: readonly { readonly code: ErrorCode; readonly table: string }[];
   };
@@ -58,7 +61,7 @@ export function takeableTables(options: {
   );
 }
 
-/** Tables that get no baseline because they cannot be read, as sentences. */
+/** Warnings about tables that get no baseline because they cannot be read. */
 export const baselineWarnings = (options: Parameters<typeof baselineTables>[0]): string[] =>
   baselineTables(options).flatMap(({ key, pattern, hindrance }) => {
     if (hindrance === null) return [];
@@ -66,7 +69,7 @@ export const baselineWarnings = (options: Parameters<typeof baselineTables>[0]):
     return [`${at}: ${key} gets no baseline: ${hindrance}`];
   });
 
-/** Names of a baseline's tables, with their partitions: gaps may name either. */
+/** Names of a baseline's table and its partitions: a gap may name either. */
 export const membersOf = ({ key, parts }: BaselineTable): readonly string[] => [
   ...new Set([key, ...parts.map(keyOf)]),
 ];

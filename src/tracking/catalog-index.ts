@@ -2,8 +2,8 @@ import type { Catalog, CatalogPublication, CatalogPublicationTable, CatalogTable
 import { formatTable } from './names.js';
 
 /**
- * What is looked up in a catalog again and again, by the canonical names of tables: 10,000 tables are no
- * reason to search.
+ * Maps over a catalog by canonical table names. Lookups are frequent, and a search through 10,000 tables each
+ * time would be slow.
  */
 export interface CatalogIndex {
   readonly tables: ReadonlyMap<string, CatalogTable>;
@@ -15,7 +15,7 @@ export interface CatalogIndex {
 
 const INDEXES = new WeakMap<Catalog, CatalogIndex>();
 
-/** The index of a catalog, made once. */
+/** Returns the index of a catalog, which is built once. */
 export function indexOf(catalog: Catalog): CatalogIndex {
   let index = INDEXES.get(catalog);
   if (index === undefined) {

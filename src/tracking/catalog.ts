@@ -9,29 +9,28 @@ import { HAS_SCHEMA_PUBLICATIONS } from './published-sql.js';
 import { TRIGGER_SCHEMA } from './reports.js';
 import { typesSql, type CatalogType } from './value-kind.js';
 
-/**
- * What the source has: everything that plan and preflight decide by.
- */
+/** Everything about the source by which plan and preflight decide. */
 export interface Catalog {
   readonly server: CatalogServer;
   readonly role: CatalogRole;
-  /** Tables and what looks like one (views, foreign tables), without PostgreSQL's own, by schema and name. */
+  /** Tables, and views and foreign tables, without PostgreSQL's own, ordered by schema and name. */
   readonly tables: readonly CatalogTable[];
   /**
-   * Those that no statement can name, for the bytes of their name are no text in the encoding of the source.
+   * Tables that no statement can name, because the bytes of their name are not valid text in the source's
+   * encoding.
    */
   readonly unnamed: readonly CatalogTable[];
-  /** Without PostgreSQL's own and those that no statement can name. */
+  /** Schemas without PostgreSQL's own and without those that no statement can name. */
   readonly schemas: readonly string[];
-  /** Types of their columns that PostgreSQL does not come with, by OID. */
+  /** Types of the tables' columns that are not built into PostgreSQL, by OID. */
   readonly types: ReadonlyMap<number, CatalogType>;
   readonly publications: readonly CatalogPublication[];
   readonly eventTriggers: readonly CatalogEventTrigger[];
-  /** Triggers and functions by which sessions say who they are, of whatever publication. */
+  /** Triggers and functions by which sessions state who they are, of every publication. */
   readonly sessionTriggers: readonly CatalogSessionTrigger[];
   readonly sessionFunctions: readonly CatalogSessionFunction[];
   readonly slots: readonly CatalogSlot[];
-  /** Every overload of pg_logical_emit_message. */
+  /** All overloads of pg_logical_emit_message. */
   readonly messageFunctions: readonly CatalogMessageFunction[];
 }
 
@@ -41,14 +40,14 @@ export interface CatalogServer {
   readonly database: string;
   readonly walLevel: string;
   readonly inRecovery: boolean;
-  /** The connection leads through a pooler. */
+  /** Whether the connection leads through a pooler. */
   readonly pooled: boolean;
   readonly maxSlots: number;
   readonly maxSenders: number;
   readonly senders: number;
   /** Bytes; null: no limit. */
   readonly maxSlotWalKeepBytes: number | null;
-  /** WAL since the server began to count; null where it does not say since when. */
+  /** WAL written since the server's counters were reset; null if the time of the reset is unknown. */
   readonly walCounted: { readonly bytes: number; readonly seconds: number } | null;
 }
 
@@ -56,8 +55,8 @@ export interface CatalogRole {
   readonly name: string;
   readonly superuser: boolean;
   /**
-   * May start replication: the attribute, superuser, or membership in the role that a cloud provider made for
-   * it.
+   * May start replication: by the role attribute, as superuser, or as a member of the cloud provider's role
+   * for it.
    */
   readonly replication: boolean;
 }
@@ -72,25 +71,28 @@ export interface CatalogTable {
   readonly kind: TableKind;
   readonly persistence: 'permanent' | 'unlogged' | 'temporary';
   readonly replicaIdentity: 'default' | 'nothing' | 'full' | 'index';
-  /** The table this one is a partition of, directly. */
+  /** The table that this one is a direct partition of. */
   readonly partitionOf: TableName | null;
-  /** What it inherits from, directly, without being a partition. */
+  /** Tables that it directly inherits from without being a partition. */
   readonly inherits: readonly TableName[];
   readonly columns: readonly CatalogColumn[];
-  /** Every number that a column has or had, in order. */
+  /** Every attribute number that a column has or had, in order. */
   readonly attributes: readonly Attribute[];
   /** In key order; empty without a primary key. */
   readonly primaryKey: readonly string[];
-  /** Low 32 bits of the transaction that made the primary key; null: long ago, or there is none. */
+  /**
+   * Low 32 bits of the id of the transaction that created the primary key; null: long ago, or there is no
+   * key.
+   */
   readonly keyXid: number | null;
   /**
-   * Unique indexes that PostgreSQL takes for a replica identity: valid, immediate, of columns that are not
-   * null.
+   * Unique indexes that PostgreSQL accepts as replica identity: valid, immediate, and on not-null columns
+   * only.
    */
   readonly keys: readonly CatalogKey[];
   /** Whether the role may read every column; see {@link CatalogColumn.readable}. */
   readonly readable: boolean;
-  /** Whether policies filter what the role reads. */
+  /** Whether row security filters what the role reads. */
   readonly filtered: boolean;
   /** Whether the role may put a trigger on it. */
   readonly mayTrigger: boolean;
@@ -109,7 +111,7 @@ export interface CatalogColumn {
   readonly typeOid: number;
   readonly type: string;
   readonly generated: 'stored' | 'virtual' | null;
-  /** Granted to the role by itself, whatever it may do with the table. */
+  /** Whether the role may read it by a grant on the column alone, regardless of its rights on the table. */
   readonly readable: boolean;
 }
 
@@ -119,7 +121,7 @@ export interface CatalogPublication {
   readonly schemas: readonly string[];
   readonly publish: readonly ('insert' | 'update' | 'delete' | 'truncate')[];
   readonly viaRoot: boolean;
-  /** From PostgreSQL 18 on; null before. */
+  /** The option `publish_generated_columns`, from PostgreSQL 18 on; null before. */
   readonly generatedColumns: 'none' | 'stored' | null;
   readonly comment: string | null;
   readonly tables: readonly CatalogPublicationTable[];
@@ -136,7 +138,7 @@ export interface CatalogEventTrigger {
   readonly name: string;
   /** Schema of its function. */
   readonly schema: string;
-  /** Whether it fires whatever session_replication_role is. */
+  /** Whether it fires for every value of session_replication_role. */
   readonly always: boolean;
   readonly comment: string | null;
 }
@@ -146,10 +148,10 @@ export interface CatalogSessionTrigger extends TableName {
   readonly name: string;
   /** Name of its function. */
   readonly function: string;
-  /** It fires before each statement of every kind, without a condition. */
+  /** Whether it fires before every statement of all four kinds, without a condition. */
   readonly whole: boolean;
   readonly enabled: boolean;
-  /** The role may do what the owner of its table may, as to take it off. */
+  /** Whether the role has the rights of the table's owner, which it needs to drop the trigger. */
   readonly owned: boolean;
 }
 
@@ -157,17 +159,17 @@ export interface CatalogSessionTrigger extends TableName {
 export interface CatalogSessionFunction {
   readonly name: string;
   readonly source: string;
-  /** It runs with the rights of its owner, and sets nothing. */
+  /** Whether it runs with its owner's rights and changes no settings. */
   readonly privileged: boolean;
   readonly owner: string;
-  /** Its owner may emit logical messages. */
+  /** Whether its owner may emit logical messages. */
   readonly mayEmit: boolean;
 }
 
 export interface CatalogMessageFunction {
-  /** With schema and types of arguments, as grants name it. */
+  /** Schema, name and argument types, as grants name the function. */
   readonly signature: string;
-  /** Everybody may execute it. */
+  /** Whether every role may execute it. */
   readonly isPublic: boolean;
 }
 
@@ -180,12 +182,12 @@ export interface CatalogSlot {
   readonly database: string | null;
 }
 
-/** Logical messages in pgoutput, `wal_status` and pg_stat_wal came with it. */
+/** PostgreSQL 14: the first version with logical messages in pgoutput, and with pg_stat_wal. */
 const OLDEST_SUPPORTED = 140_000;
 
 /**
- * Reads the catalog in one snapshot. Takes no lock but on catalogs and works without privileges on the
- * tables. Throws SOURCE_UNSUPPORTED for a server before PostgreSQL 14.
+ * Reads the catalog in one snapshot. Locks catalogs only, and needs no privileges on the tables. Throws
+ * SOURCE_UNSUPPORTED for a server older than PostgreSQL 14.
  */
 export async function readCatalog(client: pg.Client): Promise<Catalog> {
   const version = await catalogRows<{ number: number; text: string }>(
@@ -193,7 +195,10 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
     /* sql */ `select current_setting('server_version_num')::int4 as number, current_setting('server_version') as text`,
   );
   if (version[0]!.number < OLDEST_SUPPORTED) {
-    throw new WaltrailError('SOURCE_UNSUPPORTED', `The source is PostgreSQL ${version[0]!.text}.`);
+    throw new WaltrailError(
+      'SOURCE_UNSUPPORTED',
+      `The source is PostgreSQL ${version[0]!.text}, and Waltrail needs 14 or later.`,
+    );
   }
   await client.query('begin transaction isolation level repeatable read, read only');
   try {
@@ -215,7 +220,7 @@ export async function readCatalog(client: pg.Client): Promise<Catalog> {
   }
 }
 
-/** Reads what the server says of itself, without a look at a table. */
+/** Reads the facts about the server, without reading any table. */
 export async function readServer(client: pg.Client): Promise<Omit<CatalogServer, 'pooled'>> {
   const rows = await catalogRows<Omit<CatalogServer, 'pooled'>>(
     client,
@@ -223,7 +228,7 @@ export async function readServer(client: pg.Client): Promise<Omit<CatalogServer,
     select
       current_setting('server_version_num')::int4 as version,
       current_database()::text as database,
-      -- from PostgreSQL 19 on the level that is in effect
+      -- from PostgreSQL 19 on, this is the level in effect
       coalesce(nullif(current_setting('effective_wal_level', true), ''), current_setting('wal_level')) as "walLevel",
       pg_catalog.pg_is_in_recovery() as "inRecovery",
       current_setting('max_replication_slots')::int4 as "maxSlots",
@@ -325,7 +330,7 @@ async function readSchemas(client: pg.Client): Promise<string[]> {
 
 type TableColumns = { readonly columns: CatalogColumn[]; readonly attributes: Attribute[] };
 
-/** Columns of PostgreSQL's own schemas are of no interest. */
+/** The join over columns of all tables outside PostgreSQL's own schemas. */
 const OF_TABLES = /* sql */ `
     from pg_catalog.pg_attribute a
     join pg_catalog.pg_class c on c.oid = a.attrelid
@@ -342,7 +347,7 @@ async function readColumns(client: pg.Client): Promise<Map<string, TableColumns>
       ${attributeColumns('a')},
       a.atttypid::int8::float8 as "typeOid",
       case when not a.attisdropped then pg_catalog.format_type(a.atttypid, a.atttypmod) end as type,
-      -- asked only where something was granted on the column: there may be a million of them
+      -- asked only for columns with grants of their own: there may be a million columns
       a.attacl is not null and coalesce(pg_catalog.has_column_privilege(a.attrelid, a.attnum, 'select')
         and pg_catalog.has_schema_privilege(n.oid, 'usage'), false) as readable
     ${OF_TABLES}
@@ -385,8 +390,8 @@ async function readPrimaryKeys(client: pg.Client): Promise<Map<string, ReadKey>>
 }
 
 /**
- * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY; a deferrable
- * key is none.
+ * Reads the indexes that can be a replica identity. A deferrable key cannot be one:
+ * https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-REPLICA-IDENTITY
  */
 async function readKeys(client: pg.Client): Promise<Map<string, readonly CatalogKey[]>> {
   const rows = await catalogRows<{ readonly oid: string; readonly keys: CatalogKey[] }>(
@@ -426,7 +431,10 @@ async function readMessageFunctions(client: pg.Client): Promise<CatalogMessageFu
   );
 }
 
-/** Not obj_description(): it is written in SQL, and is counted among the functions that users have called. */
+/**
+ * Reads a comment without obj_description(): that is an SQL function, and its calls would be counted as calls
+ * of user functions.
+ */
 const commentOn = (catalog: string, oid: string): string =>
   `(select d.description from pg_catalog.pg_description d
      where d.classoid = 'pg_catalog.${catalog}'::pg_catalog.regclass and d.objoid = ${oid} and d.objsubid = 0)`;
@@ -492,7 +500,7 @@ const readSessionFunctions = (client: pg.Client): Promise<CatalogSessionFunction
   );
 
 async function readPublications(client: pg.Client, version: number): Promise<CatalogPublication[]> {
-  // to_jsonb() makes one query fit all versions: a column that a version does not have is null.
+  // to_jsonb() makes one query work on all versions: a column that a version lacks is read as null.
   const rows = await catalogRows<CatalogPublication>(
     client,
     /* sql */ `
@@ -522,8 +530,8 @@ async function readPublications(client: pg.Client, version: number): Promise<Cat
 }
 
 /**
- * Names of the columns whose numbers a pattern finds in the text of a column of pg_publication_rel; null
- * where that is null.
+ * Returns SQL for column names. A pattern finds the column numbers in the text of a column of
+ * pg_publication_rel. The result is null if that column is null.
  */
 const columnsIn = (column: 'prqual' | 'prattrs', pattern: string): string => /* sql */ `
                  case when pg_catalog.to_jsonb(r) ->> '${column}' is not null then (

@@ -6,11 +6,11 @@ import { planTracking } from './plan.js';
 import type { TrackingConfig } from './rules.js';
 import { troublesOf, type TableTrouble } from './troubles.js';
 
-/** The catalog that capture starts on, and what there is to say about it. */
+/** The catalog that capture starts with, and what was found in it. */
 export type CheckedCatalog = Catalog & {
-  /** What concerns single tables. The others are captured. */
+  /** What is wrong with single tables. The other tables are captured. */
   readonly troubles: readonly TableTrouble[];
-  /** Sentences for the log; nothing depends on them. */
+  /** Sentences for the log. Nothing depends on them. */
   readonly remarks: readonly string[];
 };
 
@@ -21,10 +21,10 @@ export async function checkTracking(client: pg.Client, config: TrackingConfig): 
 }
 
 /**
- * Refuses to start where capture of any table is impossible or would be wrong: a server or role that cannot
- * replicate, a publication that is missing, unsuitable, holds the trail or has the wrong options. One error
- * whose code is that of the first problem, with every such problem in its message (and in `details.problems`)
- * and the SQL that solves them as remedy.
+ * Checks whether capture can start. Throws if capture of any table would be impossible or wrong: the server
+ * or role cannot replicate, or the publication is missing, is unsuitable, contains the trail or has the wrong
+ * options. The error has the code of the first problem. Its message (and `details.problems`) has all
+ * problems, and its remedy the SQL that solves them.
  */
 export function checkCatalog(options: {
   readonly config: TrackingConfig;
@@ -34,14 +34,14 @@ export function checkCatalog(options: {
   const publication = options.config.source.publication;
   const problems = [...streamProblems(plan), ...plan.steps.flatMap((step) => unapplied(step, publication))];
   if (problems.length > 0) throw problemsError(problems);
-  // A mistake that concerns no table is for who applies the YAML: what was dropped since must not stop
-  // capture.
+  // A mistake that concerns no table matters to whoever applies the YAML. It must not stop capture: a table
+  // that the YAML names may have been dropped since.
   const mistakes = plan.problems.filter(({ tables, mistake }) => tables.length === 0 && mistake === true);
   const remarks = [...mistakes.map(({ message }) => message), ...plan.warnings];
   return { ...options.catalog, troubles: troublesOf(options, plan), remarks };
 }
 
-/** All problems as one error. */
+/** Joins problems into one error. */
 export function problemsError(problems: readonly PlanProblem[]): WaltrailError {
   const remedies = [...new Set(problems.map(({ remedy }) => remedy))];
   return new WaltrailError(problems[0]!.code, problems.map(({ message }) => message).join('\n'), {
@@ -50,9 +50,9 @@ export function problemsError(problems: readonly PlanProblem[]): WaltrailError {
   });
 }
 
-/** A step that was not applied, where it keeps every table from being captured, as the problem it is. */
+/** Returns the problem of a step that was not applied, if without it no table can be captured. */
 function unapplied(step: PlanStep, publication: string): PlanProblem[] {
-  const remedy = `Run waltrail apply, or on the source: ${step.sql.replaceAll(/\s+/g, ' ')};`;
+  const remedy = `Run waltrail apply, or run on the source: ${step.sql.replaceAll(/\s+/g, ' ')};`;
   switch (step.kind) {
     case 'publication_create':
       return [
@@ -67,7 +67,7 @@ function unapplied(step: PlanStep, publication: string): PlanProblem[] {
       return [
         {
           code: 'SOURCE_PUBLICATION_INCOMPLETE',
-          message: `Publication ${publication} does not publish every operation, partitions through their table and generated columns.`,
+          message: `Publication ${publication} lacks some of these options: every operation, partitions published via their root table, generated columns.`,
           remedy,
           tables: [],
         },

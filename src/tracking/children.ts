@@ -10,9 +10,9 @@ import { isPublishable, keyOf, nameOf } from './tracked.js';
 type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
 
 /**
- * Tables that inherit from a tracked one and are not captured themselves. To PostgreSQL they are tables of
- * their own, but whoever reads the tracked table sees their rows. Excluded, they are left out on purpose.
- * While capture runs each is a trouble.
+ * Returns a trouble for each table that inherits from a tracked one and is not captured itself. To PostgreSQL
+ * it is a table of its own, but queries of the tracked table also return its rows. A table under `exclude` is
+ * left out on purpose and is no trouble.
  */
 export function childProblems({ config, catalog }: Given): PlanProblem[] {
   return catalog.tables.flatMap((table): PlanProblem[] => {
@@ -25,14 +25,14 @@ export function childProblems({ config, catalog }: Given): PlanProblem[] {
   });
 }
 
-/** The same for `plan`: a warning, for nothing that it does or leaves undone changes it. */
+/** The same for `plan`, as warnings: whatever `apply` does or leaves out, these tables stay as they are. */
 export const childFindings = (given: Given): Findings => ({
   problems: [],
   warnings: about(
     childProblems(given).flatMap(({ tables }) => tables),
     (names, isOne) =>
-      `${names} ${isOne ? 'inherits' : 'inherit'} from tracked tables, whose readers also see ${isOne ? 'its' : 'their'} rows, and ` +
-      `${isOne ? 'is' : 'are'} not captured: a gap while capture runs. Name ${isOne ? 'it' : 'them'} under tables in the YAML, or under exclude ` +
+      `${names} ${isOne ? 'inherits' : 'inherit'} from tracked tables and ${isOne ? 'is' : 'are'} not captured. Queries of the tracked tables ` +
+      `also return ${isOne ? 'its' : 'their'} rows, so there is a gap while capture runs. Name ${isOne ? 'it' : 'them'} under tables in the YAML, or under exclude ` +
       `to leave ${isOne ? 'its' : 'their'} rows out on purpose.`,
   ),
 });
@@ -40,7 +40,7 @@ export const childFindings = (given: Given): Findings => ({
 const isCaptured = (table: CatalogTable, config: TrackingConfig): boolean =>
   ruleFor(config, nameOf(table)) !== undefined && isPublishable(table);
 
-/** What a table inherits from, its parents first. */
+/** Returns all tables that a table inherits from, direct parents first. */
 function ancestorsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
   const found = new Set<CatalogTable>();
   let level: readonly CatalogTable[] = [table];
@@ -48,7 +48,7 @@ function ancestorsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
     const parents = level.flatMap(({ inherits }) =>
       inherits.flatMap((parent) => indexOf(catalog).tables.get(formatTable(parent)) ?? []),
     );
-    // Of several ways to an ancestor one is enough.
+    // An ancestor may be reached in several ways; it is visited once.
     level = parents.filter((parent) => !found.has(parent));
     for (const parent of level) found.add(parent);
   }
@@ -57,19 +57,19 @@ function ancestorsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
 
 function uncaptured(table: CatalogTable, parent: CatalogTable): PlanProblem {
   const key = keyOf(table);
-  const excluding = `list ${key} under exclude in the YAML, which leaves its rows out on purpose`;
-  const shown = `whoever reads ${keyOf(parent)}, which is tracked, also reads the rows of ${key}, which inherits from it`;
+  const excluding = `list ${key} under exclude in the YAML to leave its rows out on purpose`;
+  const shown = `${key} inherits from ${keyOf(parent)}, which is tracked, so queries of ${keyOf(parent)} also return its rows`;
   const concerns = { code: 'TRACKING_CHILD_UNTRACKED', tables: [key], effect: 'not captured' } as const;
   if (isPublishable(table))
     return {
       ...concerns,
-      message: `${shown} and is not tracked.`,
+      message: `${shown}. But ${key} is not tracked.`,
       remedy: `Name ${key} under tables in the YAML and run waltrail apply; or ${excluding}.`,
     };
   const kind = table.persistence === 'unlogged' ? 'unlogged table' : table.kind;
   return {
     ...concerns,
-    message: `${shown}, and changes of ${kind === 'unlogged table' ? 'an' : 'a'} ${kind} are not in the WAL.`,
+    message: `${shown}. But ${key} is ${kind === 'unlogged table' ? 'an' : 'a'} ${kind}, whose changes are not in the WAL.`,
     remedy: `${excluding[0]!.toUpperCase()}${excluding.slice(1)}.`,
   };
 }

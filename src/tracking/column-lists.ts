@@ -2,7 +2,7 @@ import { columnsMeant } from './member-path.js';
 import { matchesColumn } from './names.js';
 import type { TableRule } from './rules.js';
 
-/** Lists of columns in the YAML: names as they are, and patterns with `*`, which ignore case. */
+/** Lists of columns in the YAML: exact names, and patterns with `*`, which ignore case. */
 
 export const isColumnPattern = (text: string): boolean => text.includes('*');
 
@@ -10,8 +10,8 @@ export const isNamedBy = (item: string, column: string): boolean =>
   isColumnPattern(item) ? matchesColumn(item, column) : item === column;
 
 /**
- * Whether a change of the column alone makes no entry. A pattern does not ignore what an action of the table
- * names: `*_at` leaves `resolved_at` alone where `changed: resolved_at` names an action.
+ * Whether a change of this column alone makes no entry. A pattern does not ignore columns that an action of
+ * the table names: `*_at` does not ignore `resolved_at` if an action has `changed: resolved_at`.
  */
 export function isIgnored(
   { ignore, actions }: Pick<TableRule, 'ignore' | 'actions'>,

@@ -7,13 +7,13 @@ import { formatTable, type TableName } from './names.js';
 import type { TableRule, TrackingConfig, WitnessRule } from './rules.js';
 import { templateColumns } from './template.js';
 
-/** A column that the YAML names, or a member of its JSON, and the key it stands under. */
+/** A column that the YAML names, or a member of its JSON, and the path of the key that names it. */
 export interface ColumnUse {
   readonly path: KeyPath;
   readonly column: string;
 }
 
-/** Columns that the rule of a table names, but for patterns. */
+/** Returns the columns that the rule of a table names, without patterns. */
 export function columnUses(rule: TableRule): ColumnUse[] {
   const at = (...keys: KeyPath): KeyPath => ['tables', rule.pattern, ...keys];
   const all = (keys: KeyPath, columns: readonly string[] | null): ColumnUse[] =>
@@ -51,7 +51,10 @@ export function columnUses(rule: TableRule): ColumnUse[] {
   ];
 }
 
-/** Of a rule without conditions the file may say no more than the column. */
+/**
+ * Columns that the rules for the modifier name. With one rule, the path has no index: the file may have a
+ * column there, not a list.
+ */
 const modifierUses = ({ pattern, modifier }: TableRule): ColumnUse[] =>
   modifier.flatMap(({ column, as, when }, index) => {
     const path = ['tables', pattern, 'modifier', ...(modifier.length === 1 ? [] : [index])];
@@ -62,11 +65,11 @@ const modifierUses = ({ pattern, modifier }: TableRule): ColumnUse[] =>
     ];
   });
 
-/** Columns of a table that `modifiers`, a label, a name or a tenant looks into. */
+/** Columns that a lookup reads in its table: for `modifiers`, a label, a name or a tenant. */
 export function lookupColumns({ path, rule, gives }: LookupUse): ColumnUse[] {
   if ('column' in rule)
     return gives === 'names'
-      ? // Its label says the key.
+      ? // The key is reported with the label.
         [{ path, column: rule.column }]
       : [
           { path: [...path, 'key'], column: rule.key },
@@ -94,7 +97,10 @@ export function witnessColumns({ modifier, as, when, row }: WitnessRule, index: 
   ];
 }
 
-/** Everything that names columns of one table: its rule, what looks into it, and what its rows witness. */
+/**
+ * Everything that names columns of one table: its rule, lookups in it, and `attribution` where it is an audit
+ * table.
+ */
 export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse[] {
   const rule = ruleFor(config, table);
   const key = formatTable(table);
@@ -110,8 +116,8 @@ export function usesOfTable(config: TrackingConfig, table: TableName): ColumnUse
 }
 
 /**
- * Columns by which others look into a table, the tenants of its rows and what leads to them, and whom rows of
- * an audit table name.
+ * Columns of a table that lookups and witnesses need: the keys of lookups, tenants and columns that lead to
+ * tenants, and the modifier of an audit row.
  */
 export const namesKeys = (config: TrackingConfig, table: TableName): readonly string[] => [
   ...lookupUses(config)

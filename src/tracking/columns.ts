@@ -14,8 +14,8 @@ import type { CatalogType } from './value-kind.js';
 import { isJson } from './value-shape.js';
 
 /**
- * Columns that rules name and tables do not have. A rule for one table needs all of them; a rule for a
- * pattern needs each in one of its tables at least, for not every table has an `updated_by`.
+ * Reports columns that rules name and tables lack. A rule for one table needs all of its columns. A rule for
+ * a pattern needs each column in at least one of its tables: not every table has an `updated_by`.
  */
 export function columnFindings(options: {
   readonly config: TrackingConfig;
@@ -35,7 +35,7 @@ export function columnFindings(options: {
     for (const use of columnUses(rule)) {
       const origin = places.originOf(use.path);
       if (origin[0] !== use.path[0] || origin[1] !== use.path[1]) {
-        // Taken over by many tables, of which not every one has the column.
+        // Many tables may have taken the key over, and some of them may lack the column.
         const at = formatPath([...origin, use.column]);
         const found = taken.get(at);
         if (found === undefined) taken.set(at, { use, tables: [...tables] });
@@ -81,8 +81,8 @@ export function columnFindings(options: {
 }
 
 /**
- * Without id or name the entries of a table say less than the DBA asked for; other columns a table may well
- * lack.
+ * Whether a missing column deserves a warning. Without id or name, entries say less than the DBA asked for.
+ * Other columns may be missing in some tables of a pattern.
  */
 const needed = ({ path }: ColumnUse): boolean => path[2] === 'id' || path[2] === 'name';
 
@@ -116,7 +116,7 @@ function missing(options: {
   if (member !== null && !isJson(column.typeOid, types))
     return {
       ...concerns,
-      message: `${at}: "${use.column}" is a member of column "${column.name}" of ${keyOf(table)}, which is ${column.type} and has no members.`,
+      message: `${at}: "${use.column}" is a member of column "${column.name}" of ${keyOf(table)}, whose type ${column.type} has no members.`,
       remedy: 'Name a column, or a member of a json or jsonb column.',
     };
   if (isSent(column, version) || use.path[2] === 'ignore') return null;
@@ -127,7 +127,7 @@ function missing(options: {
   };
 }
 
-/** Keys under which members of JSON have words or are asked for; elsewhere a name with a dot is a column. */
+/** Keys that accept members of JSON. Under any other key, a name with a dot is the name of a column. */
 const OF_MEMBERS: ReadonlySet<KeyPath[number]> = new Set([
   'labels',
   'values',
@@ -141,6 +141,8 @@ const OF_MEMBERS: ReadonlySet<KeyPath[number]> = new Set([
 const mayBeMember = ({ path }: ColumnUse): boolean =>
   !path.includes('types') && path.at(-1) !== 'type' && path.some((step) => OF_MEMBERS.has(step));
 
-/** Stored generated columns are replicated from PostgreSQL 18 on, virtual ones never. */
+/**
+ * Whether PostgreSQL replicates a column: stored generated ones from PostgreSQL 18 on, virtual ones never.
+ */
 const isSent = ({ generated }: CatalogColumn, version: number): boolean =>
   generated === null || (generated === 'stored' && version >= 180_000);

@@ -6,11 +6,11 @@ import type { RedactRule, RedactWith, TrackingConfig } from './rules.js';
 import { nameOf } from './tracked.js';
 import { valueKind } from './value-kind.js';
 
-/** What of a value can be read, the least last. */
+/** Ways of redaction, in order: each later one leaves less of a value readable. */
 const STRENGTH = { truncate: 1, hash: 2, mask: 3, drop: 4 } as const;
 const WORDS = { truncate: 'shortened', hash: 'as hashes', mask: 'masked', drop: 'left out' } as const;
 
-/** Columns of a table whose values are stored otherwise. */
+/** Returns a change for each column whose values will be stored differently. */
 export function compareRedaction(options: {
   readonly table: CatalogTable;
   readonly old: TrackingConfig;
@@ -49,8 +49,8 @@ function isWeaker(after: RedactWith | null, before: RedactWith | null): boolean 
 }
 
 /**
- * What is said of members of JSON and of contexts, which no catalog knows: patterns that no rule has any
- * more, and the defaults.
+ * Compares redaction of JSON members and contexts, which no catalog lists: patterns that only one of the two
+ * configurations has, and the settings of `secrets`.
  */
 export function compareRedactRules(old: TrackingConfig, config: TrackingConfig): readonly Said[] {
   const said = (says: string, exposes: boolean): Said => ({ aspect: 'redaction', says, exposes });
@@ -60,24 +60,27 @@ export function compareRedactRules(old: TrackingConfig, config: TrackingConfig):
   );
   return [
     ...(old.secrets.defaults && !config.secrets.defaults
-      ? [said('secrets.defaults: what is a secret by its name is NOT MASKED ANY MORE', true)]
+      ? [said('secrets.defaults: values that are secrets by their name are NO LONGER MASKED', true)]
       : []),
     ...(!old.secrets.defaults && config.secrets.defaults
-      ? [said('secrets.defaults: what is a secret by its name is masked', false)]
+      ? [said('secrets.defaults: values that are secrets by their name are masked', false)]
       : []),
     ...allowed.map(({ table, name }) =>
-      said(`secrets.allow: ${table === null ? '' : `${table}.`}${name} is NO SECRET ANY MORE`, true),
+      said(`secrets.allow: ${table === null ? '' : `${table}.`}${name} is NO LONGER A SECRET`, true),
     ),
     ...removed.map((pattern) =>
-      said(`${pattern}: NOT REDACTED AS BEFORE, members of JSON and of contexts included`, true),
+      said(`${pattern}: LESS REDACTED THAN BEFORE, including members of JSON and of contexts`, true),
     ),
     ...added.map((pattern) =>
-      said(`${pattern}: redacted more than before, members of JSON and of contexts included`, false),
+      said(`${pattern}: more redacted than before, including members of JSON and of contexts`, false),
     ),
   ];
 }
 
-/** Patterns of one configuration that no rule of the other redacts as strictly, for the same tables. */
+/**
+ * Patterns of one configuration without a rule in the other that redacts the same tables at least as
+ * strictly.
+ */
 function uncovered(of: TrackingConfig, by: TrackingConfig): readonly string[] {
   return of.redact.flatMap((rule) =>
     rule.columns
@@ -86,7 +89,10 @@ function uncovered(of: TrackingConfig, by: TrackingConfig): readonly string[] {
   );
 }
 
-/** One pattern is as wide as another that it matches as a text: a star matches a star. */
+/**
+ * Whether a rule redacts everything that another pattern redacts. A pattern covers another one if it matches
+ * its text: a star matches a star.
+ */
 const covers = (
   other: RedactRule,
   { rule, pattern }: { readonly rule: RedactRule; readonly pattern: string },

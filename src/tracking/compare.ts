@@ -15,8 +15,8 @@ import type { TableRule, TrackingConfig } from './rules.js';
 import { nameOf } from './tracked.js';
 
 /**
- * Says in words what one configuration does otherwise than another, of the tables that the source has. What
- * exposes values comes first, then tables that come or go. Pure.
+ * Describes in words how a configuration differs from an older one, for the tables that the source has.
+ * Changes that expose values come first, then tables that begin or cease to be tracked. Pure.
  */
 export function compareConfigurations(options: {
   readonly old: TrackingConfig;
@@ -30,8 +30,8 @@ export function compareConfigurations(options: {
   ];
   const byTable = [...new Set([...before, ...after])].flatMap((key) => {
     const said = (one: Said): ConfigurationChange => ({ ...one, tables: [key] });
-    if (!before.has(key)) return [said(tracking('tracked from then on'))];
-    if (!after.has(key)) return [said(tracking('not tracked any more'))];
+    if (!before.has(key)) return [said(tracking('tracked from now on'))];
+    if (!after.has(key)) return [said(tracking('no longer tracked'))];
     return compareTable(indexOf(catalog).tables.get(key)!, options).map(said);
   });
   const ofAll = [...compareWhole(old, config), ...compareRedactRules(old, config)];
@@ -43,7 +43,7 @@ export function compareConfigurations(options: {
 
 const tracking = (says: string): Said => ({ aspect: 'tracking', says, exposes: false });
 
-/** Tables of which the same is said are said together. */
+/** Merges equal changes of several tables into one change with all these tables. */
 function together(changes: readonly ConfigurationChange[]): ConfigurationChange[] {
   const found = new Map<string, ConfigurationChange>();
   for (const change of changes) {
@@ -65,7 +65,7 @@ function compareTable(
   return [...compareRedaction({ table, old, config, catalog }), ...said];
 }
 
-/** What rules of tables say, and how a difference reads. */
+/** The aspects of a table's rule, each with how a difference reads. */
 const ASPECTS: readonly (readonly [Aspect, (before: TableRule, after: TableRule) => string[]])[] = [
   ['entity', (a, b) => changed(a.entity, b.entity)],
   ['entity', (a, b) => changed(a.oneHistory, b.oneHistory, 'one_history')],
@@ -91,7 +91,7 @@ const wordsOf = ({ values, bits }: TableRule): ReadonlyMap<string, unknown> =>
 const labelsOf = ({ labels, typedLabels }: TableRule): ReadonlyMap<string, unknown> =>
   new Map<string, unknown>([...labels, ...typedLabels]);
 
-/** What is said of all tables at once. */
+/** Compares the keys that concern all tables. */
 function compareWhole(old: TrackingConfig, config: TrackingConfig): readonly Said[] {
   const said = (aspect: Aspect, texts: readonly string[]): readonly Said[] =>
     texts.map((says) => ({ aspect, says, exposes: false }));

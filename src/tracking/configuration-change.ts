@@ -1,18 +1,18 @@
-/** One thing that another configuration does otherwise. */
+/** One difference between a configuration and an older one. */
 export interface ConfigurationChange {
   readonly aspect: Aspect;
   /** Canonical names; empty: it concerns every table. */
   readonly tables: readonly string[];
-  /** As `organization_id instead of none`. */
+  /** For example `organization_id instead of none`. */
   readonly says: string;
-  /** More of some values will be stored than was: somebody has to have meant it. */
+  /** Whether some values will be stored more readably than before. This needs a deliberate decision. */
   readonly exposes: boolean;
 }
 
-/** A change before it is known which tables it concerns. */
+/** A difference, before it is known which tables it concerns. */
 export type Said = Omit<ConfigurationChange, 'tables'>;
 
-/** Of what a difference between two configurations is. */
+/** The part of a configuration in which two configurations differ. */
 export type Aspect =
   | 'tracking'
   | 'redaction'
@@ -34,13 +34,13 @@ export type Aspect =
   | 'messages'
   | 'action_names';
 
-/** How two values differ; empty: they do not. */
+/** Describes how two values differ; empty if they do not. */
 export function changed(before: unknown, after: unknown, what = ''): string[] {
   if (textOf(before) === textOf(after)) return [];
   return [`${what === '' ? '' : `${what} `}${shown(after)} instead of ${shown(before)}`];
 }
 
-/** The same of two lists, of which the order counts. */
+/** Describes how two lists differ. Order matters. */
 export function listed<T>(before: readonly T[], after: readonly T[], nameOf: (item: T) => string): string[] {
   const [had, has] = [before, after].map((items) => new Set(items.map(textOf))) as [Set<string>, Set<string>];
   const added = after.filter((item) => !had.has(textOf(item)));
@@ -50,7 +50,7 @@ export function listed<T>(before: readonly T[], after: readonly T[], nameOf: (it
   return textOf(before) === textOf(after) ? [] : ['in another order'];
 }
 
-/** The same of two mappings. */
+/** Describes how two mappings differ. */
 export function mapped<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<string, T>): string[] {
   const parts = partsOf({
     added: [...after.keys()].filter((key) => !before.has(key)),
@@ -62,7 +62,10 @@ export function mapped<T>(before: ReadonlyMap<string, T>, after: ReadonlyMap<str
   return parts.length === 0 ? [] : [parts.join('; ')];
 }
 
-/** A rule that is in both lists under one name has changed. */
+/**
+ * Words additions, removals and changes. An item under the same name in `added` and `removed` counts as
+ * changed.
+ */
 function partsOf(names: {
   readonly added: readonly string[];
   readonly removed: readonly string[];
@@ -82,6 +85,9 @@ function partsOf(names: {
 const shown = (value: unknown): string =>
   value === null ? 'none' : typeof value === 'string' ? value : textOf(value);
 
-/** Mappings as pairs: JSON has none of theirs. */
+/**
+ * JSON text of a value. Maps are written as lists of pairs, because JSON.stringify writes them as empty
+ * objects.
+ */
 const textOf = (value: unknown): string =>
   JSON.stringify(value, (_, member: unknown) => (member instanceof Map ? [...member] : member));

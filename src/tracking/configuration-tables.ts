@@ -4,8 +4,8 @@ import type { TrackingConfig } from './rules.js';
 import { publishedTables } from './tracked.js';
 
 /**
- * Whether the source sends what the configuration asks for, and nothing else. Whose the publication is said
- * to be says nothing of that: its mark keeps capture from nothing (DECISIONS 59).
+ * Whether the source sends exactly what the configuration asks for. The source name in the publication's mark
+ * is not compared: it never stops capture (DECISIONS 59).
  */
 export const isPrepared = (options: {
   readonly config: TrackingConfig;
@@ -20,8 +20,9 @@ export function sameTables(one: TrackingConfig, other: TrackingConfig, catalog: 
 }
 
 /**
- * Tables that leave the publication because the file asks for it: apply has run, and the stream has not come
- * to where it says so. Nothing is missing of them. Empty where the source is not as the file wants it.
+ * Tables that leave the publication because the pending configuration leaves them out: apply has run, and the
+ * stream has not yet reached the position where the configuration begins. No changes of them are missing.
+ * Empty if the source is not prepared as the pending configuration asks.
  */
 export function leavingTables(options: {
   readonly config: TrackingConfig;

@@ -5,21 +5,22 @@ import { TrackingFile } from './schema.js';
 import type { TrackingConfig } from './rules.js';
 
 /**
- * Prefix of the transactional logical message that says at which position of the WAL a configuration begins.
- * Its content is the digest of the configuration.
+ * Prefix of the transactional logical message that marks the position of the WAL where a configuration
+ * begins. The message contains the configuration's digest.
  */
 export const CONFIGURATION_PREFIX = 'waltrail.configuration';
 
 /**
- * The statement that says, in the transaction that prepares the source, from where on a configuration holds.
+ * Returns the statement that marks the position where a configuration begins. It runs in the transaction that
+ * prepares the source.
  */
 export const configurationSql = (digest: string): string =>
   `select pg_catalog.pg_logical_emit_message(true, ${quoteLiteral(CONFIGURATION_PREFIX)}, ${quoteLiteral(digest)})`;
 
 /**
- * Makes the configuration that a document of the trail describes. What is not part of the document (source,
- * trail, reports, keys) is taken from `current`. Undefined if this version of Waltrail does not understand
- * the document.
+ * Restores a configuration from its document in the trail. The document lacks source, trail, reports and
+ * signing keys; these come from `current`. Undefined if this version of Waltrail does not understand the
+ * document.
  */
 export function restoreConfig(document: string, current: TrackingConfig): TrackingConfig | undefined {
   let data: unknown;
@@ -29,7 +30,7 @@ export function restoreConfig(document: string, current: TrackingConfig): Tracki
     return undefined;
   }
   if (typeof data !== 'object' || data === null) return undefined;
-  // The URLs are not kept, and the schema asks for some.
+  // The document has no URLs, but the schema requires them.
   const parsed = TrackingFile.safeParse({
     ...data,
     source: { name: 'restored', url: 'postgres://restored' },
@@ -42,7 +43,10 @@ export function restoreConfig(document: string, current: TrackingConfig): Tracki
   return { ...restored, messages, source, trail, reports };
 }
 
-/** Returns the top-level parts in which two documents differ, as JSON texts; null: there are none. */
+/**
+ * Returns the top-level parts in which two documents differ, as JSON texts. `before` is null if there is no
+ * earlier document.
+ */
 export function documentDifference(
   before: string | null,
   after: string,
@@ -58,7 +62,8 @@ export function documentDifference(
 type Parts = Readonly<Record<string, unknown>>;
 
 /**
- * The parts of a document, with each table as a part of its own: a change of one rule shows that rule alone.
+ * Splits a document into parts. Each table is a part of its own, so that a change of one rule shows that rule
+ * alone.
  */
 function partsOf(document: string | null): Parts {
   if (document === null) return {};

@@ -2,23 +2,27 @@ import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocu
 import type { Document, ErrorCode, Node, Pair, Scalar, YAMLMap } from 'yaml';
 import { resolveAliases, YamlData, type Aliases } from './yaml-data.js';
 
-/** Names of keys and positions in lists from the top of the file to a value. */
+/** The path to a value from the top of the file: names of keys, and positions in lists. */
 export type KeyPath = readonly (string | number)[];
 
-/** What is wrong at one place of the file. `message` completes a sentence that begins with the key. */
+/** A problem at one place of the file. `message` completes a sentence that begins with the key. */
 export interface Problem {
   readonly line: number;
   readonly column: number;
   readonly message: string;
 }
 
-/** A file that grew beyond this is not a YAML of rules; reading it could take time out of proportion. */
+/**
+ * The longest file that is read. A file of rules is never longer, and a longer one could take very long to
+ * read.
+ */
 const MAX_CHARACTERS = 1_048_576;
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Sentences of our own, for the parser's messages quote the text, which may be a password in the wrong place.
+ * Waltrail's own messages for syntax errors. Those of the parser quote the text, which may be a misplaced
+ * password.
  */
 const SYNTAX: Partial<Record<ErrorCode, string>> = {
   BAD_ALIAS: 'this alias has no anchor; put a value that begins with * in quotes',
@@ -34,17 +38,17 @@ const SYNTAX: Partial<Record<ErrorCode, string>> = {
   TAG_RESOLVE_FAILED: 'tags (words that begin with !) have no meaning here; put the value in quotes',
 };
 
-/** A YAML text with its environment filled in, and where each key of it stands. */
+/** A YAML text with its environment variables filled in, and the position of each key. */
 export class TrackingDocument {
-  /** Plain data; undefined where `problems` is not empty because of syntax. */
+  /** Plain data; undefined if `problems` has a syntax error. */
   readonly data: unknown;
   readonly problems: readonly Problem[];
   readonly #document: Document | undefined;
   #aliases: Aliases = new Map();
-  /** Pairs of mappings by their keys, of those that a place was asked of. */
+  /** Pairs of mappings by key, for mappings in which a position was asked for. */
   readonly #pairs = new WeakMap<YAMLMap, ReadonlyMap<unknown, Pair>>();
   readonly #lines = new LineCounter();
-  /** Scalars that could not be filled in: nothing more need be said about them. */
+  /** Scalars with variables that could not be filled in. No further problem is reported for them. */
   readonly #unresolved = new Set<unknown>();
 
   constructor(text: string, environment: Environment) {
@@ -55,11 +59,11 @@ export class TrackingDocument {
       return;
     }
     try {
-      // A byte order mark is no column of the first line.
+      // Without the byte order mark, which would shift the columns of the first line.
       const document = parseDocument(text.replace(/^\ufeff/, ''), {
         lineCounter: this.#lines,
         prettyErrors: false,
-        // Asked for each pair of all pairs before it; `#prepare` asks a set.
+        // The parser compares each key with all keys before it, which is slow. `#prepare` uses a set instead.
         uniqueKeys: false,
       });
       for (const { pos, code } of document.errors) {
@@ -74,12 +78,12 @@ export class TrackingDocument {
       for (const { node, message } of data.problems)
         problems.push({ ...this.#lineAndColumn(node.range?.[0] ?? 0), message });
     } catch {
-      // A RangeError of nesting deeper than the stack, or aliases that multiply: never a file meant to be
-      // read.
+      // A RangeError, from nesting deeper than the stack or from aliases that multiply. No file for people is
+      // like that.
       problems.push({
         line: 1,
         column: 1,
-        message: 'the file is nested too deeply, or its aliases multiply',
+        message: 'the file is nested too deeply, or its aliases expand to too much data',
       });
     }
   }
@@ -90,8 +94,8 @@ export class TrackingDocument {
   }
 
   /**
-   * Line and column, from 1, of the value at `path` or of its key; of the nearest thing above it where it
-   * does not exist.
+   * Returns line and column, from 1, of the value at `path` or of its key. If it does not exist, the nearest
+   * existing parent is used.
    */
   position(path: KeyPath, what: 'key' | 'value'): { line: number; column: number } {
     const { key, value } = this.#find(path);
@@ -137,8 +141,9 @@ export class TrackingDocument {
   }
 
   /**
-   * Keys become the words that were written, integers keep all their digits, `${NAME}` its value.
-   * False where an alias has no anchor or a key is no word, so that no data can be made of the document.
+   * Prepares the document: keys become the words as written, integers keep all digits, and variables are
+   * filled in. Returns false if no data can be read from the document: an alias has no anchor, or a key is
+   * not a plain word.
    */
   #prepare(document: Document, environment: Environment, problems: Problem[]): boolean {
     let whole = true;
@@ -169,7 +174,7 @@ export class TrackingDocument {
           if (pair.key.value === '__proto__') {
             problems.push({
               ...this.#lineAndColumn(pair.key.range?.[0] ?? 0),
-              message: 'this key cannot be used',
+              message: 'this key is not allowed',
             });
           }
         }
@@ -193,8 +198,8 @@ export class TrackingDocument {
 }
 
 /**
- * `tables."public.agents".actions[0].to`. A URL in the place of a key may hold a password and is not
- * repeated.
+ * Formats a path as `tables."public.agents".actions[0].to`. A key that is a URL may hold a password and is
+ * not shown.
  */
 export function formatPath(path: KeyPath): string {
   return path
@@ -206,8 +211,8 @@ export function formatPath(path: KeyPath): string {
 }
 
 /**
- * The path of a node whose ancestors, from the document down, `visit` has given. Keys are prepared before
- * their values.
+ * Returns the path of a node from its ancestors, which `visit` passes from the document down. Keys are
+ * prepared before their values.
  */
 function pathOf(node: Node, ancestors: readonly unknown[]): KeyPath {
   const chain = [...ancestors, node];
@@ -219,17 +224,17 @@ function pathOf(node: Node, ancestors: readonly unknown[]): KeyPath {
 
 const asNode = (value: unknown): Node | undefined => (isNode(value) ? value : undefined);
 
-/** `1` and `"1"` are the same key to us: both are the word 1. */
+/** The text of a key: `1` and `"1"` are the same key. */
 const keyText = (key: Scalar): string => (typeof key.value === 'string' ? key.value : (key.source ?? ''));
 
-/** A number that JavaScript would round is better kept as the text that was written. */
+/** Whether JavaScript represents a number without rounding. Otherwise the text as written is kept. */
 const isExact = (value: number): boolean => !Number.isInteger(value) || Number.isSafeInteger(value);
 
 const VARIABLE = /\$(\$\{)|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\})?/g;
 
 /**
- * Fills in `${NAME}` and `${NAME:-default}`; `$${` stands for `${`. An empty variable counts as set, but
- * takes the default.
+ * Fills in `${NAME}` and `${NAME:-default}`; `$${` stands for `${`. An empty variable counts as set for
+ * `${NAME}`, and as unset for a default.
  */
 function interpolate(text: string, environment: Environment): { text: string } | { problem: string } {
   const missing = new Set<string>();

@@ -11,13 +11,16 @@ import { keptWarnings, membersOf, restoring } from './restore.js';
 import type { TrackingConfig } from './rules.js';
 import { removeSession } from './session-trigger.js';
 
-/** What `waltrail drop` takes out of a source again. */
+/** What `waltrail drop` removes from a source. */
 export interface DropPlan {
-  /** In one transaction. */
+  /** Steps that run in one transaction. */
   readonly steps: readonly PlanStep[];
-  /** After it, for no transaction takes it back; null: there is no slot of that name. */
+  /**
+   * The removal of the slot. It runs after the steps, because no transaction can undo it. Null: there is no
+   * slot of that name.
+   */
   readonly slot: PlanStep | null;
-  /** Nothing is done before these are solved. */
+  /** Problems that have to be solved before anything is removed. */
   readonly problems: readonly PlanProblem[];
   readonly warnings: readonly string[];
 }
@@ -25,10 +28,10 @@ export interface DropPlan {
 type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
 
 /**
- * Plans to take everything out of the source that apply and capture have put there, and to give tables the
- * replica identities back that they had. Pure: `catalog` is from `readCatalog`. What others have there stays.
+ * Plans to remove from the source everything that apply and capture created, and to restore the earlier
+ * replica identities of tables. Whatever others created stays. Pure: `catalog` comes from `readCatalog`.
  *
- * @param options.role that goes, too, with what it was granted; null: none
+ * @param options.role a role to remove with everything that was granted to it; null: none
  */
 export function planDrop(options: Given & { readonly role: GrantedRole | null }): DropPlan {
   const { config, catalog, role } = options;
@@ -76,27 +79,30 @@ const dropSteps = (publication: string): Pick<DropPlan, 'steps' | 'warnings'> =>
       kind: 'publication_remove',
       tables: [],
       sql: `drop publication ${quoteIdentifier(publication)}`,
-      reason: 'apply made it',
+      reason: 'apply created it',
       optional: false,
     },
   ],
   warnings: [],
 });
 
-/** Whoever made it before keeps it, with the tables that it has by now. */
+/**
+ * Steps for a publication that existed before Waltrail: its creator keeps it, with the tables that it has
+ * now.
+ */
 const leaveSteps = (existing: CatalogPublication): Pick<DropPlan, 'steps' | 'warnings'> => ({
   steps: [
     {
       kind: 'publication_comment',
       tables: [],
       sql: markSql(existing, { source: null, found: null }),
-      reason: 'it is no longer marked as that of Waltrail',
+      reason: 'Waltrail no longer marks it as its own',
       optional: false,
     },
   ],
   warnings: [
-    `Publication ${existing.name} was there before Waltrail, and stays as it is now, with the tables and options that apply gave it. ` +
-      `If nobody needs it: drop publication ${quoteIdentifier(existing.name)};`,
+    `Publication ${existing.name} existed before Waltrail. It stays as it is now, with the tables and options that apply gave it. ` +
+      `If it is no longer needed, run: drop publication ${quoteIdentifier(existing.name)};`,
   ],
 });
 
@@ -124,17 +130,17 @@ const slotStep = (slot: string): PlanStep => ({
 
 const isRead = (slot: string): PlanProblem => ({
   code: 'SOURCE_SLOT_BUSY',
-  message: `Slot ${slot} is being read: a Waltrail captures from this source.`,
-  remedy: 'Stop Waltrail first.',
+  message: `Slot ${slot} is in use: a running Waltrail captures from this source.`,
+  remedy: 'Stop that Waltrail first.',
   tables: [],
 });
 
 const notOurs = (publication: string, owner: string | undefined): PlanProblem => ({
   code: 'SOURCE_PUBLICATION_FOREIGN',
-  message: `Publication ${publication} is marked as ${owner === undefined ? "nobody's" : `that of source ${owner}`}.`,
+  message: `Publication ${publication} ${owner === undefined ? 'has no mark of Waltrail' : `belongs to source ${owner}`}.`,
   remedy:
     owner === undefined
-      ? `If it is Waltrail's, drop it by hand: drop publication ${quoteIdentifier(publication)};`
+      ? `If Waltrail created it, drop it by hand: drop publication ${quoteIdentifier(publication)};`
       : `Run waltrail drop with the YAML of source ${owner}.`,
   tables: [],
 });

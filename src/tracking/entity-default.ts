@@ -5,10 +5,10 @@ import { singular } from './singular.js';
 import type { ValueKind } from './value-kind.js';
 
 /**
- * The entity type of a table for which the YAML has none: its singular in words, behind those of the schema
- * where that is not `public`. `public.agent_bots` is an `agent bot`, `sales.orders` a `sales order`. Says
- * nothing of other tables, so one that is made later renames no entity type. A name without letters or digits
- * is its own type.
+ * Returns the default entity type of a table: its name in words, the last one in the singular. The words of
+ * the schema come first unless it is `public`. `public.agent_bots` is an `agent bot`, `sales.orders` a `sales
+ * order`. The result depends on no other table, so a new table never renames an entity type. A name without
+ * letters or digits is its own type.
  */
 export function defaultEntity(table: TableName): string {
   const words = wordsOf(table.table);
@@ -18,7 +18,7 @@ export function defaultEntity(table: TableName): string {
   return [...schema, ...words, singular(last)].join(' ');
 }
 
-/** `agent_bots`, `AgentBots` and `agent-bots` in words of small letters. */
+/** Splits `agent_bots`, `AgentBots` or `agent-bots` into lower-case words. */
 export const wordsOf = (name: string): string[] =>
   name
     .replace(/(\p{Ll}|\p{N})(\p{Lu})/gu, '$1_$2')
@@ -27,15 +27,18 @@ export const wordsOf = (name: string): string[] =>
     .split(/[^\p{L}\p{M}\p{N}]+/u)
     .filter((word) => word !== '');
 
-/** A column as far as it may serve as a name. */
+/** A column that may serve as a name. */
 export interface NameCandidate {
   readonly name: string;
   readonly kind: ValueKind;
-  /** Masked or left out: of all rows it says the same. */
+  /** Whether its values are masked or left out, and so look alike in all rows. */
   readonly hidden: boolean;
 }
 
-/** What rows are called by, in this order; `*` stands for the entity (`agent_name`, `city` of table city). */
+/**
+ * Columns that serve as names, in order of preference. `*` stands for the entity (`agent_name`, `city` of
+ * table city).
+ */
 const NAME_COLUMNS: readonly (readonly string[])[] = [
   ['name'],
   ['full_name'],
@@ -58,9 +61,9 @@ const NAME_COLUMNS: readonly (readonly string[])[] = [
 ];
 
 /**
- * The name of a table's rows where the YAML has none: the first of {@link NAME_COLUMNS} that the table has,
- * with text in it that may be shown. Never one whose name is that of a secret, whatever `secrets` says. Null:
- * there is none, and the entity id is shown.
+ * Returns the default name of a table's rows: the first of {@link NAME_COLUMNS} that the table has as a text
+ * that may be shown. A column with the name of a secret never counts, whatever `secrets` says. Null: there is
+ * none, and the entity id is shown.
  */
 export function defaultName(table: TableName, columns: readonly NameCandidate[]): Template | null {
   const entity = wordsOf(table.table);
@@ -68,7 +71,8 @@ export function defaultName(table: TableName, columns: readonly NameCandidate[])
   const fits = new Map(
     columns
       .filter(({ name, kind, hidden }) => !hidden && isText(kind) && !isSecretColumn(table.table, name))
-      // Of two spellings of one name the first counts.
+      // If two columns are spellings of one name, the first counts: later entries of a map replace earlier
+      // ones.
       .reverse()
       .map(({ name }) => [spelling(name), name]),
   );
@@ -80,7 +84,7 @@ export function defaultName(table: TableName, columns: readonly NameCandidate[])
   return null;
 }
 
-/** `fullName` and `full_name` are one. */
+/** A name without its spelling: `fullName` and `full_name` are equal. */
 const spelling = (name: string): string => wordsOf(name).join('');
 
 const isText = ({ of, array }: ValueKind): boolean => of === 'text' && !array;

@@ -4,7 +4,9 @@ import { isPattern } from './names.js';
 import type { TrackingConfig } from './rules.js';
 import { nameOf, type PublishedTable } from './tracked.js';
 
-/** Sentences about entity types that more than one table would have; the pipeline keeps them apart. */
+/**
+ * Warns about an entity type that several tables would have. The pipeline gives the type to one of them only.
+ */
 export function entityWarnings({
   config,
   published,
@@ -32,7 +34,7 @@ export function entityWarnings({
       const tables = tracked.filter((table) => table.rule === rule).map(({ key }) => key);
       if (tables.length < 2) return [];
       return [
-        `${config.places.of(['tables', rule.pattern, 'entity'])}: "${rule.entity}" can be the entity type of one table only, and ${rule.pattern} matches ${tables.length}: ${listNames(tables)}. The first that has changes is called so, each other one by its own name. Leave entity out, name the tables one by one, or add one_history: true, which gives rows of these tables with the same id one history.`,
+        `${config.places.of(['tables', rule.pattern, 'entity'])}: "${rule.entity}" can be the entity type of one table only, but ${rule.pattern} matches ${tables.length}: ${listNames(tables)}. The first one with a change gets this type; the others are called by their own names. Leave entity out, name the tables one by one, or add one_history: true, which merges the histories of rows with the same id.`,
       ];
     }),
     ...[...byType].flatMap(([type, tables]) => {
@@ -41,11 +43,11 @@ export function entityWarnings({
         return about(
           tables,
           (names, isOne) =>
-            `${names} ${isOne ? 'is' : 'are'} called by full name: "${type}" is the entity type of ${holder}. Give ${isOne ? 'it' : 'them'} an entity of ${isOne ? 'its' : 'their'} own.`,
+            `${names} ${isOne ? 'has its full name' : 'have their full names'} as entity type, because "${type}" is the entity type of ${holder}. Give ${isOne ? 'it' : 'them'} an entity of ${isOne ? 'its' : 'their'} own.`,
         );
       if (tables.length < 2) return [];
       return [
-        `${listNames(tables)} would all be called "${type}": the first that has changes is, the others are called by their full names. Give them an entity each.`,
+        `${listNames(tables)} would all have the entity type "${type}". The first one with a change gets it; the others have their full names as entity type. Give each of them an entity.`,
       ];
     }),
   ];

@@ -9,21 +9,22 @@ import type { TrackingConfig } from './rules.js';
 const TEMPLATE = new URL('../../sql/source/event-trigger.sql', import.meta.url);
 
 /**
- * Names of the trigger and its functions are made of the publication's: a database may have several of them.
+ * The longest publication name with event triggers. Names of triggers and functions begin with it, because a
+ * database may have several publications.
  */
 export const MAX_PUBLICATION_WITH_TRIGGER = 50;
 
-/** Ends of the names of event triggers and of functions, behind the publication's name. */
+/** Suffixes of the names of event triggers and functions, after the publication's name. */
 const TRIGGERS = ['follow', ...REPORTING] as const;
 const FUNCTIONS = ['follow', 'leave', 'identity', 'report'] as const;
-/** Of the function of session-trigger.ts, which may be there or not. */
+/** Suffix of the function of session-trigger.ts, which may not exist. */
 const SESSION = 'session';
 
 let template: string | undefined;
 
 /**
- * Installs, renews or removes the event triggers that keep published tables writable and report commands, as
- * the YAML says.
+ * Plans to install, replace or remove the event triggers, as the YAML asks. They keep published tables
+ * writable and report commands.
  */
 export function planEventTrigger(options: {
   readonly config: TrackingConfig;
@@ -43,8 +44,8 @@ export function planEventTrigger(options: {
         tables: [],
         sql: wanted ? sql : dropSql(publication),
         reason: wanted
-          ? 'replica identities follow the migrations of the application, so that PostgreSQL never refuses its writes, and commands of which no row tells are reported'
-          : 'the YAML does not ask for the event triggers any more',
+          ? 'it adapts replica identities to migrations of the application, so that PostgreSQL never refuses its writes, and reports commands that send no row'
+          : 'the YAML no longer asks for the event triggers',
         optional: true,
       },
     ],
@@ -52,13 +53,13 @@ export function planEventTrigger(options: {
     warnings: role.superuser
       ? []
       : [
-          `Only a superuser may ${wanted ? 'create' : 'drop'} an event trigger, and role ${role.name} is none: let a superuser run that step, ` +
-            'or run waltrail apply with a source.url of one.',
+          `Only a superuser may ${wanted ? 'create' : 'drop'} an event trigger, and role ${role.name} is not a superuser. Let a superuser run that step, ` +
+            'or run waltrail apply with a superuser in source.url.',
         ],
   };
 }
 
-/** Removes the event triggers of a publication, where they are installed. */
+/** Steps that remove the event triggers of a publication, if installed. */
 export const removeEventTrigger = (options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
@@ -75,7 +76,7 @@ export const removeEventTrigger = (options: {
         },
       ];
 
-/** The event triggers of the publication that are there. */
+/** The installed event triggers of the publication. */
 function installed({
   config: { source },
   catalog,
@@ -88,12 +89,12 @@ function installed({
 }
 
 /**
- * sql/source/event-trigger.sql for one publication, without its last semicolon, and the comment that tells
- * that it is installed.
+ * Returns sql/source/event-trigger.sql for one publication, without its last semicolon. `comment` identifies
+ * this version of the script on an installed trigger.
  */
 function eventTriggerScript(publication: string): { readonly sql: string; readonly comment: string } {
   template ??= readFileSync(TEMPLATE, 'utf8').trimEnd();
-  // Another text makes another comment, so the trigger is renewed when the script changes.
+  // The comment contains a digest of the script, so a changed script replaces the trigger.
   const digest = createHash('sha256').update(template).digest('hex').slice(0, 16);
   const comment = `Waltrail: keeps published tables writable (${digest})`;
   const words: Readonly<Record<string, string>> = {
@@ -114,7 +115,7 @@ function dropSql(publication: string): string {
   return [
     ...TRIGGERS.map((name) => `drop event trigger if exists ${quoteIdentifier(`${publication}_${name}`)};`),
     `drop function if exists ${function_('follow')}(), ${function_('leave')}(oid), ${function_('identity')}(oid), ${function_('report')}();`,
-    // Stays for the trigger of another publication.
+    // The schema stays if another publication has triggers in it.
     `do $$ begin drop schema ${SCHEMA}; exception when dependent_objects_still_exist then null; end $$`,
   ].join('\n');
 }

@@ -1,29 +1,34 @@
 import type { ErrorCode } from '../errors.js';
 
-/** What `apply` would do to the source, and what stands in the way. Applying it makes the next plan empty. */
+/**
+ * What `apply` would do to the source, and what prevents it. After it was applied, the next plan is empty.
+ */
 export interface TrackingPlan {
-  /** In the order in which no moment, even run by hand one by one, breaks a write of the application. */
+  /**
+   * Steps in an order that never breaks a write of the application, even if somebody runs them one by one.
+   */
   readonly steps: readonly PlanStep[];
   /**
-   * Locks the tables that enter or leave the publication, before the steps and in their transaction: writers
-   * end before or begin after it, so the configuration changes at one position of the WAL for all rows of a
-   * table. Null where there is none.
+   * Locks the tables that enter or leave the publication. It runs before the steps, in their transaction.
+   * Writing transactions end before the lock or begin after it. So the configuration changes at one WAL
+   * position for all rows of a table. Null: no table enters or leaves.
    */
   readonly lock: { readonly tables: readonly string[]; readonly sql: string } | null;
   /**
-   * Says in the WAL, behind the steps and in their transaction, which configuration begins; null: no steps.
+   * Marks in the WAL which configuration begins, after the steps and in their transaction. Null: there are no
+   * steps.
    */
   readonly configurationSql: string | null;
   /**
-   * Those about named tables concern these alone, those of {@link applyProblems} keep everything from being
-   * applied.
+   * Problems. Those about named tables concern these tables only; those of {@link applyProblems} prevent
+   * applying anything.
    */
   readonly problems: readonly PlanProblem[];
-  /** Sentences for the DBA; nothing depends on them. */
+  /** Sentences for the DBA. Nothing depends on them. */
   readonly warnings: readonly string[];
-  /** What the DBA may do, with its SQL; `apply` does none of it. */
+  /** What the DBA may do, with its SQL. `apply` does none of it. */
   readonly advice: readonly string[];
-  /** Tables on which a step sets REPLICA IDENTITY FULL; `forecast.ts` says what that costs. */
+  /** Tables on which a step sets REPLICA IDENTITY FULL; `forecast.ts` estimates the cost. */
   readonly widened: readonly WidenedTable[];
 }
 
@@ -45,15 +50,18 @@ export interface PlanStep {
     | 'identity_restore'
     | 'slot_remove'
     | 'role_remove';
-  /** Canonical names of the tables it is about. */
+  /** Canonical names of the tables that the step concerns. */
   readonly tables: readonly string[];
   readonly sql: string;
   readonly reason: string;
-  /** True where capture is right without it, and only less complete: old values of a partition made later. */
+  /**
+   * True if capture is right without it and only less complete: for example, it lacks old values of a later
+   * partition.
+   */
   readonly optional: boolean;
 }
 
-/** What a table's trouble means for the trail, or for the application. */
+/** What the trouble of a table means for the trail or for the application. */
 export type TroubleEffect =
   | 'not captured'
   | 'previous values unknown'
@@ -68,21 +76,21 @@ export interface PlanProblem {
   readonly message: string;
   readonly remedy: string;
   /**
-   * Canonical names of the tables it is about, or the pattern that matches none: the others are planned,
-   * applied and captured without them. Empty: it concerns the whole stream or server, or is a mistake that
+   * Canonical names of the tables concerned, or the pattern that matches no table. All other tables are
+   * planned, applied and captured. Empty: it concerns the whole stream or server, or it is a mistake that
    * concerns no table.
    */
   readonly tables: readonly string[];
-  /** Where it is about tables: what it means for them while capture runs. */
+  /** What it means for these tables while capture runs. Only for problems about tables. */
   readonly effect?: TroubleEffect;
   /**
-   * A mistake in the YAML as the source is now: nothing is applied until it is corrected, but capture goes
-   * on.
+   * Whether it is a mistake in the YAML for the present source. Nothing is applied until it is corrected, but
+   * capture continues.
    */
   readonly mistake?: true;
-  /** Stands in the way of applying the plan, but not of capture. */
+  /** Whether it prevents applying the plan, but not capture. */
   readonly applyOnly?: true;
-  /** Stands in the way of capture, but not of applying the plan: often another role does that. */
+  /** Whether it prevents capture, but not applying the plan, which often another role does. */
   readonly captureOnly?: true;
 }
 
@@ -96,11 +104,11 @@ export const applyProblems = ({ problems }: TrackingPlan): readonly PlanProblem[
 export const streamProblems = ({ problems }: TrackingPlan): readonly PlanProblem[] =>
   problems.filter(({ tables, applyOnly }) => applyOnly !== true && tables.length === 0);
 
-/** A table whose old rows will be in the WAL whole. */
+/** A table that gets replica identity full: the WAL will have its complete old rows. */
 export interface WidenedTable {
   readonly table: string;
   readonly columns: number;
-  /** Of itself, or of its partitions that hold rows. */
+  /** OIDs of the table, or of those of its partitions that hold rows. */
   readonly oids: readonly string[];
 }
 

@@ -9,35 +9,38 @@ import type { TrackingConfig } from './rules.js';
 import { keyOf, partitionsOf, type PublishedTable } from './tracked.js';
 
 interface FollowPlan extends Findings {
-  /** Schemas that leave the publication: when their tables have entries of their own. */
+  /** Steps for schemas that leave the publication. They run once their tables are listed one by one. */
   readonly drop: readonly PlanStep[];
-  /** Schemas that enter it: when their tables have the replica identities that this takes. */
+  /**
+   * Steps for schemas that enter the publication. They run once their tables have the replica identities that
+   * they need.
+   */
   readonly add: readonly PlanStep[];
-  /** Schemas that it holds whole and is to hold. */
+  /** Schemas that the publication holds completely and will keep. */
   readonly kept: ReadonlySet<string>;
 }
 
 /**
- * With `on_new_table: follow` the publication holds each schema whole in which a pattern tracks tables: what
- * is made there is published before its first row. Everything else in the schema is published with it, so
- * PostgreSQL refuses updates and deletes of each table there that has no usable replica identity: a schema
- * with such a table is not followed.
+ * Plans which schemas the publication holds completely. With `on_new_table: follow` these are the schemas in
+ * which a pattern tracks tables: a new table there is published before its first row. Everything else in such
+ * a schema is published too. PostgreSQL then refuses updates and deletes of tables without a usable replica
+ * identity, so a schema with such a table is not followed.
  */
 export function planFollow(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
-  /** Tables that will have the identities that they need. */
+  /** Tables that will have the replica identities that they need. */
   readonly published: readonly PublishedTable[];
-  /** The publication as it will be, but for its schemas. */
+  /** The publication as it will be, except for its schemas. */
   readonly publication: CatalogPublication;
-  /** Schemas that it holds now. */
+  /** Schemas that the publication holds now. */
   readonly existing: readonly string[];
 }): FollowPlan {
   const { catalog, publication, existing } = options;
   const schemas = followedSchemas(options);
   if (schemas.length > 0 && catalog.server.version < HAS_SCHEMA_PUBLICATIONS)
     return { drop: [], add: [], kept: new Set(), problems: [TOO_OLD], warnings: [] };
-  // A schema that it holds already stays: what is refused is refused already, and a trouble of its table.
+  // A schema that the publication already holds stays. Refused writes there are a trouble of their table.
   const missing = schemas
     .filter((schema) => !existing.includes(schema))
     .map((schema) => ({ schema, hindering: hindering(schema, options) }));
@@ -49,14 +52,14 @@ export function planFollow(options: {
       kind: 'publication_unfollow',
       tables: [],
       sql: `alter publication ${quoteIdentifier(name)} drop tables in schema ${quoteIdentifier(schema)}`,
-      reason: 'the YAML does not ask to follow new tables there any more',
+      reason: 'the YAML no longer asks to follow new tables there',
       optional: false,
     })),
     add: entering.map((schema) => ({
       kind: 'publication_follow',
       tables: [],
       sql: `alter publication ${quoteIdentifier(name)} add tables in schema ${quoteIdentifier(schema)}`,
-      reason: 'tables that are made there are captured from their first row',
+      reason: 'new tables there are captured from their first row',
       optional: true,
     })),
     kept: new Set(existing.filter((schema) => schemas.includes(schema))),
@@ -65,13 +68,16 @@ export function planFollow(options: {
       (entering.length === 0 && leaving.length === 0) || catalog.role.superuser
         ? []
         : [
-            `Only a superuser may add a whole schema to a publication, and role ${catalog.role.name} is none: let a superuser run that step, ` +
-              'or run waltrail apply with a source.url of one.',
+            `Only a superuser may add a whole schema to a publication, and role ${catalog.role.name} is not a superuser. Let a superuser run that step, ` +
+              'or run waltrail apply with a superuser in source.url.',
           ],
   };
 }
 
-/** Schemas of the source in which a pattern of the YAML tracks what is made; none unless it follows. */
+/**
+ * Schemas of the source in which a pattern of the YAML tracks new tables; none without `on_new_table:
+ * follow`.
+ */
 function followedSchemas({
   config,
   catalog,
@@ -86,7 +92,7 @@ function followedSchemas({
   );
 }
 
-/** Tables whose updates and deletes PostgreSQL would refuse if their schema were published. */
+/** Tables for which PostgreSQL would refuse updates and deletes if their schema were published. */
 function hindering(
   schema: string,
   { catalog, published, publication }: Parameters<typeof planFollow>[0],
@@ -110,7 +116,7 @@ function hindering(
       (table) =>
         !fit.has(keyOf(table)) &&
         refusesWrites(table, after) !== null &&
-        // Where another publication refuses them anyway, this one changes nothing.
+        // If another publication causes the refusal anyway, this one changes nothing.
         refusesWrites(table, without) === null,
     );
 }
@@ -132,7 +138,8 @@ function notFollowed(schema: string, tables: readonly CatalogTable[]): PlanProbl
 
 const TOO_OLD: PlanProblem = {
   code: 'SOURCE_NOT_FOLLOWED',
-  message: 'New tables cannot be followed: publications hold whole schemas from PostgreSQL 15 on.',
+  message:
+    'New tables cannot be followed: this needs PostgreSQL 15 or later, where a publication can hold whole schemas.',
   remedy: 'Set source.on_new_table: apply in the YAML.',
   tables: [],
   applyOnly: true,

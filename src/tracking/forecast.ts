@@ -2,28 +2,28 @@ import type { MemberStatistics, Statistics } from './statistics.js';
 import { keyWidth, rowWidth } from './row-width.js';
 import type { WidenedTable } from './findings.js';
 
-/** What REPLICA IDENTITY FULL adds to the WAL of one table, as its statistics tell. */
+/** What REPLICA IDENTITY FULL adds to the WAL of one table, estimated from its statistics. */
 export interface IdentityCost {
   readonly table: string;
   readonly columns: number;
-  /** Bytes that an update adds on average; null where that is not known. */
+  /** Bytes that an update adds on average; null if unknown. */
   readonly rowBytes: number | null;
-  /** Why {@link IdentityCost.rowBytes} is null, and what would change it; null where it is known. */
+  /** Why {@link IdentityCost.rowBytes} is null, and what would make it known; null if it is known. */
   readonly unknown: string | null;
-  /** Seconds over which the source has counted; null where it does not say since when. */
+  /** Seconds since the source's counters were reset; null if unknown. */
   readonly windowSeconds: number | null;
-  /** Updates and deletes in that window. */
+  /** Updates and deletes in that time. */
   readonly changes: number;
-  /** What they would have added; null where it is not known. */
+  /** Bytes that these would have added; null if unknown. */
   readonly walBytes: number | null;
-  /** The same as rates of a day; null where the window is shorter than one: nights differ from days. */
+  /** The same as rates per day. Null if the time is shorter than a day: nights differ from days. */
   readonly changesPerDay: number | null;
   readonly walBytesPerDay: number | null;
 }
 
 const DAY_S = 86_400;
 
-/** Forecasts the cost of each table that gets a full identity. Pure. */
+/** Estimates the cost of each table that gets a full identity. Pure. */
 export const forecast = (widened: readonly WidenedTable[], statistics: Statistics): IdentityCost[] =>
   widened.map((table) => costOf(table, statistics));
 
@@ -38,7 +38,7 @@ function costOf({ table, columns, oids }: WidenedTable, statistics: Statistics):
     costs.length === 0 ? NO_ROWS : (costs.find((cost) => cost.unknown !== null)?.unknown ?? null);
   const rows = sum(costs.map(({ member }) => rowsOf(member)));
   const days = windowSeconds === null || windowSeconds < DAY_S ? null : windowSeconds / DAY_S;
-  // A partition without rows has no changes that could be weighed.
+  // Partitions without rows count nothing: their changes have no known size.
   const walBytes =
     unknown === null
       ? sum(
@@ -73,58 +73,69 @@ interface Bytes {
   readonly unknown: string | null;
 }
 
-/** Bytes that one change adds to the WAL of a table; zero where `unknown` says why not. */
+/**
+ * Returns the bytes that one change adds to the WAL of a table; zero if `unknown` says why they are unknown.
+ */
 function bytesOf(member: MemberStatistics): Bytes {
   const unknown = unreliable(member);
   if (unknown !== null) return { update: 0, delete: 0, unknown };
   const full = inRecord(rowWidth(member.columns) + largeBytes(member) / rowsOf(member));
-  // With another identity, the WAL of a delete has the key already.
+  // With another identity than full, the WAL of a delete has the key already.
   const key = member.key.length === 0 ? 0 : inRecord(keyWidth(member.columns, member.key));
   return { update: full, delete: Math.max(full - key, 0), unknown: null };
 }
 
 /**
- * Bytes of a row in a WAL record: more than 255 take three more for their length, and each page of the WAL
- * has a header.
+ * Returns the size of a row in a WAL record. More than 255 bytes need three more for their length, and each
+ * WAL page has a header.
  */
 const inRecord = (bytes: number): number => bytes + (bytes > 255 ? 3 : 0) + (bytes / 8168) * 24;
 
-/** Rows that differ between ANALYZE and now by more than this make its widths those of another table. */
+/** If the number of rows differs more than this between ANALYZE and now, the column widths are outdated. */
 const STALE = 0.2;
-/** As PostgreSQL's autovacuum_analyze_threshold: until so many, nobody analyzes again. */
+/** As PostgreSQL's autovacuum_analyze_threshold: for fewer changed rows, autovacuum runs no ANALYZE. */
 const STALE_ROWS = 50;
-/** Removed chunks of large values, of all that were written: above this, free space is in the way. */
+/**
+ * Share of removed chunks among all written chunks of large values. Above this, free space distorts the
+ * estimate.
+ */
 const REMOVED = 0.1;
 
-/** Why the statistics of a table say nothing that could be relied on; null where they do. */
+/** Returns why the statistics of a table are unreliable; null if they are reliable. */
 function unreliable(member: MemberStatistics): string | null {
   const { analyzedRows, liveRows, changedSince, columns, readable, large } = member;
   if (analyzedRows < 0) return 'not analyzed yet: run analyze';
   if (columns.some((column) => !column.dropped && column.width === null))
     return readable
       ? 'no statistics of some columns: run analyze'
-      : 'its statistics are not for this role: run plan as the owner';
+      : 'this role may not read its statistics: run plan as the owner';
   if (liveRows === 0) return 'counters were reset: run analyze';
   if (changedSince > STALE_ROWS + STALE * liveRows || isOther(liveRows, analyzedRows))
     return 'much has changed since it was analyzed: run analyze';
   if (large === null) return null;
-  if (large.bytes === null) return 'it is locked at the moment';
+  if (large.bytes === null) return 'it is locked now: run plan again';
   if (large.bytes === 0) return null;
   if (large.written === 0) return 'counters of its large values were reset';
-  return large.removed > REMOVED * large.written ? 'its large values change, and leave free space' : null;
+  return large.removed > REMOVED * large.written
+    ? 'its large values change and leave free space of unknown size'
+    : null;
 }
 
 const isOther = (one: number, other: number): boolean => Math.abs(one - other) > STALE * Math.max(one, other);
 
-/** Data in a whole chunk of a large value; what a chunk has beside it: header, ids, length, line pointer. */
+/**
+ * Data bytes in a full chunk of a large value. CHUNK_OVERHEAD is what else a chunk needs: header, ids,
+ * length, line pointer.
+ */
 const CHUNK_DATA = 1996;
 const CHUNK_OVERHEAD = 40;
 const PAGE_BYTES = 8192;
 const PAGE_HEADER = 24;
 
 /**
- * Data that lies outside of the rows (TOAST), as it is stored: an old row has it whole, compressed or not.
- * Chunks that are not whole leave more room at the end of a page, where the next one has no place.
+ * Returns the bytes stored outside of the rows (TOAST). An old row contains them as stored, compressed or
+ * not. Chunks that are not full leave unused space at the end of a page, because the next chunk does not fit
+ * there.
  */
 function largeBytes({ large }: MemberStatistics): number {
   if (large?.bytes == null || large.bytes === 0) return 0;

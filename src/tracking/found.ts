@@ -1,16 +1,16 @@
 import type { CatalogPublication, CatalogTable } from './catalog.js';
 
 /**
- * The replica identity that a table had before apply changed it, where that was not `default`. `full`: it had
- * that already, and keeps it.
+ * The replica identity that a table had before apply changed it, if not `default`. `full`: the table had it
+ * before, and keeps it.
  */
 export type FoundIdentity = 'nothing' | 'full' | `index ${string}`;
 
-/** What apply found of a source that it has changed since. It stands in the comment of the publication. */
+/** What apply found in a source before it changed it. It is stored in the publication's comment. */
 export interface Found {
   /** By canonical name of the table or partition. */
   readonly identities: ReadonlyMap<string, FoundIdentity>;
-  /** The publication was somebody's before it was Waltrail's. */
+  /** Whether the publication existed before Waltrail used it. */
   readonly adopted: boolean;
 }
 
@@ -19,7 +19,7 @@ export const NOTHING_FOUND: Found = { identities: new Map(), adopted: false };
 const LINE = /^Waltrail found: (\{.*\})$/m;
 const IDENTITY = /^(?:nothing|full|index .+)$/s;
 
-/** Reads the comment of a publication; null: it is not known what was found, as of earlier releases. */
+/** Reads the comment of a publication. Null: the comment has no such line, as with earlier releases. */
 export function foundIn({ comment }: Pick<CatalogPublication, 'comment'>): Found | null {
   const json = LINE.exec(comment ?? '')?.[1];
   if (json === undefined) return null;
@@ -33,12 +33,12 @@ export function foundIn({ comment }: Pick<CatalogPublication, 'comment'>): Found
     );
     return { identities: new Map(read), adopted: adopted === true };
   } catch {
-    // Somebody has edited it.
+    // The comment was edited by hand.
     return null;
   }
 }
 
-/** The line of the comment. */
+/** Returns the line for the comment. */
 export function foundLine({ identities, adopted }: Found): string {
   const sorted = [...identities].sort(([one], [other]) => (one < other ? -1 : 1));
   const members = {
@@ -48,7 +48,7 @@ export function foundLine({ identities, adopted }: Found): string {
   return `Waltrail found: ${JSON.stringify(members)}`;
 }
 
-/** Puts the line into a comment, or out of it. */
+/** Adds the line to a comment, or removes it. */
 export function withFoundLine(comment: string, found: Found | null): string {
   const rest = comment
     .replace(LINE, '')
@@ -57,14 +57,14 @@ export function withFoundLine(comment: string, found: Found | null): string {
   return found === null ? rest : `${rest}${rest === '' ? '' : '\n'}${foundLine(found)}`;
 }
 
-/** The identity of a table as it is remembered; undefined: `default`. */
+/** Returns the identity of a table as {@link Found} stores it; undefined for `default`. */
 export function identityOf({ replicaIdentity, keys }: CatalogTable): FoundIdentity | undefined {
   switch (replicaIdentity) {
     case 'default':
       return undefined;
     case 'index': {
       const index = keys.find(({ identity }) => identity)?.index;
-      // One that PostgreSQL no longer takes: it is as if there were none.
+      // Without an index that PostgreSQL accepts, the identity works like `nothing`.
       return index === undefined ? 'nothing' : `index ${index}`;
     }
     default:

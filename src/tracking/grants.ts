@@ -3,14 +3,14 @@ import { catalogRows } from '../pg/catalog-rows.js';
 import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import type { PlanStep } from './findings.js';
 
-/** A role, and what was granted to it by name in this database. */
+/** A role, and the objects of this database on which it has grants under its own name. */
 export interface GrantedRole {
   readonly name: string;
-  /** As `revoke all on … from` takes them: `table "public"."agents"`. */
+  /** Objects as `revoke all on … from` names them: `table "public"."agents"`. */
   readonly objects: readonly string[];
 }
 
-/** Reads what a role was granted; undefined: there is no such role. */
+/** Reads the grants of a role; undefined if the role does not exist. */
 export async function readGrantedRole(client: pg.Client, name: string): Promise<GrantedRole | undefined> {
   const role = `(select r.oid from pg_catalog.pg_roles r where r.rolname = ${quoteLiteral(name)})`;
   const granted = (acl: string): string =>
@@ -41,20 +41,20 @@ export async function readGrantedRole(client: pg.Client, name: string): Promise<
   return exists ? { name, objects } : undefined;
 }
 
-/** Takes everything from a role that it was granted in this database, and removes it. */
+/** Steps that revoke all grants of a role in this database and drop the role. */
 export const roleSteps = ({ name, objects }: GrantedRole): readonly PlanStep[] => [
   ...objects.map((object) => ({
     kind: 'role_remove' as const,
     tables: [],
     sql: `revoke all on ${object} from ${quoteIdentifier(name)}`,
-    reason: 'it was granted this',
+    reason: 'the role has this grant',
     optional: false,
   })),
   {
     kind: 'role_remove',
     tables: [],
     sql: `drop role ${quoteIdentifier(name)}`,
-    reason: 'capture needs it no more',
+    reason: 'capture no longer needs it',
     optional: false,
   },
 ];

@@ -1,4 +1,7 @@
 const NAMES: Readonly<Record<string, string>> = { d: 'default', f: 'full', i: 'index', n: 'nothing' };
 
-/** What ALTER TABLE calls a replica identity, which is a letter in pg_class and in Relation messages. */
+/**
+ * Returns the word of ALTER TABLE for a replica identity, which pg_class and Relation messages write as a
+ * letter.
+ */
 export const identityName = (identity: string): string => NAMES[identity] ?? identity;

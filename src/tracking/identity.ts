@@ -11,16 +11,20 @@ import { keyOf, nameOf, type PublishedTable } from './tracked.js';
 interface IdentityPlan extends Findings {
   readonly steps: readonly PlanStep[];
   readonly widened: readonly WidenedTable[];
-  /** Keys of the tables that must not be in the publication: writes of the application would be refused. */
+  /**
+   * Keys of the tables that must not enter the publication, because PostgreSQL would refuse the application's
+   * writes.
+   */
   readonly unfit: ReadonlySet<string>;
 }
 
 const HAS_VIRTUAL_COLUMNS = 180_000;
 
 /**
- * Replica identity full for every tracked table, so that the WAL holds the row before the change; but not
- * where PostgreSQL would then refuse the application's own writes. A table of which it would refuse them in
- * any case, or will refuse those of the next partition, is not published without an explicit yes.
+ * Plans replica identity full for every tracked table, so that the WAL holds the row before each change. A
+ * table keeps or gets another identity if PostgreSQL would refuse the application's writes with full. A table
+ * whose writes would be refused in any case, or for later partitions, is published only if the YAML
+ * explicitly accepts it.
  */
 export function planIdentity(options: {
   readonly config: TrackingConfig;
@@ -54,11 +58,11 @@ export function planIdentity(options: {
 }
 
 const VIRTUAL_WARNING =
-  'A migration that adds a virtual generated column (from PostgreSQL 18 on, `generated always as (…)` makes one) to a table ' +
-  'with replica identity full makes PostgreSQL refuse its updates and deletes. With source.event_trigger: true in the YAML ' +
-  'its replica identity follows; without it, run alter table … replica identity default before such a migration.';
+  'A migration may add a virtual generated column to a table with replica identity full (from PostgreSQL 18 on, `generated always as (…)` creates one). ' +
+  'PostgreSQL then refuses updates and deletes of the table. With source.event_trigger: true in the YAML, ' +
+  'its replica identity is adapted. Without it, run alter table … replica identity default before such a migration.';
 
-/** The catalog as it would be with another publication of that name, or without one. */
+/** Returns the catalog with a different publication of that name, or without one. */
 const withPublication = (
   catalog: Catalog,
   name: string,
@@ -75,21 +79,21 @@ interface TablePlan {
   readonly key: string;
   readonly steps: readonly PlanStep[];
   readonly problems: readonly PlanProblem[];
-  /** Why it cannot have a full identity; null: it can, or is not published. */
+  /** Why it cannot have a full identity. Null: it can, or it is not published. */
   readonly weak: string | null;
   readonly widened: WidenedTable | null;
-  /** It has, or is to have, replica identity full. */
+  /** Whether it has, or will have, replica identity full. */
   readonly full: boolean;
   readonly unfit: boolean;
 }
 
 interface Given {
   readonly config: TrackingConfig;
-  /** The catalog with the publication as it is to be. */
+  /** The catalog with the planned publication. */
   readonly after: Catalog;
   /** The catalog without the publication. */
   readonly without: Catalog;
-  /** The table is in the publication already. */
+  /** Whether the table is in the publication already. */
   readonly held: boolean;
 }
 
@@ -98,14 +102,14 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
   const { after, held } = given;
   const nothing = { key, steps: [], problems: [], weak: null, widened: null, full: false, unfit: false };
   const risk = partitionProblems(published, given);
-  // What is published already stays so, and its partitions are put right.
+  // A table that is published already stays published, and its partitions get the right identity.
   if (risk.length > 0 && !held) return { ...nothing, problems: risk, unfit: true };
-  // The identity of the table says what is sent, that of the partition what is in the WAL; levels between do
-  // not matter.
+  // The identity of the table decides what is sent, and that of the partition what is in the WAL. Levels
+  // between them do not matter.
   const all = [table, ...partitions.filter(({ kind }) => kind === 'table')];
-  // Of a witness no row before a change is needed, and of a table that is only looked into no more of it than
-  // the key: its identity is changed only where that is not in it, or where PostgreSQL would refuse the
-  // application's writes for being published.
+  // For a witness, no earlier row is needed. For a lookup table, only the key of the earlier row is needed.
+  // So their identity changes only if it lacks that key, or if PostgreSQL would otherwise refuse the
+  // application's writes to a published table.
   const keys = rule === null ? lookedUpKeys(given.config, key) : null;
   const members =
     keys === null
@@ -124,10 +128,10 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
     sql: identitySql(member, 'full'),
     reason:
       rule !== null
-        ? 'previous values of updates and deletes need it'
+        ? 'it makes previous values of updates and deletes known'
         : insertsOnly || refusesWrites(member, after) !== null
-          ? 'it has no key by which PostgreSQL could publish its updates and deletes, and would refuse them'
-          : 'rows are looked up in it by a column that is not in its replica identity',
+          ? 'the table has no key for publishing updates and deletes, so PostgreSQL would refuse them'
+          : 'rows of the table are looked up by a column that is not in its replica identity',
     optional: member !== table && refusesWrites(member, after) === null,
   }));
   return {
@@ -139,19 +143,19 @@ function planTable(published: PublishedTable, given: Given): TablePlan {
   };
 }
 
-/** Columns by which rows of a table are looked up for names, labels and tenants of others. */
+/** Columns by which rows of a table are looked up for the names, labels and tenants of other tables. */
 const lookedUpKeys = (config: TrackingConfig, table: string): readonly string[] =>
   nameRules(config).flatMap((rule) => (rule.table === table ? [rule.key] : []));
 
-/** Whether the old rows that updates and deletes send have the columns. */
+/** Whether the old rows that updates and deletes send contain the columns. */
 function isInIdentity(columns: readonly string[], table: CatalogTable): boolean {
   const key = table.replicaIdentity === 'full' ? columns : (identityKey(table) ?? []);
   return columns.every((column) => key.includes(column));
 }
 
 /**
- * All members keep or get another identity than full: an old row of a partition that is believed to be whole
- * must be so.
+ * Plans an identity other than full for all members: if one cannot be full, none is. Otherwise an old row of
+ * a partition could be taken for a complete one.
  */
 function withoutFull(
   { key }: PublishedTable,
@@ -167,7 +171,7 @@ function withoutFull(
     (member) => refusesWrites({ ...member, replicaIdentity: 'default' }, after) !== null,
   );
   if (hopeless.length > 0) {
-    // Where others refuse its writes anyway, leaving the publication would help nobody.
+    // If other publications cause the refusal too, leaving this one would not help.
     const unfit = !held || hopeless.some((member) => refusesWrites(member, without) === null);
     return { steps: [], problems: [cannotPublish(key, hopeless, { reason, unfit })], weak: null, unfit };
   }
@@ -176,7 +180,7 @@ function withoutFull(
       kind: 'replica_identity',
       tables: [keyOf(member)],
       sql: identitySql(member, 'default'),
-      reason: `PostgreSQL refuses its updates and deletes with the one it has: it ${reason}`,
+      reason: `with its present identity, PostgreSQL refuses updates and deletes of the table: it ${reason}`,
       optional: false,
     })),
     problems: risk,
@@ -185,19 +189,22 @@ function withoutFull(
   };
 }
 
-/** One sentence for each reason. */
+/** One warning for each reason. */
 function weakWarnings(plans: readonly TablePlan[]): string[] {
   const reasons = new Set(plans.flatMap(({ weak }) => weak ?? []));
   return [...reasons].flatMap((reason) =>
     about(
       plans.filter(({ weak }) => weak === reason).map(({ key }) => key),
       (names, isOne) =>
-        `${names} cannot have replica identity full: ${isOne ? 'it' : 'each'} ${reason}. Previous values of ${isOne ? 'its' : 'their'} updates are unknown, but for the key.`,
+        `${names} cannot have replica identity full: ${isOne ? 'it' : 'each'} ${reason}. Previous values of ${isOne ? 'its' : 'their'} updates are unknown, except for the key.`,
     ),
   );
 }
 
-/** A new partition without a primary key has no replica identity, and refuses updates from its first row. */
+/**
+ * Reports a partitioned table without a primary key: each new partition has no replica identity, so
+ * PostgreSQL refuses its updates from the first row.
+ */
 function partitionProblems(
   { key, table, rule }: PublishedTable,
   { config, held }: Given,
@@ -209,13 +216,13 @@ function partitionProblems(
       code: 'SOURCE_REPLICA_IDENTITY',
       message:
         `${key} is partitioned and has no primary key that can serve as replica identity: PostgreSQL would refuse every update and ` +
-        'delete of partitions made later, until they are given one.',
+        'delete of later partitions until they get a replica identity.',
       remedy:
-        `Give ${key} a primary key; or set source.event_trigger: true in the YAML, with which waltrail apply installs an event trigger ` +
+        `Give ${key} a primary key. Or set source.event_trigger: true in the YAML: waltrail apply then installs an event trigger ` +
         'that gives new partitions their replica identity' +
         (rule === null
           ? '.'
-          : `; or accept it with tables."${rule.pattern}".new_partitions: may_refuse_writes, and run waltrail apply after making one.`),
+          : `. Or accept it with tables."${rule.pattern}".new_partitions: may_refuse_writes, and run waltrail apply after each new partition.`),
       tables: [key],
       effect: held ? 'as far as possible' : 'not captured',
     },

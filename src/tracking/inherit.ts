@@ -4,25 +4,27 @@ import { didYouMean } from './nearest.js';
 import type { TrackingFile } from './schema.js';
 
 /**
- * What a table takes over. Key by key, the first that says it counts: the table itself, what it extends (and
- * what that extends), `defaults`. `labels` and `values` are taken over column by column.
+ * Resolves what a table takes over. For each key the first source that has it counts: the table itself, the
+ * table that it extends (and so on), then `defaults`. `labels` and `values` are taken over column by column.
  */
 
 type TableFile = NonNullable<TrackingFile['tables'][string]>;
 
-/** One rule with all that it takes over, and where each of its keys stands. */
+/** A rule with everything that it takes over, and the place of each key. */
 export interface EffectiveTable {
-  /** As `tables` has it. */
+  /** The key under `tables`. */
   readonly key: string;
   readonly rule: TableFile;
-  /** By key, or key and column of labels and values as `labels.team_id`: the path where the value stands. */
+  /**
+   * The path where a value is written, by key. For labels and values, by key and column, as `labels.team_id`.
+   */
   readonly origins: ReadonlyMap<string, KeyPath>;
 }
 
-/** A table makes itself by these: nobody else has them by extending it. */
+/** Keys that identify one table; a table that extends it does not take them over. */
 const OWN_KEYS: ReadonlySet<string> = new Set(['entity', 'one_history', 'extends']);
 const BY_COLUMN: ReadonlySet<string> = new Set(['labels', 'values']);
-/** Of a column either is said: who says one has not taken over the other. */
+/** A column has either a label or values. A table that has one of them does not take over the other. */
 const OTHER = { labels: 'values', values: 'labels' } as const;
 
 export function effectiveTables(file: TrackingFile): readonly EffectiveTable[] {
@@ -45,7 +47,7 @@ export function effectiveTables(file: TrackingFile): readonly EffectiveTable[] {
   });
 }
 
-/** `extends` that name no table, or lead back to their own. */
+/** Reports `extends` that name no table, or that lead back to the table itself. */
 export function extendsIssues(
   file: TrackingFile,
 ): { readonly path: KeyPath; readonly at: 'value'; readonly message: string }[] {
@@ -54,7 +56,7 @@ export function extendsIssues(
     if (rule?.extends === undefined) return [];
     const issue = (message: string) => [{ path: ['tables', key, 'extends'], at: 'value' as const, message }];
     if (!byName.has(canonicalName(rule.extends)!))
-      return issue(`names nothing that tables has.${didYouMean(rule.extends, Object.keys(file.tables))}`);
+      return issue(`names no key of tables.${didYouMean(rule.extends, Object.keys(file.tables))}`);
     return chainOf(key, { file, byName }).isCircle
       ? issue(`leads back to ${formatPath(['tables', key])} itself`)
       : [];
@@ -66,7 +68,7 @@ type Tables = { readonly file: TrackingFile; readonly byName: ReadonlyMap<string
 const tablesByName = ({ tables }: TrackingFile): ReadonlyMap<string, string> =>
   new Map(Object.keys(tables).map((key) => [canonicalName(key)!, key]));
 
-/** Keys of `tables` from a table to the last that it extends. */
+/** Keys of `tables`, from a table to the last one that it extends. */
 function chainOf(
   key: string,
   { file, byName }: Tables,
@@ -99,7 +101,7 @@ function sourcesOf(key: string, tables: Tables): readonly Source[] {
   ];
 }
 
-/** `columns` is the earlier name of `only`. */
+/** Renames `columns`, the earlier name of `only`. */
 const named = ({ columns, ...rest }: Partial<TableFile>): Partial<TableFile> =>
   columns === undefined ? rest : { ...rest, only: columns };
 

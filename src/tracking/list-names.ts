@@ -1,7 +1,7 @@
-/** Names that a sentence lists before it says how many more there are. */
+/** The most names that a sentence lists before it states how many more there are. */
 const MAX_LISTED = 10;
 
-/** Lists names for a sentence: `a, b and c`, of more than ten the first and `… and 127 more`. */
+/** Lists names for a sentence: `a, b and c`; from more than ten the first ten and `and 127 more`. */
 export function listNames(names: readonly string[]): string {
   const listed = names.slice(0, MAX_LISTED);
   const more = names.length - listed.length;
@@ -11,9 +11,9 @@ export function listNames(names: readonly string[]): string {
 }
 
 /**
- * Makes one warning about all tables of one kind; none where there is no table.
+ * Returns one warning about all tables of one kind, or none if there is no table.
  *
- * @param sentence is given the listed names, and whether it is one table only
+ * @param sentence gets the listed names, and whether it is only one table
  */
 export const about = (
   tables: readonly string[],

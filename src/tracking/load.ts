@@ -17,9 +17,9 @@ import { meantBranch, objectOf, schemaAt, unwrapped } from './union-branch.js';
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads and checks the YAML. Throws TRACKING_FILE_UNREADABLE, or TRACKING_FILE_INVALID with every problem of
- * the file as `file:line:column`, in the order of the file (`details.problems` holds them one by one).
- * Synchronous, because capture asks in the middle of the stream.
+ * Reads and checks the YAML. Throws TRACKING_FILE_UNREADABLE or TRACKING_FILE_INVALID. The latter lists every
+ * problem as `file:line:column` in the order of the file; `details.problems` has them one by one.
+ * Synchronous, because capture calls it in the middle of the stream.
  */
 export function loadConfig(options: { file: string; environment: Environment }): TrackingConfig {
   let text: string;
@@ -35,7 +35,8 @@ export function loadConfig(options: { file: string; environment: Environment }):
 }
 
 /**
- * As {@link loadConfig}, from the text; `file` is only its name in messages. Throws TRACKING_FILE_INVALID.
+ * Checks a YAML text as {@link loadConfig} does; `file` is only its name in messages. Throws
+ * TRACKING_FILE_INVALID.
  */
 export function parseConfig(options: {
   text: string;
@@ -76,8 +77,8 @@ export function parseConfig(options: {
 }
 
 /**
- * Where the document says what a path of the configuration names: tables and exclusions have their canonical
- * names there, and a single word stands for a list of one.
+ * Returns the function that finds a path of the configuration in the document. The configuration has
+ * canonical names of tables and exclusions, and a list where the file has a single word.
  */
 function positionsOf(document: TrackingDocument): PlacesFile['positionOf'] {
   const { tables } = document.data as TrackingFile;
@@ -90,7 +91,10 @@ function positionsOf(document: TrackingDocument): PlacesFile['positionOf'] {
   };
 }
 
-/** More problems than these are one problem repeated: a bracket that is missing high up. */
+/**
+ * The most problems that are shown. More are usually one problem repeated, such as a bracket missing near the
+ * top.
+ */
 const MAX_PROBLEMS = 25;
 
 function invalid(file: string, found: readonly Problem[]): WaltrailError {
@@ -111,8 +115,8 @@ interface Issue {
 }
 
 /**
- * One issue of zod as ours: the branch of a union that was meant, one for each unknown key, and keys at their
- * own place.
+ * Converts an issue of zod. For a union, the branch that was meant counts. Each unknown key gets an issue of
+ * its own, at the key.
  */
 function flatten(issue: z.core.$ZodIssue, data: unknown): Issue[] {
   const path = issue.path.map((step) => (typeof step === 'symbol' ? String(step) : step));
@@ -121,7 +125,7 @@ function flatten(issue: z.core.$ZodIssue, data: unknown): Issue[] {
     return issue.keys.map((key) => ({
       path: [...path, key],
       at: 'key',
-      message: `is no key that is known here.${didYouMean(key, known) || ` Known: ${known.join(', ')}.`}`,
+      message: `is not a known key here.${didYouMean(key, known) || ` Known: ${known.join(', ')}.`}`,
     }));
   }
   if (issue.code === 'invalid_union') {
@@ -148,13 +152,13 @@ const TYPE_WORDS: Readonly<Record<string, string>> = {
   int: 'a whole number',
 };
 
-/** Messages for what the schema leaves to the default. */
+/** Messages for issues that the schema has no message for. */
 function describeType(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.code !== 'invalid_type') return undefined;
   return issue.input === undefined ? MISSING : `must be ${TYPE_WORDS[issue.expected] ?? issue.expected}`;
 }
 
-/** Keys the schema knows at a place of the file. */
+/** Keys that the schema knows at a place of the file. */
 function knownKeys(path: KeyPath, data: unknown): string[] {
   const at = objectOf(schemaAt(TrackingFile, path, data), valueAt(data, path));
   return at?._zod.def.type === 'object' ? Object.keys((at as z.core.$ZodObject)._zod.def.shape) : [];
@@ -166,7 +170,9 @@ const valueAt = (data: unknown, path: KeyPath): unknown =>
     data,
   );
 
-/** What only shows when entries are compared: a table given twice in two spellings, or given and excluded. */
+/**
+ * Reports what only a comparison shows: a table given twice in two spellings, or both tracked and excluded.
+ */
 function tableIssues(data: unknown): Issue[] {
   const { tables, exclude } = data as { tables?: unknown; exclude?: unknown };
   if (typeof tables !== 'object' || tables === null) return [];
@@ -184,16 +190,16 @@ function tableIssues(data: unknown): Issue[] {
     if (isPattern(name)) continue;
     const table = tableName(name);
     if (isNeverTracked(table.schema))
-      problem(`cannot be tracked: Waltrail or PostgreSQL itself writes in schema ${table.schema}`);
+      problem(`cannot be tracked: schema ${table.schema} belongs to Waltrail or PostgreSQL`);
     const by = excluded.find((pattern) => matchesTable(pattern, table));
-    if (by !== undefined) problem(`is excluded by "${by}" of exclude`);
+    if (by !== undefined) problem(`is excluded by "${by}" under exclude`);
   }
   return issues;
 }
 
 type LabelFile = NamesUse['rule'];
 
-/** A table of words has one word for a key, so everything that looks into it has to ask in the same way. */
+/** Reports lookups in one table that differ in key or name: a lookup table has one word for each key. */
 function lookupIssues({ modifiers, defaults, tables }: TrackingFile): Issue[] {
   const labelsAt = (
     at: KeyPath,
@@ -217,7 +223,7 @@ function lookupIssues({ modifiers, defaults, tables }: TrackingFile): Issue[] {
   return all.flatMap(({ path, rule }) => {
     const first = firsts.get(canonicalName(rule.table))!;
     if (first.rule.key === rule.key && first.rule.name === rule.name) return [];
-    const message = `looks into ${rule.table} by another key or name than ${formatPath(first.path)}; a table has one word for a row`;
+    const message = `looks up ${rule.table} by another key or name than ${formatPath(first.path)}; use the same key and name everywhere`;
     return [{ path, at: 'key', message }];
   });
 }

@@ -8,8 +8,8 @@ import { templateColumns } from './template.js';
 import { isPublishable, keyOf, partitionsOf } from './tracked.js';
 
 /**
- * Everything that is looked into, by `lookupName`, and whether its rows belong to tenants: the table has the
- * column. Of a table that the catalog does not know, they do where the YAML says so.
+ * Returns all lookups by `lookupName`, each with whether its rows belong to tenants. They do if the table has
+ * the tenant column. If the catalog lacks the table, they do if the YAML names such a column.
  */
 export function lookupTables(config: TrackingConfig, catalog: Catalog): ReadonlyMap<string, boolean> {
   return new Map(
@@ -24,7 +24,7 @@ export function lookupTables(config: TrackingConfig, catalog: Catalog): Readonly
   );
 }
 
-/** The columns that a table is read for which is looked into, each once. */
+/** The columns that a lookup reads from its table, without repetitions. */
 export const namesColumns = (rule: NameRule): readonly string[] => [
   ...new Set([
     rule.key,
@@ -35,9 +35,9 @@ export const namesColumns = (rule: NameRule): readonly string[] => [
 ];
 
 /**
- * Tables that are looked into and that capture will not read when a trail begins, with what would allow it.
- * Not problems: capture runs without these names and learns them from the stream, and what owners of tables
- * grant must not stop it.
+ * Warns about lookup tables that capture cannot read when a trail begins, and states what would allow it.
+ * These are no problems: capture runs without such names and learns them from the stream. Missing grants must
+ * not stop it.
  */
 export function lookupWarnings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): string[] {
   return lookupUses(config).flatMap(({ path, rule, gives }) => {
@@ -50,7 +50,7 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
         ...table.columns.flatMap(({ name }) => (name === tenant ? [name] : [])),
       ]),
     ];
-    // Partitions are read one by one, with the rights on each.
+    // Partitions are read one by one, so the rights on each one matter.
     const read = [table, ...partitionsOf(table, catalog)].filter(({ kind }) => kind === 'table');
     const hindered = read.flatMap((part) => {
       const hindrance = hindranceOf(part, { columns, catalog });
@@ -58,14 +58,16 @@ export function lookupWarnings({ config, catalog }: { config: TrackingConfig; ca
     });
     const [first, ...others] = hindered;
     if (first === undefined) return [];
-    const rest = others.length === 0 ? '' : ` So it is with ${listNames(others.map(({ name }) => name))}.`;
+    const rest =
+      others.length === 0 ? '' : ` The same applies to ${listNames(others.map(({ name }) => name))}.`;
     const at = config.places.of([...path, 'table']);
-    return [`${at}: ${gives} of before the start will be unknown: ${first.hindrance}${rest}`];
+    return [`${at}: ${gives} from before the start will be unknown: ${first.hindrance}${rest}`];
   });
 }
 
 /**
- * Why capture cannot read these columns of a table, and what would allow it, as sentences; null: it can.
+ * Returns why capture cannot read these columns of a table, and what would allow it, as sentences. Null: it
+ * can.
  */
 export function hindranceOf(
   table: CatalogTable,
@@ -75,12 +77,12 @@ export function hindranceOf(
   const role = catalog.role.name;
   const used = table.columns.filter((column) => columns.includes(column.name));
   if (table.filtered)
-    return `a policy filters ${name} for role ${role}, and policies are not executed with the rights of Waltrail. Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls;`;
+    return `row security limits what role ${role} reads of ${name}, and Waltrail does not execute policies with its own rights. Run as a superuser: alter role ${quoteIdentifier(role)} bypassrls;`;
   if (!table.readable && used.some((column) => !column.readable))
     return `role ${role} may not read ${name}. ${grantSelect(role, { table, columns })}`;
   const generated = used.filter((column) => column.generated !== null);
   if (generated.length > 0)
-    return `${generated.map((column) => column.name).join(', ')} of ${name} is generated, and PostgreSQL copies no generated column. Name the columns that it is generated from instead.`;
+    return `${generated.map((column) => column.name).join(', ')} of ${name} is generated, and PostgreSQL does not copy generated columns. Name the columns that it is generated from instead.`;
   return null;
 }
 

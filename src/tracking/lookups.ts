@@ -8,18 +8,18 @@ import { templateColumns } from './template.js';
 import { tenantStep, tenantSteps } from './tenants.js';
 
 /*
- * What rows of one table ask of rows of another: names of modifiers, words of labels, and columns that a
- * name or the way to a tenant takes.
+ * Lookups: what rows of one table need from rows of another. These are names of modifiers, words of labels,
+ * and columns of other rows for a name or for the way to a tenant.
  */
 
 /**
- * What the names of a rule are kept under in `trail.lookup`: the table. A column that is followed for others
- * has a name of its own beside the words of its table.
+ * The key under which the names of a rule are kept in `trail.lookup`: the table. A single column that other
+ * rows need has a key of its own beside the words of its table.
  */
 export const lookupName = (rule: NameRule): string =>
   'column' in rule ? JSON.stringify([rule.table, rule.key, rule.column]) : rule.table;
 
-/** What {@link lookupName} has made a name of; `column` null: the words of the table. */
+/** Reads a key of {@link lookupName}. `column` null: the words of the table. */
 export function lookedUp(name: string): { readonly table: string; readonly column: string | null } {
   if (!name.startsWith('[')) return { table: name, column: null };
   const [table, , column] = JSON.parse(name) as [string, string, string];
@@ -27,14 +27,17 @@ export function lookedUp(name: string): { readonly table: string; readonly colum
 }
 
 /**
- * Column of a lookup table that holds the tenant of a row, or where {@link lookupTenantSteps} go from: as the
- * YAML names it, or as the table is tracked, where a table that a pattern matches may lack it. Null: rows
- * have no tenant.
+ * Returns the column of a lookup table that holds the tenant of a row, or from which {@link
+ * lookupTenantSteps} lead. The YAML names it for the lookup or for the tracked table; a table that a pattern
+ * matches may lack it. Null: rows have no tenant.
  */
 export const lookupTenant = (config: TrackingConfig, rule: NameRule): string | null =>
   rule.tenant ?? trackedBy(config, rule)?.tenant ?? null;
 
-/** The way from a row of a lookup table to its tenant; empty: a column holds it, or rows have none. */
+/**
+ * Returns the steps from a row of a lookup table to its tenant. Empty: a column holds the tenant, or rows
+ * have none.
+ */
 export function lookupTenantSteps(config: TrackingConfig, rule: NameRule): readonly ReferenceRule[] {
   const tracked = rule.tenant === null ? trackedBy(config, rule) : undefined;
   return tracked === undefined ? [] : tenantSteps(config, tracked);
@@ -43,26 +46,24 @@ export function lookupTenantSteps(config: TrackingConfig, rule: NameRule): reado
 const trackedBy = (config: TrackingConfig, { table }: NameRule): TableRule | undefined =>
   ruleFor(config, tableName(table));
 
-/** What looks into a table, and the key of the file it stands under. */
+/** A lookup in a table, and the path of the key that asks for it. */
 export interface LookupUse {
   readonly path: KeyPath;
   readonly rule: NameRule;
   readonly gives: 'names' | 'tenants';
 }
 
-/** What it means for the trail that a table cannot be looked into. */
+/** What it means for the trail if a lookup is impossible. */
 export const effectOf = ({ gives }: LookupUse): TroubleEffect => `${gives} unknown`;
 
-/**
- * Every use of a table that others look into: `modifiers`, then what tables ask for in the order of the file.
- */
+/** Returns all lookups: those of `modifiers`, then those of tables in the order of the file. */
 export function lookupUses(config: TrackingConfig): readonly LookupUse[] {
   let uses = USES.get(config);
   if (uses === undefined) USES.set(config, (uses = findLookupUses(config)));
   return uses;
 }
 
-/** Of each configuration, once: every table is asked about. */
+/** The lookups of each configuration, computed once: they are needed for every table. */
 const USES = new WeakMap<TrackingConfig, readonly LookupUse[]>();
 
 function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
@@ -96,7 +97,7 @@ function findLookupUses(config: TrackingConfig): readonly LookupUse[] {
   return [...modifiers, ...ofTables];
 }
 
-/** What a label looks into: its table, or one column of that and one of a further table. */
+/** The lookups of a label: its table, or one column of its table and one column of a further table. */
 function labelUses(config: TrackingConfig, path: KeyPath, label: LabelRule): LookupUse[] {
   const through = labelPath(config, label);
   const gives = 'names';
@@ -104,11 +105,13 @@ function labelUses(config: TrackingConfig, path: KeyPath, label: LabelRule): Loo
   return [through.via, through.of].map((rule) => ({ path: [...path, 'name'], rule, gives }));
 }
 
-/** What is looked into for the word of a label, by {@link lookupName}, one key after the other. */
+/** The lookups for the word of a label, by {@link lookupName}, in the order of the steps. */
 export const labelWay = (config: TrackingConfig, label: LabelRule): readonly string[] =>
   labelUses(config, [], label).map(({ rule }) => lookupName(rule));
 
-/** What is read and followed, each once: a table may give words, and single columns beside them. */
+/**
+ * All rules that are read and followed, without repetitions. A table may give words and also single columns.
+ */
 export function nameRules(config: TrackingConfig): readonly NameRule[] {
   const rules = new Map<string, NameRule>();
   for (const { rule } of lookupUses(config))
@@ -116,13 +119,13 @@ export function nameRules(config: TrackingConfig): readonly NameRule[] {
   return [...rules.values()];
 }
 
-/** The tables of what is read and followed, by {@link lookupName}. */
+/** The tables of all rules that are read and followed, by {@link lookupName}. */
 export const tablesByLookup = (config: TrackingConfig): ReadonlyMap<string, string> =>
   new Map(nameRules(config).map((rule) => [lookupName(rule), rule.table]));
 
 /**
- * What is looked up while entries are made, by {@link lookupName}: modifiers, labels and columns that
- * names of entries use, and the ways to tenants.
+ * The lookups that are needed while entries are built, by {@link lookupName}: modifiers, labels and columns
+ * in names of entries, and ways to tenants.
  */
 export function heldLookups(config: TrackingConfig): ReadonlySet<string> {
   const held = new Set(config.modifiers.map(lookupName));
@@ -143,15 +146,15 @@ export function heldLookups(config: TrackingConfig): ReadonlySet<string> {
   return held;
 }
 
-/** Tables that others look into, each once: they are followed in the stream. */
+/** Lookup tables, each once. The stream follows their changes. */
 export const namesTables = (config: TrackingConfig): readonly TableName[] =>
   [...new Set(lookupUses(config).map(({ rule }) => rule.table))].map(tableName);
 
-/** Audit tables of the application whose rows are witnesses, each once. */
+/** Audit tables whose rows are witnesses, each once. */
 export const witnessTables = ({ attribution }: TrackingConfig): readonly TableName[] =>
   [...new Set(attribution.map(({ table }) => table))].map(tableName);
 
-/** Tables that must be in the publication even where they are not tracked, each once. */
+/** Tables that the publication needs even if they are not tracked, each once. */
 export const neededTables = (config: TrackingConfig): readonly TableName[] => {
   const names = [...namesTables(config), ...witnessTables(config)].map(formatTable);
   return [...new Set(names)].map(tableName);

@@ -2,8 +2,8 @@ import { formatTable, isNeverTracked, isPattern, matchesTable, type TableName } 
 import type { TableRule, TrackingConfig } from './rules.js';
 
 /**
- * The rule a table is tracked by; undefined: not tracked. Exact names win over patterns, earlier patterns
- * over later ones; exclusions and the schemas in which Waltrail itself writes win over all.
+ * Returns the rule that tracks a table; undefined: none does. Exact names win over patterns, and earlier
+ * patterns over later ones. Exclusions win over both, and so do the schemas in which Waltrail itself writes.
  */
 export function ruleFor(config: TrackingConfig, table: TableName): TableRule | undefined {
   if (isNeverTracked(table.schema) || config.exclude.some((pattern) => matchesTable(pattern, table)))
@@ -18,7 +18,7 @@ interface RulesOf {
   readonly patterns: readonly TableRule[];
 }
 
-/** Of each configuration, once: there may be thousands of tables. */
+/** The rules of each configuration, indexed once: there may be thousands of tables. */
 const RULES = new WeakMap<readonly TableRule[], RulesOf>();
 
 function rulesIn({ tables }: Pick<TrackingConfig, 'tables'>): RulesOf {

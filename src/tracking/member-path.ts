@@ -1,15 +1,15 @@
 /** A member of the JSON in a column. */
 export interface MemberPath {
   readonly column: string;
-  /** Names of members, from the outermost on; at least one. */
+  /** Names of members, outermost first; at least one. */
   readonly path: readonly string[];
 }
 
 const STEP = /"((?:[^"]|"")+)"|([^".]+)/y;
 
 /**
- * The member that `column.name.name` means; a name with a dot in it is written in double quotes. Null: the
- * text has no such form. A column that is called so itself comes before a member.
+ * Parses `column.name.name`. A name that contains a dot is written in double quotes. Null: the text has no
+ * such form. If a column has the whole text as its name, the column counts and not the member.
  */
 export function memberPath(text: string): MemberPath | null {
   const steps: string[] = [];
@@ -28,7 +28,7 @@ export function memberPath(text: string): MemberPath | null {
   return path.length === 0 ? null : { column: column!, path };
 }
 
-/** The columns that a name may mean: one that is called so, and the one whose member it is. */
+/** The columns that a name may mean: the column with that name, and the column that has the member. */
 export const columnsMeant = (text: string): readonly string[] => {
   const member = memberPath(text);
   return member === null ? [text] : [text, member.column];

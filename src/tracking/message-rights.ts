@@ -1,19 +1,19 @@
 import type { Catalog } from './catalog.js';
 
-/** A role of the application, for the DBA to replace. */
+/** A placeholder for the application's role, which the DBA replaces. */
 const APPLICATION = 'app_role';
 
 /**
- * Advice for the DBA: who may emit logical messages can say who made the changes of their transactions, and
- * PostgreSQL lets everybody. The overloads differ by version, and each has rights of its own. Empty where the
- * right was taken from everybody.
+ * Advises the DBA to restrict who may emit logical messages. A role with this right can state who made the
+ * changes of its transactions, and by default every role has it. The overloads differ by version, and each
+ * has its own rights. Empty if the right was revoked from public.
  */
 export function messageAdvice({ messageFunctions }: Catalog): string[] {
   const open = messageFunctions.filter(({ isPublic }) => isPublic).map(({ signature }) => signature);
   if (open.length === 0) return [];
   return [
     [
-      `Everybody who may log in to this database can send logical messages, and so say who made their changes. To leave that to the application, run as a superuser, with its role instead of ${APPLICATION}:`,
+      `Every role that may log in to this database can send logical messages, and with them state who made its changes. To allow only the application to do so, run this as a superuser, with its role instead of ${APPLICATION}:`,
       ...open.map((signature) => `revoke execute on function ${signature} from public;`),
       ...messageFunctions.map(({ signature }) => `grant execute on function ${signature} to ${APPLICATION};`),
     ].join('\n'),

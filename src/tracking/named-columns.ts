@@ -11,18 +11,18 @@ import type { TableTrouble } from './troubles.js';
 import { valueKind } from './value-kind.js';
 
 /**
- * The state with the columns that the YAML or the defaults name, by their attribute numbers: by these they
- * are known when they are called otherwise. What a column was redacted as is kept until a rule of `redact`
- * knows its new name.
+ * Adds to the state the columns that the YAML or the defaults name, by attribute number, so that they are
+ * recognised after a rename. A renamed column is redacted as before until a rule of `redact` has its new
+ * name.
  *
- * The configuration that waits for its position counts too: a column that it redacts may be called otherwise
- * before the stream comes there.
+ * A pending configuration counts too: a column that it redacts may be renamed before the stream reaches its
+ * position.
  *
- * @param options.last the look before; undefined: there is none
+ * @param options.last the previous look; undefined: there is none
  */
 export function withNamedColumns(options: {
   readonly config: TrackingConfig;
-  /** The one of the file, where it is not in effect yet; null: it is. */
+  /** The configuration of the file if it is not in effect yet, else null. */
   readonly pending: TrackingConfig | null;
   readonly catalog: Catalog;
   readonly last: PublishedState | undefined;
@@ -78,7 +78,7 @@ function namedIn(options: {
   return { named, ...(Object.keys(renamed).length === 0 ? {} : { renamed }) };
 }
 
-/** What the YAML names and is called otherwise on the source, by table. */
+/** Troubles for columns that the YAML names and that now have another name on the source, by table. */
 export function renamedTroubles(config: TrackingConfig, { tables }: PublishedState): TableTrouble[] {
   return Object.values(tables).flatMap((state) => {
     const renamed = Object.entries(state.renamed ?? {});
@@ -90,8 +90,9 @@ export function renamedTroubles(config: TrackingConfig, { tables }: PublishedSta
       const keys = uses
         .filter((use) => columnsMeant(use.column).includes(column))
         .map(({ path }) => formatPath(path));
-      const what = keys.length === 0 ? 'its values are redacted as before' : `${keys.join(', ')} needs it`;
-      return `Column "${column}" is called "${today}" now; ${what}.`;
+      const what =
+        keys.length === 0 ? 'its values are still redacted as before' : `${keys.join(', ')} needs it`;
+      return `Column "${column}" was renamed to "${today}"; ${what}.`;
     });
     return [
       {
@@ -99,14 +100,14 @@ export function renamedTroubles(config: TrackingConfig, { tables }: PublishedSta
         code: 'TRACKING_COLUMN_RENAMED',
         message: `On the source, ${table}: ${sentences.join(' ')}`,
         remedy:
-          'Call the columns by their new names in the YAML, also under redact, then run waltrail reload. A column that is no secret any more goes under secrets.allow.',
+          'Use the new column names in the YAML, also under redact, then run waltrail reload. List a column that is no longer a secret under secrets.allow.',
         effect: 'as far as possible',
       },
     ];
   });
 }
 
-/** What to record about columns that the YAML names and that were renamed since the last look. */
+/** Notes about columns that the YAML names and that were renamed since the last look. */
 export const renameNotes = (last: PublishedState | undefined, now: PublishedState): TrackingNote[] =>
   Object.entries(now.tables).flatMap(([oid, state]) => {
     const before = last?.tables[oid]?.renamed ?? {};

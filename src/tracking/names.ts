@@ -1,6 +1,6 @@
 import { isBytesText } from '../pg/text.js';
 
-/** A table as `pg_class` and `pg_namespace` name it: exact, case-sensitive, unquoted. */
+/** A table as `pg_class` and `pg_namespace` name it: case-sensitive and without quotes. */
 export interface TableName {
   readonly schema: string;
   readonly table: string;
@@ -11,8 +11,8 @@ export interface ColumnName extends TableName {
 }
 
 /**
- * Schemas that are never tracked, whatever a pattern says: PostgreSQL's own, and those in which Waltrail
- * itself writes. The trail or the queue auditing itself would be an endless loop.
+ * Schemas that are never tracked, even if a pattern matches: PostgreSQL's own, and those in which Waltrail
+ * writes. If the trail or the queue audited itself, every entry would cause the next one.
  */
 const NEVER_TRACKED = /^(?:pg_.*|information_schema|trail|waltrail|bullmq)$/;
 
@@ -20,28 +20,28 @@ export const isNeverTracked = (schema: string): boolean => NEVER_TRACKED.test(sc
 
 interface Part {
   readonly text: string;
-  /** A quoted part is literal: its dots and stars mean nothing. */
+  /** Whether the part was quoted. Dots and stars in a quoted part are plain characters. */
   readonly quoted: boolean;
 }
 
 const PART = /"((?:[^"]|"")+)"|([^".]+)/y;
 
-/** Whether a statement can name the table: its name is text in the encoding of the source. */
+/** Whether a statement can name the table: its name is valid text in the source's encoding. */
 export const isNameable = ({ schema, table }: TableName): boolean =>
   !isBytesText(schema) && !isBytesText(table);
 
 /**
- * `schema.table` in its canonical spelling, in which equal names are equal strings; undefined where it is no
- * such name. Names are written as they are, without folding to lower case; a part with a dot, a star or a
- * quote in its name is written in double quotes, a `*` outside quotes matches any characters of its part.
+ * Returns `schema.table` in canonical spelling, so that equal names are equal strings. Undefined if the text
+ * is not such a name. Names keep their case. A part with a dot, a star or a quote in its name is written in
+ * double quotes. A `*` outside quotes matches any characters of its part.
  */
 export function canonicalName(text: string): string | undefined {
   return parseParts(text)?.map(formatPart).join('.');
 }
 
 /**
- * `schema.table` in its canonical spelling and what stands behind it: of `schema.table.column`, or a longer
- * path. The table is null where there is but one word. Undefined where it is no such name.
+ * Splits `schema.table.column`, or a longer path, into the canonical `schema.table` and the rest. The table
+ * is null if the text is a single word. Undefined if the text is not such a name.
  */
 export function columnName(
   text: string,
@@ -54,17 +54,17 @@ export function columnName(
 
 const COLUMN = /^((?:"(?:[^"]|"")+"|[^".]+)\.(?:"(?:[^"]|"")+"|[^".]+))\.(.+)$/s;
 
-/** The canonical spelling of an existing table. */
+/** Returns the canonical spelling of an existing table. */
 export const formatTable = ({ schema, table }: TableName): string =>
   [schema, table].map((name) => formatPart({ text: name, quoted: true })).join('.');
 
-/** True where a `*` outside quotes makes the name match more than one table. */
+/** Whether a `*` outside quotes makes the name a pattern. */
 export const isPattern = (text: string): boolean =>
   parseParts(text)?.some((part) => !part.quoted && part.text.includes('*')) ?? false;
 
 /**
- * The one table an exact name means. Throws RangeError for a pattern or no name at all: loading has refused
- * both.
+ * Returns the table that an exact name means. Throws RangeError for a pattern or an invalid name, which
+ * loading has refused before.
  */
 export function tableName(text: string): TableName {
   const parts = parseParts(text);
@@ -72,13 +72,16 @@ export function tableName(text: string): TableName {
   return { schema: parts[0].text, table: parts[1].text };
 }
 
-/** Whether `pattern` (or exact name) means this table. */
+/** Whether a pattern or exact name matches this table. */
 export function matchesTable(pattern: string, { schema, table }: TableName): boolean {
   const parts = partsOfPattern(pattern);
   return parts !== undefined && matchesPart(parts[0], schema) && matchesPart(parts[1], table);
 }
 
-/** Patterns are those of YAMLs, and each of them is asked about every table; more are read anew. */
+/**
+ * The most patterns whose parts are kept. Each pattern is compared with every table. When there are more, all
+ * are parsed again.
+ */
 const MAX_PATTERNS = 20_000;
 const PATTERNS = new Map<string, readonly [Part, Part] | undefined>();
 
@@ -95,7 +98,7 @@ function partsOfPattern(pattern: string): readonly [Part, Part] | undefined {
 export const matchesColumn = (pattern: string, column: string): boolean =>
   matchesStars(pattern.toLowerCase(), column.toLowerCase());
 
-/** Whether a pattern tracks tables of a schema whose names it does not say. */
+/** Whether a pattern also tracks tables of a schema that it does not name. */
 export function matchesNewTables(pattern: string, schema: string): boolean {
   const parts = parseParts(pattern);
   if (parts === undefined) return false;
@@ -129,8 +132,8 @@ function matchesPart(part: Part, name: string): boolean {
 }
 
 /**
- * Greedy matching that backtracks to the last star only, so no pattern takes exponential time as a regular
- * expression would.
+ * Matches greedily and backtracks to the last star only. So no pattern takes exponential time, as a regular
+ * expression could.
  */
 function matchesStars(pattern: string, text: string): boolean {
   let p = 0;

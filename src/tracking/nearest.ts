@@ -1,6 +1,6 @@
 /**
- * The candidate that a misspelt word most likely meant, ignoring case; undefined where none is near enough
- * (one edit for every three letters; neighbours that changed places are one).
+ * Returns the candidate that a misspelt word most likely means, ignoring case. Undefined if none is near
+ * enough: one edit is allowed for every three letters. Swapped neighbours count as one edit.
  */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   const limit = Math.max(1, Math.floor(word.length / 3));
@@ -16,15 +16,15 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
   return best;
 }
 
-/** ` Did you mean "x"?`, or nothing. */
+/** Returns ` Did you mean "x"?`, or an empty text. */
 export function didYouMean(word: string, candidates: Iterable<string>): string {
   const candidate = nearest(word, candidates);
   return candidate === undefined ? '' : ` Did you mean "${candidate}"?`;
 }
 
 /**
- * Edits between two words, a swap of neighbours being one; gives up with `enough` as soon as it cannot be
- * less.
+ * Counts the edits between two words; swapped neighbours are one edit. Returns `enough` as soon as the result
+ * cannot be less.
  */
 function editDistance(a: string, b: string, enough: number): number {
   if (Math.abs(a.length - b.length) >= enough) return enough;

@@ -30,8 +30,8 @@ import { toWanted, toWhen } from './wanted.js';
 const DAY_MS = 86_400_000;
 
 /**
- * The checked file as the rest of Waltrail sees it: names canonical, templates parsed, durations in their
- * units.
+ * Converts the checked file into the form that the rest of Waltrail uses: canonical names, parsed templates,
+ * durations as numbers.
  */
 export function toConfig(file: TrackingFile, places: Places): TrackingConfig {
   return withLookupTenants(asWritten(file, places));
@@ -101,7 +101,7 @@ function toDefinition({
   return { document, digest: createHash('sha256').update(document).digest('hex') };
 }
 
-/** A lookup table has one tenant column, whichever of its labels names it. */
+/** Gives all lookups in a table the same tenant column, even if only one of its labels names it. */
 function withLookupTenants(config: TrackingConfig): TrackingConfig {
   const { modifiers, tables } = config;
   const named = new Map<string, string>();
@@ -175,7 +175,7 @@ function toWords(file: TableFile['values'] = {}): Pick<TableRule, 'values' | 'bi
     const ofBits = words['bits'];
     if (typeof ofBits === 'object')
       bits.set(column, new Map(Object.entries(ofBits).map(([bit, word]) => [Number(bit), word])));
-    // What is no word, loading has refused.
+    // Loading has refused everything but words here.
     else values.set(column, new Map(Object.entries(words as Record<string, string>)));
   }
   return { values, bits };
@@ -208,6 +208,6 @@ function toRedactWith(method: TrackingFile['redact'][number]['with']): RedactWit
 const mapped = <A, B>(map: ReadonlyMap<string, A>, to: (value: A) => B): ReadonlyMap<string, B> =>
   new Map([...map].map(([key, value]) => [key, to(value)]));
 
-/** Without the keys that have no value. */
+/** Returns an object without the keys that have no value. */
 const given = <T extends object>(members: T): { readonly [K in keyof T]?: Exclude<T[K], undefined> } =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as never;

@@ -1,22 +1,22 @@
 import { formatPath, type KeyPath } from './document.js';
 
-/** A file, and where in it the value of a path stands. */
+/** A file, and the position of a path in it. */
 export interface PlacesFile {
   readonly name: string;
   readonly positionOf: (path: KeyPath) => { readonly line: number; readonly column: number };
 }
 
 /**
- * Where the file says what a configuration holds: findings about the source name its lines, as the loader
- * does.
+ * Finds the line of the file for a value of the configuration. Findings about the source name these lines, as
+ * the loader does.
  */
 export class Places {
   readonly #file: PlacesFile | null;
   readonly #origins: ReadonlyMap<string, ReadonlyMap<string, KeyPath>>;
 
   /**
-   * @param file null: the configuration is one that the trail has kept
-   * @param origins by canonical name of a table or pattern, what it has taken over (inherit.ts)
+   * @param file null: the configuration comes from the trail
+   * @param origins what each table takes over (inherit.ts), by canonical name of the table or pattern
    */
   constructor(
     file: PlacesFile | null,
@@ -26,7 +26,7 @@ export class Places {
     this.#origins = origins;
   }
 
-  /** The path at which the file says what is at `path`: another one where a table has taken it over. */
+  /** Returns the path where the file has the value of `path`. It differs if a table takes the value over. */
   originOf(path: KeyPath): KeyPath {
     const [first, table, key, column, ...rest] = path;
     if (first !== 'tables' || key === undefined) return path;
@@ -37,21 +37,21 @@ export class Places {
     return ofKey === undefined ? path : [...ofKey, ...(column === undefined ? [] : [column]), ...rest];
   }
 
-  /** The configuration with what its tables have taken over. */
+  /** Returns these places with what the tables take over. */
   withOrigins(origins: ReadonlyMap<string, ReadonlyMap<string, KeyPath>>): Places {
     return new Places(this.#file, origins);
   }
 
   /**
-   * `file:line:column: key`, of the nearest key above where the file has no such key. The key alone where
-   * there is no file.
+   * Returns `file:line:column: key`. If the file lacks the key, the nearest parent counts. Without a file,
+   * the result is the key alone.
    */
   of(written: KeyPath): string {
     const { at, key } = this.find(written);
     return at === null ? key : `${at}: ${key}`;
   }
 
-  /** The same in its parts. */
+  /** The parts of {@link Places.of}. */
   find(written: KeyPath): Place {
     const path = this.originOf(written);
     const isTakenOver = path[0] !== written[0] || (path[0] === 'tables' && path[1] !== written[1]);
@@ -62,12 +62,12 @@ export class Places {
   }
 }
 
-/** Where a key of the YAML stands. */
+/** The place of a key in the YAML. */
 export interface Place {
-  /** `file:line:column`; null: the configuration is one that the trail has kept. */
+  /** `file:line:column`; null: the configuration comes from the trail. */
   readonly at: string | null;
-  /** As `tables."public.agents".name`. */
+  /** For example `tables."public.agents".name`. */
   readonly key: string;
-  /** A table has it from `defaults` or from what it extends. */
+  /** Whether a table has it from `defaults` or from a table that it extends. */
   readonly isTakenOver: boolean;
 }

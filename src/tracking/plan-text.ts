@@ -6,10 +6,10 @@ import { applyProblems, type PlanProblem, type TrackingPlan } from './findings.j
 import { about, listNames } from './list-names.js';
 import type { TrackingConfig } from './rules.js';
 
-/** A plan for a terminal: the SQL can be copied and run as it stands. */
+/** Formats a plan for a terminal. The SQL can be copied and run without changes. */
 export function planText(options: {
   readonly plan: TrackingPlan;
-  /** Of the tables that the plan widens. */
+  /** Costs of the tables that get replica identity full. */
   readonly costs: readonly IdentityCost[];
   readonly baselines: readonly BaselineCost[];
   readonly catalog: Catalog;
@@ -24,15 +24,15 @@ export function planText(options: {
     stepsText(plan),
     costs.length === 0 ? '' : costsText(costs),
     baselineText(baselines, config),
-    list('To know', plan.warnings),
+    list('Warnings', plan.warnings),
     list('Advice (apply does none of it)', plan.advice),
-    problemsText('Problems (nothing is applied before they are solved)', blocking),
+    problemsText('Problems (nothing is applied until they are solved)', blocking),
     problemsText(
-      'Problems of capture (they do not stand in the way of apply)',
+      'Problems of capture (apply works nevertheless)',
       others.filter(({ tables }) => tables.length === 0),
     ),
     problemsText(
-      'Problems of single tables (the others are applied without them)',
+      'Problems of single tables (all other tables are applied)',
       others.filter(({ tables }) => tables.length > 0),
     ),
   ];
@@ -46,7 +46,8 @@ function stepsText({ steps, problems, lock, configurationSql }: TrackingPlan): s
 }
 
 /**
- * The SQL of a plan in one transaction, each statement under the reason for it. Empty: there are no steps.
+ * Returns the SQL of a plan in one transaction. The reason for each statement stands above it. Empty: there
+ * are no steps.
  */
 export function planSql({
   steps,
@@ -58,11 +59,11 @@ export function planSql({
     "begin;\nset local lock_timeout = '5s';",
     ...(lock === null
       ? []
-      : [`-- no row of these tables is written between two configurations\n${lock.sql};`]),
+      : [`-- no row of these tables is written while the configuration changes\n${lock.sql};`]),
     ...steps.map(({ sql, reason }) => `-- ${reason}\n${sql};`),
     ...(configurationSql === null
       ? []
-      : [`-- from here on, capture works by this configuration\n${configurationSql};`]),
+      : [`-- from this position on, capture uses this configuration\n${configurationSql};`]),
     'commit;',
   ].join('\n');
 }
@@ -87,9 +88,9 @@ function costsText(costs: readonly IdentityCost[]): string {
   const { windowSeconds } = costs[0]!;
   const window =
     windowSeconds === null
-      ? 'updates, deletes and WAL: since the source began to count'
+      ? "updates, deletes and WAL: since the source's counters were reset"
       : `updates, deletes and WAL: over the last ${formatDuration(windowSeconds)}` +
-        (windowSeconds < DAY_S ? ', too short to tell of a day' : '');
+        (windowSeconds < DAY_S ? ', too short for a rate per day' : '');
   return [
     `Replica identity full adds the old row to the WAL of each update and delete (${window})`,
     line(header),
@@ -100,7 +101,7 @@ function costsText(costs: readonly IdentityCost[]): string {
 
 const DAY_S = 86_400;
 
-/** One line for each reason why rows are unknown, with the tables. */
+/** Returns one line for each reason why rows are unknown, with the tables. */
 function unknownRows(costs: readonly IdentityCost[]): string[] {
   const reasons = new Set(costs.flatMap(({ unknown }) => unknown ?? []));
   return [...reasons].map((reason) => {
@@ -109,10 +110,10 @@ function unknownRows(costs: readonly IdentityCost[]): string[] {
   });
 }
 
-/** Problems of one code that are printed whole. */
+/** The most problems of one code that are printed completely. */
 const MAX_PRINTED = 5;
 
-/** Of many problems of one code the first, and the tables of the others. */
+/** Prints the first problems of each code completely, and only the tables of the others. */
 function problemsText(title: string, problems: readonly PlanProblem[]): string {
   const codes = new Set(problems.map(({ code }) => code));
   const items = [...codes].flatMap((code) => {
@@ -120,7 +121,7 @@ function problemsText(title: string, problems: readonly PlanProblem[]): string {
     const others = same.slice(MAX_PRINTED).flatMap(({ tables }) => tables);
     return [
       ...same.slice(0, MAX_PRINTED).map(({ message, remedy }) => `${code}: ${message}\n${remedy}`),
-      ...about(others, (names) => `${code}: the same, as plan --json says one by one, of ${names}`),
+      ...about(others, (names) => `${code}: the same for ${names} (details: waltrail plan --json)`),
     ];
   });
   return list(title, items);

@@ -20,17 +20,17 @@ import { tableFindings } from './table-findings.js';
 import { keyOf, publishedTables, type PublishedTable } from './tracked.js';
 import { unnamedFindings } from './unnamed.js';
 
-/** Compares what the YAML needs with what the source has. Pure: `catalog` is from {@link readCatalog}. */
+/** Compares what the YAML needs with what the source has. Pure: `catalog` comes from {@link readCatalog}. */
 export function planTracking(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
-  /** The yes to changing a publication that may be somebody else's (`waltrail apply --take-over`). */
+  /** Whether a publication of another owner may be changed (`waltrail apply --take-over`). */
   readonly takeOver?: boolean;
 }): TrackingPlan {
   const aspects = aspectsOf(options);
   const { eventTrigger, session, publication, identity } = aspects;
-  // The triggers first: what it has to guard is published after it is there, and a trigger that goes guards
-  // nothing.
+  // Triggers come first: a table is published only after its trigger exists, and a trigger that is removed
+  // protects nothing.
   const steps = [
     ...eventTrigger.steps,
     ...session.steps,
@@ -50,7 +50,7 @@ export function planTracking(options: {
   };
 }
 
-/** What plan finds, each aspect of the source by itself, in the order in which it is told. */
+/** The findings of plan for each aspect of the source, in the order of the output. */
 export function aspectsOf(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
@@ -90,7 +90,7 @@ const MOVING: ReadonlySet<PlanStep['kind']> = new Set([
 
 const OF_TABLE: ReadonlySet<PlanStep['kind']> = new Set(['replica_identity', 'session_trigger']);
 
-/** The steps of a plan that publish one table. */
+/** Returns a plan with only the steps that publish one table. */
 export function planOfTable(
   { steps }: TrackingPlan,
   {
@@ -117,10 +117,10 @@ export function planOfTable(
 
 function lockOf(steps: readonly PlanStep[], catalog: Catalog): TrackingPlan['lock'] {
   const keys = steps.flatMap(({ kind, tables }) => (MOVING.has(kind) ? tables : []));
-  // In one order, so that two of them do not wait for each other.
+  // In a fixed order, so that two plans do not block each other.
   const tables = [...new Set(keys)].sort().flatMap((key) => indexOf(catalog).tables.get(key) ?? []);
   if (tables.length === 0) return null;
-  // Rows of a partitioned table are also written to its partitions directly.
+  // A partitioned table is locked with its partitions, because rows are also written to them directly.
   const names = tables.map(
     ({ schema, name, kind }) => `  ${kind === 'partitioned' ? '' : 'only '}${quoteTable(schema, name)}`,
   );

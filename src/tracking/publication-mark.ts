@@ -2,22 +2,22 @@ import { quoteIdentifier, quoteLiteral } from '../pg/quote.js';
 import type { CatalogPublication } from './catalog.js';
 import { withFoundLine, type Found } from './found.js';
 
-/** What the comment on a publication says in a line of its own. */
+/** The line in a publication's comment that names its source. */
 const MARK = /^Waltrail: source ([a-z][a-z0-9_-]{0,62})$/m;
 
 type Commented = Pick<CatalogPublication, 'comment'>;
 
-/** The source whose publication it is; undefined: it is marked as nobody's. */
+/** Returns the source that owns the publication; undefined: it has no mark. */
 export const ownerOf = ({ comment }: Commented): string | undefined => MARK.exec(comment ?? '')?.[1];
 
 export const isMarked = (publication: Commented): boolean => ownerOf(publication) !== undefined;
 
 /**
- * The statement that marks a publication as that of a source, with what was found of it; what else its
- * comment says stays.
+ * Returns the statement that marks a publication with its source and with what was found. The rest of the
+ * comment stays.
  *
- * @param options.source null: it is marked no more
- * @param options.found null: it is not known what was found
+ * @param options.source null: removes the mark
+ * @param options.found null: unknown
  */
 export function markSql(
   { name, comment }: Pick<CatalogPublication, 'name' | 'comment'>,

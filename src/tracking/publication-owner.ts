@@ -11,40 +11,43 @@ import { markSql, ownerOf } from './publication-mark.js';
 import type { TrackingConfig } from './rules.js';
 import { lineageOf, nameOf } from './tracked.js';
 
-/** Whose a publication is, for a YAML that is about to change it. */
+/** The owner of a publication, as it matters to a YAML that would change it. */
 export interface PublicationOwnership {
-  /** It is marked as that of the YAML's source, or will be. */
+  /** Whether it belongs to the YAML's source, or will. */
   readonly isOurs: boolean;
-  /** Marks the publication as that of the YAML's source; none where it is marked so. */
+  /** Steps that mark the publication with the YAML's source; none if it is marked so already. */
   readonly steps: readonly PlanStep[];
-  /** Keeps the plan from being applied without a yes, for tables of others would leave the publication. */
+  /**
+   * Problems that prevent applying the plan without `--take-over`, because tables of another source would
+   * leave the publication.
+   */
   readonly problems: readonly PlanProblem[];
-  /** Which of the tables that the YAML does not want may be taken out. */
+  /** Whether a table that the YAML does not want may leave the publication. */
   readonly mayDrop: (table: TableName) => boolean;
 }
 
-/** Says in the comment of a publication whose it is, and what was found. */
+/** The step that writes the owner of a publication, and what was found, into its comment. */
 export const markStep = (sql: string): PlanStep => ({
   kind: 'publication_comment',
   tables: [],
   sql,
   reason:
-    'says whose it is, so that the YAML of another source does not take its tables out, and what waltrail drop has to restore',
+    'names its source, so that the YAML of another source does not remove its tables, and stores what waltrail drop has to restore',
   optional: true,
 });
 
 /**
- * Finds out whose a publication is (DECISIONS 59). One that is marked as another source's is changed only
- * with a yes. One without a mark was made by hand, or by a version that made none: it is adopted silently if
- * it holds nothing but tables of this YAML, and needs a yes otherwise.
+ * Finds the owner of a publication (DECISIONS 59). One with the mark of another source is changed only with
+ * `takeOver`. One without a mark was created by hand, or by an old version. It is adopted silently if all its
+ * tables belong to this YAML, and only with `takeOver` otherwise.
  */
 export function ownershipOf(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly existing: CatalogPublication;
-  /** What is remembered once the plan is applied. */
+  /** What is stored in the comment once the plan is applied. */
   readonly found: Found | null;
-  /** The yes. */
+  /** Whether a publication of another owner may be changed. */
   readonly takeOver: boolean;
 }): PublicationOwnership {
   const { config, existing, found, takeOver } = options;
@@ -59,7 +62,7 @@ export function ownershipOf(options: {
   const isNobodys = owner === undefined && others.length === 0 && existing.schemas.length === 0;
   if (takeOver || isNobodys) return { isOurs: true, steps, problems: [], mayDrop: () => true };
   const names = listNames(others.map(formatTable));
-  const effect = others.length === 0 ? '' : ` Applying this YAML would take out ${names}.`;
+  const effect = others.length === 0 ? '' : ` Applying this YAML would remove ${names} from it.`;
   return {
     isOurs: false,
     steps: [],
@@ -68,8 +71,8 @@ export function ownershipOf(options: {
         code: 'SOURCE_PUBLICATION_FOREIGN',
         message:
           owner === undefined
-            ? `Publication ${publication} is marked as nobody's, and holds tables that the YAML does not name.${effect}`
-            : `Publication ${publication} is marked as that of source ${owner}.${effect}`,
+            ? `Publication ${publication} has no mark of Waltrail, and holds tables that the YAML does not name.${effect}`
+            : `Publication ${publication} belongs to source ${owner}.${effect}`,
         remedy: ERROR_CODES.SOURCE_PUBLICATION_FOREIGN.remedy,
         tables: [],
         applyOnly: true,
@@ -79,7 +82,10 @@ export function ownershipOf(options: {
   };
 }
 
-/** Tells whether the YAML names a table, or one that it is a partition of; or it is Waltrail's own. */
+/**
+ * Returns whether the YAML names a table, or one that it is a partition of, or whether the table is
+ * Waltrail's own.
+ */
 function namedBy({
   config,
   catalog,

@@ -15,12 +15,12 @@ import { keyOf, nameOf, type PublishedTable } from './tracked.js';
 const OPERATIONS = ['insert', 'update', 'delete', 'truncate'] as const;
 
 /**
- * PostgreSQL 18: without it, updates of a table with stored generated columns and full replica identity are
- * refused.
+ * PostgreSQL 18. Without this option it refuses updates of a table that has stored generated columns and
+ * replica identity full.
  */
 const HAS_GENERATED_OPTION = 180_000;
 
-/** A publication with this name as `apply` leaves it. */
+/** A publication of this name, as `apply` leaves it. */
 export const asApplied = (options: {
   readonly name: string;
   readonly version: number;
@@ -37,23 +37,23 @@ export const asApplied = (options: {
 });
 
 interface PublicationPlan extends Findings {
-  /** Before the replica identities: what makes them harmless, and what no longer needs one. */
+  /** Steps before those for replica identities: they make these harmless or unnecessary. */
   readonly before: readonly PlanStep[];
-  /** After them: a table without a replica identity refuses updates from the moment it is published. */
+  /** Steps after them: without a replica identity, a table refuses updates as soon as it is published. */
   readonly after: readonly PlanStep[];
 }
 
 /**
- * Brings the publication to exactly the tables that are needed, whole, with every operation, and to the
- * schemas in which it follows new ones.
+ * Plans to give the publication exactly the needed tables, complete and with every operation, and the schemas
+ * in which it follows new tables.
  */
 export function planPublication(options: {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly published: readonly PublishedTable[];
-  /** What is remembered of the source once the plan is applied. */
+  /** What is stored in the publication's comment once the plan is applied. */
   readonly found: Found | null;
-  /** The yes to changing a publication that may be somebody else's. */
+  /** Whether a publication of another owner may be changed. */
   readonly takeOver: boolean;
 }): PublicationPlan {
   const { config, catalog, published } = options;
@@ -94,13 +94,13 @@ export function planPublication(options: {
       ...dropStep(
         name,
         extra,
-        'the YAML names them neither for tracking nor for modifiers, labels, tenants or attribution, or they cannot be published',
+        'the YAML does not need them (for tracking, modifiers, labels, tenants or attribution), or they cannot be published',
       ),
       ...restored.steps,
       ...dropStep(
         name,
         narrowed,
-        'a row filter or column list hides a part of them; they are added again without',
+        'a row filter or column list hides a part of them; they are added again without it',
       ),
     ],
     after: [
@@ -118,8 +118,8 @@ export function planPublication(options: {
 }
 
 /**
- * What Waltrail itself writes must not come back to it: every entry would be a change that moves the
- * checkpoint, which is a change, for ever.
+ * Reports tables of Waltrail in the publication. Each entry would change the checkpoint, which would be a
+ * change to record, and so on without end.
  */
 function ownTables(publication: string, tables: readonly TableName[]): PlanProblem[] {
   const own = tables.filter(({ schema }) => isNeverTracked(schema));
@@ -128,7 +128,7 @@ function ownTables(publication: string, tables: readonly TableName[]): PlanProbl
     {
       code: 'SOURCE_PUBLISHES_TRAIL',
       message: `Publication ${publication} holds tables of Waltrail's own: ${own.map(formatTable).join(', ')}.`,
-      remedy: `Run waltrail apply, or on the source: alter publication ${quoteIdentifier(publication)} drop table ${own.map(({ schema, table }) => quoteTable(schema, table)).join(', ')};`,
+      remedy: `Run waltrail apply, or run on the source: alter publication ${quoteIdentifier(publication)} drop table ${own.map(({ schema, table }) => quoteTable(schema, table)).join(', ')};`,
       tables: [],
       captureOnly: true,
     },
@@ -154,7 +154,7 @@ function createSteps({
     {
       kind: 'publication_create',
       tables: published.map(({ key }) => key),
-      // Without a table yet it is made nevertheless: the stream needs it, and tables are added to it.
+      // Created even without tables: the stream needs it, and tables are added later.
       sql: `create publication ${quoteIdentifier(config.source.publication)}${published.length === 0 ? '' : ` for table\n${tableList(published)}`}\nwith (${options.join(', ')});\n${mark}`,
       reason: 'the slot sends changes of the tables in this publication only',
       optional: false,
@@ -176,7 +176,7 @@ function optionSteps(existing: CatalogPublication, version: number): PlanStep[] 
       kind: 'publication_options',
       tables: [],
       sql: `alter publication ${quoteIdentifier(existing.name)} set (${wrong.join(', ')})`,
-      reason: 'every operation is audited, and rows of partitions belong to their table',
+      reason: 'every operation is audited, and rows of partitions are sent as rows of their table',
       optional: false,
     },
   ];
@@ -195,7 +195,7 @@ function dropStep(name: string, tables: readonly TableName[], reason: string): P
   ];
 }
 
-/** Adds tables to a publication. */
+/** The step that adds tables to a publication. */
 export const addStep = (name: string, tables: readonly PublishedTable[]): PlanStep => ({
   kind: 'publication_add',
   tables: tables.map(({ key }) => key),
@@ -206,7 +206,10 @@ export const addStep = (name: string, tables: readonly PublishedTable[]): PlanSt
   optional: false,
 });
 
-/** `only`: a table that inherits from this one is another table, which the YAML names by itself. */
+/**
+ * A list of tables with `only`: tables that inherit from one are not included, because the YAML names each of
+ * them separately.
+ */
 const tableList = (tables: readonly PublishedTable[]): string =>
   tables.map(({ table }) => `  only ${quoteTable(table.schema, table.name)}`).join(',\n');
 
@@ -216,11 +219,13 @@ const generatedOption = (version: number): string[] =>
 const unsuitable = ({ name, allTables, schemas }: CatalogPublication): Findings['problems'][number] => ({
   code: 'SOURCE_PUBLICATION_UNSUITABLE',
   tables: [],
-  message: `Publication ${name} is ${allTables ? 'for all tables' : `for whole schemas (${schemas.join(', ')})`}; Waltrail keeps one with an exact list of tables.`,
+  message: `Publication ${name} is ${allTables ? 'for all tables' : `for whole schemas (${schemas.join(', ')})`}; Waltrail needs one with an exact list of tables.`,
   remedy: ERROR_CODES.SOURCE_PUBLICATION_UNSUITABLE.remedy,
 });
 
-/** Tables that leave with their partitions, but for those of which another table is the root that stays. */
+/**
+ * Tables that leave the publication, with their partitions. Partitions of a table that stays are left out.
+ */
 function membersOfAll(
   leaving: readonly TableName[],
   { catalog, staying }: { readonly catalog: Catalog; readonly staying: readonly PublishedTable[] },

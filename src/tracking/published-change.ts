@@ -13,18 +13,18 @@ import {
 import type { TrackingConfig } from './rules.js';
 import type { TableTrouble } from './troubles.js';
 
-/** What the difference between two looks at the publication means. */
+/** The meaning of the difference between two looks at the publication. */
 export interface PublishedChanges {
   /**
-   * Concerns every table: there was no publication for a while, or it did not publish every operation; null:
-   * nothing does.
+   * A change that concerns every table: for a while there was no publication, or it did not publish every
+   * operation. Null: no such change.
    */
   readonly stream: 'SOURCE_PUBLICATION_MISSING' | 'SOURCE_PUBLICATION_INCOMPLETE' | null;
-  /** Changes of these tables may not have been sent for a while, whatever it looks like now. */
+  /** Tables for which changes may not have been sent for a while, even if all looks right now. */
   readonly unpublished: readonly string[];
-  /** Rows of these tables were given other values, of which nothing is sent. */
+  /** Tables whose rows got other values without row messages. */
   readonly rewritten: readonly string[];
-  /** Nothing is missing, or it is not known whether something is, but it is to be recorded. */
+  /** Changes to be recorded although nothing is missing, or it is unknown whether something is. */
   readonly notes: readonly TrackingNote[];
 }
 
@@ -35,18 +35,18 @@ export interface TrackingNote {
   readonly after: string;
 }
 
-/** Whether the YAML needs the table in the publication: tracked, or looked into. */
+/** Whether the YAML needs the table in the publication: as a tracked table, a lookup table or a witness. */
 export const isWanted = (config: TrackingConfig, table: TableName): boolean =>
   ruleFor(config, table) !== undefined || neededTables(config).some((needed) => sameTable(needed, table));
 
-/** Whether entries are made of the table's rows. */
+/** Whether the table's rows make entries. */
 const isTracked = (config: TrackingConfig, table: TableName): boolean => ruleFor(config, table) !== undefined;
 
 /**
  * Compares two looks. Pure.
  *
- * @param options.fate of the tables of `last`: up to a drop or a new name the stream carried every change,
- *   but not of another table that took the name
+ * @param options.fate what became of the tables of `last`. Up to a drop or rename the stream carried every
+ * change of a table. It did not carry changes of another table that took its name.
  */
 export function publishedChanges(options: {
   readonly config: TrackingConfig;
@@ -60,7 +60,7 @@ export function publishedChanges(options: {
   const unpublished: string[] = [];
   const rewritten: string[] = [];
   const notes: TrackingNote[] = [];
-  // Made anew it is another publication: in between there was none, and what was changed then was not sent.
+  // A recreated publication is another one. While there was none, changes were not sent.
   if (now.publication === null || now.publication !== last.publication)
     return { stream: 'SOURCE_PUBLICATION_MISSING', unpublished, rewritten, notes };
   if (optionsChanged(last, now))
@@ -88,8 +88,8 @@ export function publishedChanges(options: {
   }
   for (const [oid, after] of Object.entries(now.tables)) {
     if (last.tables[oid] !== undefined) continue;
-    // It may have been there, and written to, for a while before; but not in a schema that was published
-    // whole, and not where it never was.
+    // The table may have existed, and been written to, for a while before. Not so if its schema was published
+    // completely, or if nothing was ever written to it.
     if (isWanted(config, after) && !isOfSchema(after, last) && !unwritten.has(oid))
       unpublished.push(formatTable(after));
     if (isWanted(config, after) || after.membership !== undefined)
@@ -99,9 +99,9 @@ export function publishedChanges(options: {
 }
 
 /**
- * The state with what only earlier looks tell: which tables somebody took out, and the names under which the
- * YAML knows renamed tables. A table that was tracked and has a name now that the YAML does not know is still
- * the same table, unless another has taken its name.
+ * Adds to the state what only earlier looks know: which tables were removed from the publication, and by
+ * which names the YAML knows renamed tables. A tracked table with a new name that the YAML does not know is
+ * still the same table, unless another one took its name.
  */
 export function withHistory(options: {
   readonly config: TrackingConfig;
@@ -135,8 +135,8 @@ function takenOutOf({ config, last, now, fate }: Parameters<typeof withHistory>[
 }
 
 /**
- * The state without tables that only their schema publishes and that the YAML does not want: there may be
- * thousands, and nothing is to be said of them.
+ * Returns the state without tables that only their schema publishes and that the YAML does not want. There
+ * may be thousands, and they do not matter.
  */
 export const withoutUnwanted = (config: TrackingConfig, state: PublishedState): PublishedState => ({
   ...state,
@@ -147,15 +147,15 @@ export const withoutUnwanted = (config: TrackingConfig, state: PublishedState): 
   ),
 });
 
-/** The state with the tables whose writes are refused, as the troubles of the same look say. */
+/** Adds the tables for which PostgreSQL refuses writes, from the troubles of the same look. */
 export const withRefusals = (state: PublishedState, troubles: readonly TableTrouble[]): PublishedState => ({
   ...state,
   refusing: troubles.filter(({ effect }) => effect === 'writes refused').map(({ table }) => table),
 });
 
 /**
- * The troubles, of which those about a table that is missing under its name say what it is called now, where
- * that is known.
+ * Returns the troubles. If a table is missing under its name and its new name is known, the trouble states
+ * the new name.
  */
 export const withNewNames = (
   troubles: readonly TableTrouble[],
@@ -170,14 +170,14 @@ export const withNewNames = (
     const now = formatTable(renamed);
     return {
       ...trouble,
-      message: `The source's table ${trouble.table} is called ${now} now, and is still captured as ${trouble.table}.`,
-      remedy: `Call it ${now} in the YAML, then run waltrail apply and restart Waltrail.`,
+      message: `The source's table ${trouble.table} was renamed to ${now}, and is still captured as ${trouble.table}.`,
+      remedy: `Use the name ${now} in the YAML, then run waltrail apply and restart Waltrail.`,
     };
   });
 
 /**
- * What to record about tables whose writes the source has begun to refuse, or accepts again: nothing is
- * missing of them.
+ * Notes about tables for which the source began to refuse writes, or accepts them again. No changes of them
+ * are missing.
  */
 export function refusalNotes(last: PublishedState | undefined, now: PublishedState): TrackingNote[] {
   const before = last?.refusing ?? [];
@@ -195,19 +195,19 @@ export function refusalNotes(last: PublishedState | undefined, now: PublishedSta
 }
 
 /**
- * Whether the options may have been others for a while. The version tells of options that were changed and
- * changed back; a new owner changes it too.
+ * Whether the options may have differed for a while. The version reveals options that were changed and
+ * changed back. A new owner changes the version too.
  */
 function optionsChanged(last: PublishedState, now: PublishedState): boolean {
-  // Looks of before had both in one text.
+  // Earlier looks had both in one text.
   if (last.version === undefined && now.version !== undefined)
     return `${now.options} ${now.version}` !== last.options;
   return now.options !== last.options || (now.version !== last.version && now.owner === last.owner);
 }
 
 /**
- * Whether a table was published at both looks, in the same way, or as long as it exists: every change of it
- * was sent, by whatever name.
+ * Whether a table was published at both looks in the same way, or since it exists. Then every change of it
+ * was sent, under whatever name.
  */
 function wasPublished(
   oid: string,
@@ -219,12 +219,12 @@ function wasPublished(
   return before === undefined ? isOfSchema(after, last) || fate.unwritten.has(oid) : isSteady(before, after);
 }
 
-/** Whether a table was in the publication by one membership from one look to the next. */
+/** Whether one membership held a table in the publication from one look to the next. */
 const isSteady = (before: PublishedTableState, after: PublishedTableState): boolean =>
   (before.membership !== undefined && before.membership === after.membership) ||
   (before.schemaMembership !== undefined && before.schemaMembership === after.schemaMembership);
 
-/** Whether a table is in a schema that the publication held whole at the last look, and has since. */
+/** Whether a table is in a schema that the publication has held completely since the last look. */
 const isOfSchema = ({ schemaMembership }: PublishedTableState, last: PublishedState): boolean =>
   schemaMembership !== undefined && last.schemas?.includes(schemaMembership) === true;
 
@@ -237,15 +237,16 @@ function notesOf(before: PublishedTableState, after: PublishedTableState): Track
   ];
 }
 
-/** What happened, or may have happened, to values without a row message. */
+/** Describes what happened, or may have happened, to values without a row message. */
 function valueChanges(
   before: PublishedTableState,
   after: PublishedTableState,
   { config, last, now, name }: Parameters<typeof publishedChanges>[0] & { readonly name: TableName },
 ): { readonly isGap: boolean; readonly notes: readonly TrackingNote[] } {
   const rewriting = rewritingOf(before, after);
-  // Without a break there is a report of it in the stream, which says exactly where. Whoever may keep event
-  // triggers from running has still left the note.
+  // If the event triggers were installed all the time, the stream has a report with the exact position, so
+  // there is no gap. A certain rewrite is still noted, because some roles can prevent event triggers from
+  // running.
   const isReported = config.source.eventTrigger && now.reports != null && now.reports === last.reports;
   const isGap = rewriting === 'certain' && isTracked(config, name) && !isReported;
   const isNoted = !isGap && rewriting !== 'none' && !(isReported && rewriting === 'perhaps');
@@ -254,7 +255,7 @@ function valueChanges(
     notes: [
       ...(isNoted ? [note(after, REWRITTEN.before, REWRITTEN.after)] : []),
       ...untoldColumns(before, after).map((column) => note(after, ...columnTexts(column))),
-      // One that was published by itself has sent its rows.
+      // A partition that was published on its own has sent its rows.
       ...movedPartitions(before, after)
         .filter(({ oid }) => last.tables[oid] === undefined)
         .map((partition) => note(after, ...partitionTexts(partition))),
@@ -264,19 +265,19 @@ function valueChanges(
 
 const REWRITTEN = {
   before: 'rows as they were sent',
-  after: 'may have been rewritten: what rows hold since was not sent',
+  after: 'may have been rewritten: their new values were not sent',
 };
 
 function partitionTexts({ name, is }: MovedPartition): [before: string, after: string] {
   const partition = `partition ${formatTable(name)}`;
   return is === 'attached'
-    ? [`no ${partition}`, `${partition}, attached: the rows that it had were not sent`]
-    : [partition, `no ${partition}: its rows went with it and were not sent as deleted`];
+    ? [`no ${partition}`, `${partition}, attached: its existing rows were not sent`]
+    : [partition, `no ${partition}: it took its rows along, which were not sent as deleted`];
 }
 
 const columnTexts = ({ name, is }: UntoldColumn): [before: string, after: string] =>
   is === 'another'
-    ? [`column ${name}`, `another column ${name}: what existing rows held and hold in it was not sent`]
+    ? [`column ${name}`, `another column ${name}: its old and new values in existing rows were not sent`]
     : [`no column ${name}`, `column ${name}: existing rows hold its default, which was not sent`];
 
 const note = (table: TableName, before: string, after: string): TrackingNote => ({

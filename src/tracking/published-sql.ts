@@ -1,15 +1,13 @@
 import { quoteLiteral } from '../pg/quote.js';
 import { REPORTING, TRIGGER_SCHEMA } from './reports.js';
 
-/*
- * What published.ts asks the source's catalog.
- */
+/* SQL with which published.ts reads the source's catalog. */
 
 /**
- * Numbers and versions of all rows of the catalog that may matter, digested by the server: a row that is
- * changed is a new version with another xmin. Sums, because their order is of no account (measured: see
- * DECISIONS 43). Of columns, those of published tables: one that the YAML names may be renamed (DECISIONS
- * 62).
+ * Digests numbers and versions of all relevant rows of the catalog, on the server. A changed row is a new
+ * version with another xmin. The digest is a sum, because order does not matter (measured: see DECISIONS 43).
+ * Columns are included for published tables only, because a column that the YAML names may be renamed
+ * (DECISIONS 62).
  */
 export const digestSql = (version: number): string => /* sql */ `
   select pg_catalog.concat_ws(' ',
@@ -19,7 +17,7 @@ export const digestSql = (version: number): string => /* sql */ `
        from pg_catalog.pg_index i
        join pg_catalog.pg_class c on c.oid = i.indrelid and c.relkind in ('r', 'p') and c.relpersistence <> 't'
       where i.indisprimary or i.indisreplident),
-    -- the sum of xmin, but for a constant: age() takes half the time of a cast to text
+    -- the sum of xmin, shifted by a constant: age() takes half the time of a cast to text
     (select pg_catalog.sum(pg_catalog.age(a.xmin)::int8) - pg_catalog.count(*) * pg_catalog.age('3'::xid)
        from (select r.prrelid as relid from pg_catalog.pg_publication_rel r${
          version >= HAS_SCHEMA_PUBLICATIONS
@@ -38,13 +36,13 @@ export const digestSql = (version: number): string => /* sql */ `
     ${version >= HAS_SCHEMA_PUBLICATIONS ? "(select pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat_ws(' ', s.oid, s.xmin), 0)) from pg_catalog.pg_publication_namespace s)" : 'null'}
   ) as digest`;
 
-/** From here on a publication may hold whole schemas. */
+/** The version from which on a publication can hold whole schemas. */
 export const HAS_SCHEMA_PUBLICATIONS = 150_000;
 
-// to_jsonb() makes one query fit all versions; xmin tells that options were changed and changed back. A
-// partitioned table holds no row itself; its partitions are found without a lock, which pg_partition_tree()
-// takes. An index that was built when the table was written anew has counted its rows. The type of a table's
-// rows is made with it, so a partition whose type is older than its place was attached.
+// to_jsonb() makes one query work on all versions. xmin reveals options that were changed and changed back. A
+// partitioned table holds no rows itself. Its partitions are found without pg_partition_tree(), which takes a
+// lock. An index that was built with a rewritten table has counted its rows. The type of a table's rows is
+// created with the table. So a partition with a type older than its place was attached.
 export const stateSql = (publication: string, version: number): string => /* sql */ `
   with recursive ${LINE}, wanted as (
     select p.*, p.xmin::text as version
@@ -114,7 +112,7 @@ export const stateSql = (publication: string, version: number): string => /* sql
         left join heap h on h.root = c.oid), '{}')) as state
     from wanted p`;
 
-/** Each partition with every table that it is a partition of. pg_partition_ancestors() sees no snapshot. */
+/** Each partition with all its ancestors. Not by pg_partition_ancestors(), which ignores the snapshot. */
 const LINE = /* sql */ `line (relid, ancestor) as (
       select c.oid, i.inhparent from pg_catalog.pg_class c
         join pg_catalog.pg_inherits i on i.inhrelid = c.oid where c.relispartition
@@ -126,14 +124,15 @@ const LINE = /* sql */ `line (relid, ancestor) as (
 const SCHEMAS = /* sql */ `'schemas', coalesce((
       select pg_catalog.jsonb_agg(s.oid::text order by s.oid) from pg_catalog.pg_publication_namespace s where s.pnpubid = p.oid), '[]')`;
 
-/** Membership of the schema of a table in the list. */
+/** The membership of the schema of a listed table. */
 const OF_SCHEMA = /* sql */ `(
                        select s.oid::text from pg_catalog.pg_publication_namespace s
                          join pg_catalog.pg_class m on m.relnamespace = s.pnnspid
                         where s.pnpubid = p.oid and m.oid = r.prrelid)`;
 
 /**
- * Tables that are published by their schema alone: a partition of one that is published is sent as that one.
+ * Tables that only their schema publishes. A partition of a published table is left out: its changes are sent
+ * as that table's.
  */
 const BY_SCHEMA = /* sql */ `
     select m.oid, null, s.oid::text
@@ -149,10 +148,7 @@ const BY_SCHEMA = /* sql */ `
                   exists (select from pg_catalog.pg_publication_namespace q where q.pnpubid = p.oid and q.pnnspid = root.relnamespace)
                   or exists (select from pg_catalog.pg_publication_rel q where q.prpubid = p.oid and q.prrelid = root.oid))))`;
 
-/**
- * What became of tables by oid ($1), whose names are in $2 and $3, and which the publication $4 held: see
- * `TableFate`.
- */
+/** Reads what became of tables: oids in $1, names in $2 and $3, published by $4. See `TableFate`. */
 export const fateSql = (version: number): string => /* sql */ `
   with recursive ${LINE}
   select known.oid::text,
@@ -171,9 +167,9 @@ export const fateSql = (version: number): string => /* sql */ `
     from unnest($1::oid[], $2::text[], $3::text[]) as known (oid, schema, name)`;
 
 /**
- * Of tables by oid ($1), each with the oid of a table that holds rows of it ($2), those that were made by the
- * transaction that put them into the publication of oid $3, and whose files are all empty. A type is made
- * with its table and not changed with it. The size of a file is that of this moment, whatever the snapshot.
+ * Returns those of the tables $1 that were created by the transaction that added them to publication $3, and
+ * whose files are all empty. $2 has, for each of $1, a table that holds its rows. A type is created with its
+ * table and not changed with it. The size of a file is the present one, whatever the snapshot.
  */
 export const UNWRITTEN = /* sql */ `
   select given.oid::text

@@ -11,33 +11,31 @@ import { digestSql, fateSql, stateSql, UNWRITTEN } from './published-sql.js';
 import type { TableContents } from './rewrites.js';
 
 /**
- * What decides which changes the stream carries, as one look at the source found it. Compared with the last
- * look, it tells what the stream does not: that a table was unpublished for a while, or the publication made
- * anew.
+ * A look at what decides which changes the stream carries. The difference from the last look reveals what the
+ * stream does not carry: a table was unpublished for a while, or the publication was recreated.
  */
 export interface PublishedState {
-  /** Identity of the publication: made anew it is another. Null: there is none. */
+  /** OID of the publication; a recreated one has another. Null: there is none. */
   readonly publication: string | null;
-  /** Its options. */
+  /** Options of the publication. */
   readonly options: string | null;
-  /** The transaction that changed the publication last, whatever it changed; absent in older looks. */
+  /** The transaction that last changed the publication in any way; absent in older looks. */
   readonly version?: string | null;
-  /** Its owner; absent in older looks. */
+  /** Owner of the publication; absent in older looks. */
   readonly owner?: string | null;
   /**
-   * The versions of the event triggers that report commands, and of their function; null or absent: they are
-   * not all there and enabled.
+   * Versions of the event triggers that report commands, and of their function. Null or absent: not all of
+   * them exist and are enabled.
    */
   readonly reports?: string | null;
-  /** Its tables by oid: those of its list, and those of its schemas that the YAML wants. */
+  /** Published tables by oid: those of its list, and those of its schemas that the YAML wants. */
   readonly tables: Readonly<Record<string, PublishedTableState>>;
-  /** Identity of the membership of each schema that it holds whole; absent in older looks. */
+  /** The membership of each schema that it holds completely; absent in older looks. */
   readonly schemas?: readonly string[];
-  /** Tables by oid that the YAML wants and that somebody took out of the publication; absent: none. */
+  /** Oids of tables that the YAML wants and that somebody removed from the publication; absent: none. */
   readonly takenOut?: readonly string[];
   /**
-   * `schema.table` of those whose updates and deletes the source refuses; absent where that was not looked
-   * at.
+   * `schema.table` of the tables for which the source refuses updates and deletes; absent if not examined.
    */
   readonly refusing?: readonly string[];
 }
@@ -45,53 +43,55 @@ export interface PublishedState {
 export interface PublishedTableState extends TableContents {
   readonly schema: string;
   readonly table: string;
-  /** Identity of its membership in the publication, with row filter and column list; absent: it has none. */
+  /** Its membership in the publication, with row filter and column list; absent: it has none. */
   readonly membership?: string;
-  /** Identity of the membership of its schema; absent where that is not held whole. */
+  /** The membership of its schema; absent if the publication does not hold the schema completely. */
   readonly schemaMembership?: string;
   /** As pg_class.relreplident: `f` for full. */
   readonly identity: string;
   /**
-   * Where it was renamed and the YAML does not know its new name: the one under which it is still captured.
+   * If the table was renamed and the YAML does not know the new name: the name under which it is still
+   * captured.
    */
   readonly knownAs?: TableName;
   /**
-   * By attribute number: columns that the YAML or the defaults name, as they were called then. A column stays
-   * the same under every name (DECISIONS 62).
+   * Columns that the YAML or the defaults name, by attribute number, with their names at that time. A column
+   * stays the same under every name (DECISIONS 62).
    */
   readonly named?: Readonly<Record<string, ColumnName>>;
   /**
-   * Those of them that have another name now which the YAML does not know: the name it knows, and today's.
+   * Columns of these that now have a name that the YAML does not know: from the known name to the present
+   * one.
    */
   readonly renamed?: Readonly<Record<string, string>>;
 }
 
-/** A look: the state, and the position of the WAL before it. */
+/** A look: the state, and the WAL position before it was read. */
 export interface PublishedAtLsn {
   readonly state: PublishedState;
   readonly lsn: Lsn;
 }
 
-/** A look that asks only whether anything has changed. */
+/** A short look that only reveals whether something has changed. */
 export interface CatalogDigest {
-  /** Position of the WAL before the rest was read. */
+  /** The WAL position before the rest was read. */
   readonly lsn: Lsn;
-  /** When that was, by the clock of the source: RFC 3339, UTC. */
+  /** The time by the source's clock at that moment: RFC 3339, UTC. */
   readonly seenAt: string;
-  /** Transactions that ran then. */
+  /** Transactions that were running then. */
   readonly running: readonly string[];
   /**
-   * Differs from that of an earlier digest where anything in the catalog has changed that may decide what the
-   * stream carries.
+   * Differs from an earlier digest if something in the catalog has changed that may decide what the stream
+   * carries.
    */
   readonly digest: string;
 }
 
 /**
- * Three small statements, cheap enough to be asked every other second, in this order: position, transactions
- * that run, digest. A change of the catalog whose commit lies before the position and which the digest does
- * not show was made by one of those transactions: its commit is in the WAL before anybody can see it, with
- * synchronous replication for as long as the standby takes.
+ * Reads a digest with three small statements, which are cheap enough for every other second. Their order
+ * matters: position, running transactions, digest. A change of the catalog may have committed before the
+ * position and still be missing in the digest. Then one of those transactions made it: a commit is in the WAL
+ * before others can see it. With synchronous replication this takes as long as the standby does.
  */
 export async function readCatalogDigest(client: pg.Client): Promise<CatalogDigest> {
   const position = await currentPosition(client);
@@ -100,7 +100,7 @@ export async function readCatalogDigest(client: pg.Client): Promise<CatalogDiges
   return { lsn: position.lsn, seenAt: position.at, running, digest: rows[0]!.digest };
 }
 
-/** What the digest of a later digest may have changed. */
+/** Reads the state, after a changed digest for example. */
 export async function readPublished(client: pg.Client, publication: string): Promise<PublishedState> {
   const version = await serverVersion(client);
   const rows = await catalogRows<{ state: PublishedState }>(client, stateSql(publication, version));
@@ -108,8 +108,8 @@ export async function readPublished(client: pg.Client, publication: string): Pro
 }
 
 /**
- * The state, and what became of the tables of an earlier look, as of one moment: of a table that is detached
- * between two readings, one says that it is a partition and the other that it is none.
+ * Reads the state, and what became of the tables of an earlier look, in one snapshot. With two snapshots, a
+ * table that is detached between them would be a partition in one and not in the other.
  */
 export async function readPublishedAndFate(
   client: pg.Client,
@@ -125,7 +125,7 @@ export async function readPublishedAndFate(
   }
 }
 
-/** The digest and the state behind it, which is that of the digest or a later one. */
+/** Reads the digest, then the state, which may be later than the digest. */
 export async function readPublishedAtLsn(
   client: pg.Client,
   publication: string,
@@ -134,11 +134,11 @@ export async function readPublishedAtLsn(
   return { ...read, state: await readPublished(client, publication) };
 }
 
-/** The name by which the YAML knows a published table: an earlier one, where it was renamed since. */
+/** Returns the name by which the YAML knows a published table: the earlier one if it was renamed. */
 export const knownName = ({ schema, table, knownAs }: PublishedTableState): TableName =>
   knownAs ?? { schema, table };
 
-/** The columns of a published table that the YAML or the defaults name, by attribute number. */
+/** Returns the columns of a published table that the YAML or the defaults name, by attribute number. */
 export const namedColumns = (state: PublishedTableState | undefined): ReadonlyMap<number, ColumnName> =>
   new Map(Object.entries(state?.named ?? {}).map(([number, column]) => [Number(number), column]));
 
@@ -146,26 +146,29 @@ const asked = (name: string): string | null => (isBytesText(name) ? null : name)
 
 /** What became of the tables of an earlier look, by oid. */
 export interface TableFate {
-  /** They exist no more. */
+  /** Tables that no longer exist. */
   readonly gone: ReadonlySet<string>;
-  /** Another table has the name now, with its oid: the two were swapped, or it was dropped and made anew. */
+  /**
+   * Tables with a name that another table has now, with that table's oid. The two were swapped, or the first
+   * was dropped and the other created.
+   */
   readonly replaced: ReadonlyMap<string, string>;
-  /** They are partitions of a table that is published, so their changes are sent as its changes. */
+  /** Partitions of a published table. Their changes are sent as changes of that table. */
   readonly covered: ReadonlySet<string>;
   /**
-   * Tables that the earlier look did not have: one transaction has made and published them, and nothing has
-   * ever been written to them. So nothing of them was written before they were published.
+   * Tables that the earlier look lacks, that one transaction created and published, and that are still empty.
+   * So nothing was written to them before they were published.
    */
   readonly unwritten: ReadonlySet<string>;
 }
 
-/** Asks the catalog about the tables of an earlier look. */
+/** Reads what became of the tables of an earlier look. */
 async function fateOfTables(
   client: pg.Client,
   options: { readonly tables: PublishedState['tables']; readonly publication: string },
 ): Promise<Omit<TableFate, 'unwritten'>> {
   const known = Object.entries(options.tables);
-  // Of bytes that are no text there is no name to ask for, and so none that another table could have taken.
+  // A name that is not valid text cannot be asked for, and so no other table can be found under it.
   const names = known.map(([, state]) => [knownName(state).schema, knownName(state).table].map(asked));
   const { rows } = await client.query<{
     oid: string;
@@ -185,13 +188,13 @@ async function fateOfTables(
   return { gone: oids('gone'), replaced: new Map(replaced), covered: oids('covered') };
 }
 
-/** Longest wait for a table that somebody holds; it is then taken for one that was written. */
+/** The longest wait for a locked table. After it, the table counts as written to. */
 const SIZE_LOCK_TIMEOUT_MS = 200;
 
 /**
- * Asks for the files of tables that are new in a state. A file that is empty after its table was published in
- * the transaction that made it has never held a row that was not sent. The last statement of its transaction:
- * where a table is locked, it fails.
+ * Finds new tables of a state with empty files. If a table was published in the transaction that created it
+ * and is still empty, no row was missed. This is the last statement of its transaction, because it fails if a
+ * table is locked.
  */
 async function unwrittenTables(
   client: pg.Client,

@@ -20,10 +20,10 @@ type Given = {
   readonly published: readonly PublishedTable[];
 };
 
-/** More are counted. */
+/** The most columns that are listed; the rest is counted. */
 const MAX_LISTED = 50;
 
-/** What `redact`, `secrets` and the lists of columns say, compared with the columns there are. */
+/** Compares `redact`, `secrets` and the lists of columns with the columns that exist. */
 export function redactFindings(given: Given): Findings {
   const { config } = given;
   const tables = tablesOf(given);
@@ -39,7 +39,7 @@ export function redactFindings(given: Given): Findings {
   };
 }
 
-/** Tables whose rows are read: tracked, or for their names. */
+/** Tables with rows that are read: tracked tables and lookup tables. */
 const tablesOf = ({ config, catalog }: Given): readonly CatalogTable[] => {
   const needed = neededTables(config);
   return [
@@ -52,9 +52,10 @@ const tablesOf = ({ config, catalog }: Given): readonly CatalogTable[] => {
 };
 
 /**
- * A name without a star that matches no column is a mistake: somebody believes that it is redacted. So is a
- * rule for certain tables that matches nothing in them. A pattern with a star may be meant for tables to
- * come, and one for every table is also for members of JSON and of contexts, which no catalog knows.
+ * Reports patterns of a rule that match nothing. A name without a star is then a mistake: the author believes
+ * that it is redacted. So is a rule for certain tables that matches nothing in them. A pattern with a star
+ * may be meant for future tables. A pattern for every table also applies to members of JSON and of contexts,
+ * which no catalog lists.
  */
 function ruleFindings(
   rule: RedactRule,
@@ -73,7 +74,9 @@ function ruleFindings(
     if (match === 'matches') continue;
     const at = path('columns', place);
     if (match === 'no members')
-      problems.push(mistake(`${at}: "${pattern}" is a member of a column that is no json, jsonb or hstore.`));
+      problems.push(
+        mistake(`${at}: "${pattern}" is a member of a column whose type is not json, jsonb or hstore.`),
+      );
     else if (!pattern.includes('*'))
       problems.push(mistake(`${at}: no tracked table has a column "${pattern}".${nearest(pattern, tables)}`));
     else if (rule.tables === null || matches.includes('matches'))
@@ -93,7 +96,7 @@ const mistake = (message: string): PlanProblem => ({
   code: 'TRACKING_REDACTION_UNMATCHED',
   message,
   remedy:
-    'Correct the name in the YAML, or remove it. A member of JSON is column.member; one of the context of logical messages alone is context.member.',
+    'Correct the name in the YAML, or remove it. Write a member of JSON as column.member, and a member of only the context of logical messages as context.member.',
   tables: [],
   mistake: true,
   applyOnly: true,
@@ -123,14 +126,14 @@ function matchOf(
 const nearest = (pattern: string, tables: readonly CatalogTable[]): string =>
   didYouMean(pattern, [...new Set(tables.flatMap(({ columns }) => columns.map(({ name }) => name)))]);
 
-/** Patterns in lists of columns of tables that match nothing. */
+/** Warns about patterns in column lists of tables that match nothing. */
 function listWarnings({ config, published }: Given): string[] {
   const lists = new Map<string, { readonly pattern: string; readonly tables: CatalogTable[] }>();
   for (const rule of config.tables) {
     const tables = published.filter((table) => table.rule === rule).map(({ table }) => table);
     for (const { path, pattern } of tables.length === 0 ? [] : listedPatterns(rule)) {
       const at = config.places.of(path);
-      // What several tables have taken over from one place is one list.
+      // A list that several tables take over from one place is checked once, with the columns of them all.
       const found = lists.get(at);
       if (found === undefined) lists.set(at, { pattern, tables: [...tables] });
       else found.tables.push(...tables);
@@ -158,7 +161,7 @@ function listedPatterns(rule: TableRule): { readonly path: KeyPath; readonly pat
 
 function allowWarnings({ config }: Given, tables: readonly CatalogTable[]): string[] {
   return config.secrets.allow.flatMap(({ table: pattern, name }, place) => {
-    // One name alone may be that of a member of JSON or of a context.
+    // A single name may be a member of JSON or of a context.
     if (pattern === null) return [];
     const column = name.split('.')[0]!;
     const isThere = tables.some(
@@ -172,7 +175,9 @@ function allowWarnings({ config }: Given, tables: readonly CatalogTable[]): stri
   });
 }
 
-/** Columns that look like secrets, are stored as they are, and of which nobody has said that they may be. */
+/**
+ * Warns about columns that look like secrets, are stored as they are, and for which the YAML decides nothing.
+ */
 function undecided({ config, catalog }: Given, tables: readonly CatalogTable[]): string[] {
   const found = tables.flatMap((table) => {
     const exempt = exemptColumns(config, nameOf(table), table.primaryKey);
@@ -190,7 +195,7 @@ function undecided({ config, catalog }: Given, tables: readonly CatalogTable[]):
   const more = found.length - MAX_LISTED;
   const list = [...found.slice(0, MAX_LISTED), ...(more > 0 ? [`and ${more} more`] : [])].join(', ');
   return [
-    `These columns look like secrets and are not redacted: ${list}. Decide on each: a rule under redact, or secrets.allow.`,
+    `These columns look like secrets and are not redacted: ${list}. For each, add a rule under redact or list it under secrets.allow.`,
   ];
 }
 

@@ -9,36 +9,38 @@ import type { AllowRule, RedactRule, RedactWith, TableRule, TrackingConfig } fro
 import { isSecretColumn, isSecretName } from './secrets.js';
 import { holdsText, type ValueKind } from './value-kind.js';
 
-/** What is redacted of a column's values, DECISIONS 63. */
+/** How the values of a column are redacted (DECISIONS 63). */
 export interface Redaction {
-  /** How the whole value is stored; null: as it is, but for `within`. */
+  /** How the whole value is stored. Null: as it is, except for what `within` redacts. */
   readonly whole: RedactWith | null;
-  /** Members and texts are looked at for secrets, where the type holds such. */
+  /** Whether members and texts are searched for secrets, where the type holds them. */
   readonly within: boolean;
-  /** What has decided about the whole value; null: nothing has. */
+  /** The reason for the decision about the whole value; null: there was no decision. */
   readonly because: RedactionReason | null;
 }
 
 /**
- * What decides about a column or a member: a key of the YAML, its name (`secrets.defaults`), or a rule that
- * knows the column by an earlier name.
+ * The reason for a decision about a column or member: a key of the YAML, the name (`secrets.defaults`), or a
+ * rule for an earlier name of the column.
  */
 export type RedactionReason =
   | { readonly is: 'key'; readonly path: KeyPath }
   | { readonly is: 'name' }
   | { readonly is: 'earlier name'; readonly as: ColumnName };
 
-/** A decision of the YAML about a column: how it is redacted, or that it is not (`allow`); null: none. */
+/**
+ * A decision of the YAML about a column: how it is redacted, or that it is not (`allow`). Null: no decision.
+ */
 export type Decision = RedactWith | 'allow' | null;
 
 const MASK: RedactWith = { method: 'mask' };
 const DROP: RedactWith = { method: 'drop' };
 
 /**
- * What the YAML says of a column: not in the list of the table's columns, the first rule of `redact` that
- * matches, or `secrets.allow`.
+ * Returns what the YAML decides about a column. The first of these counts: the table's `only` and `except`,
+ * the first matching rule of `redact`, `secrets.allow`.
  *
- * @param options.exempt from the list: keys, ids, modifiers and tenants
+ * @param options.exempt whether `only` and `except` do not apply: keys, ids, modifiers and tenants
  */
 export const decisionFor = (
   config: TrackingConfig,
@@ -51,7 +53,7 @@ interface Decided {
   readonly because: RedactionReason;
 }
 
-/** {@link decisionFor} with the key that has decided; null: none has. */
+/** {@link decisionFor}, with the key that decides; null: none does. */
 function decide(
   config: TrackingConfig,
   name: ColumnName,
@@ -68,7 +70,7 @@ function decide(
     : { decision: 'allow', because: { is: 'key', path: ['secrets', 'allow', allowing] } };
 }
 
-/** How a column's values are stored: the first rule of `redact` that matches; null: as they are. */
+/** Returns how a column's values are stored, by the first matching rule of `redact`; null: as they are. */
 export const redactionFor = (config: TrackingConfig, name: ColumnName): RedactWith | null =>
   ruleOfColumn(config, name)?.with ?? null;
 
@@ -80,11 +82,11 @@ const ruleReason = ({ redact }: TrackingConfig, rule: RedactRule): RedactionReas
   path: ['redact', redact.indexOf(rule)],
 });
 
-/** Rules of `redact` for a table. */
+/** Returns the rules of `redact` for a table. */
 export const rulesOf = ({ redact }: TrackingConfig, table: TableName): readonly RedactRule[] =>
   redact.filter(({ tables }) => tables === null || tables.some((pattern) => matchesTable(pattern, table)));
 
-/** Whether a column is said to be no secret. */
+/** Whether `secrets.allow` lists a column. */
 export const isAllowed = ({ secrets }: TrackingConfig, name: ColumnName): boolean =>
   secrets.allow.some((allow) => allows(allow, name));
 
@@ -92,9 +94,9 @@ const allows = (allow: AllowRule, name: ColumnName): boolean =>
   (allow.table === null || matchesTable(allow.table, name)) && matchesColumn(allow.name, name.column);
 
 /**
- * Whether the defaults mask a column for its name.
+ * Whether the defaults mask a column because of its name.
  *
- * @param options.exempt keys, ids, modifiers and tenants
+ * @param options.exempt whether it is a key, id, modifier or tenant, which the defaults never mask
  */
 export const isDefaultSecret = (
   { secrets }: TrackingConfig,
@@ -103,7 +105,7 @@ export const isDefaultSecret = (
 ): boolean =>
   secrets.defaults && !options.exempt && holdsText(options.kind) && isSecretColumn(name.table, name.column);
 
-/** How the whole value of a column of this name is redacted; null: it is not. */
+/** Returns how the whole value of a column of this name is redacted; null: not at all. */
 export function wholeRedaction(
   config: TrackingConfig,
   name: ColumnName,
@@ -115,9 +117,9 @@ export function wholeRedaction(
 }
 
 /**
- * What becomes of the values of a column.
+ * Returns how the values of a column are redacted.
  *
- * @param options.followed what held for it under an earlier name; null: nothing
+ * @param options.followed the redaction that applied under an earlier name; null: none
  */
 export function redactionOf(
   config: TrackingConfig,
@@ -137,7 +139,7 @@ export function redactionOf(
   const { followed } = options;
   if (followed !== null) {
     const { as } = followed;
-    // What is remembered under its present name is what that name says.
+    // A redaction that is remembered under the present name comes from that name.
     const isOwn = as.column === name.column && as.table === name.table && as.schema === name.schema;
     return { whole: followed.with, within, because: isOwn ? { is: 'name' } : { is: 'earlier name', as } };
   }
@@ -147,23 +149,23 @@ export function redactionOf(
 }
 
 /**
- * How a member of JSON or hstore is stored; null: as it is. `name` is its name, `path` the column and the
- * names down to it, with dots between them. `byDefault`: numbers and booleans are no secrets. `rule`: the one
- * of `redact` that says so; null: its name does.
+ * Returns how a member of JSON or hstore is stored; null: as it is. `name` is its name, `path` the column and
+ * all names down to it, joined by dots. `byDefault`: numbers and booleans count as no secrets. `rule`: the
+ * rule of `redact` that decides; null: the name decides.
  */
 export type MemberRedaction = (
   name: string,
   path: () => string,
 ) => { readonly with: RedactWith; readonly byDefault: boolean; readonly rule: RedactRule | null } | null;
 
-/** What has decided about a member. */
+/** Returns the reason for a decision about a member. */
 export const memberReason = (config: TrackingConfig, rule: RedactRule | null): RedactionReason =>
   rule === null ? { is: 'name' } : ruleReason(config, rule);
 
 /**
- * Compiles what holds for the members of a column.
+ * Compiles the rules for the members of a column.
  *
- * @returns `byPath` whether paths are asked for; `isEmpty` where no member is redacted
+ * @returns `byPath`: whether paths are needed; `isEmpty`: whether no member is redacted
  */
 export function memberRedaction(
   config: TrackingConfig,
@@ -194,7 +196,10 @@ export function memberRedaction(
   };
 }
 
-/** Whether a member of the context of a logical message is masked; see {@link MemberRedaction}. */
+/**
+ * Returns a function that decides whether a member of the context of a logical message is masked; see {@link
+ * MemberRedaction}.
+ */
 export function contextRedaction(
   config: Pick<TrackingConfig, 'redact' | 'secrets'>,
 ): (name: string, path: () => string) => 'by rule' | 'by default' | null {
@@ -211,13 +216,13 @@ export function contextRedaction(
   };
 }
 
-/** Patterns of `redact` that are about the context of logical messages alone. */
+/** Whether a pattern of `redact` applies to the context of logical messages only. */
 export const isOfContext = (pattern: string): boolean => /^context\./i.test(pattern);
 
-/** Whether a column may be stored: every one, or as `only` and `except` of the rule say. */
+/** Whether a column may be stored by `only` and `except` of the rule. */
 export const isListed = (rule: TableRule, column: string): boolean => unlistedBy(rule, column) === null;
 
-/** The list by which a column may not be stored; null: it may. */
+/** Returns the list by which a column may not be stored; null: it may be stored. */
 function unlistedBy(rule: TableRule, column: string): 'only' | 'except' | null {
   const { only, except } = rule;
   const isIn = only === null || only.some((pattern) => matchesColumn(pattern, column));
@@ -225,7 +230,7 @@ function unlistedBy(rule: TableRule, column: string): 'only' | 'except' | null {
   return list !== null && shownColumns(rule).includes(column) ? null : list;
 }
 
-/** Columns that entries show by other keys of a rule than `only` and `except`. */
+/** Columns that entries show because of other keys of a rule than `only` and `except`. */
 const shownColumns = (rule: TableRule): readonly string[] => [
   ...(rule.id ?? []),
   ...nameColumns(rule),
@@ -236,7 +241,7 @@ const shownColumns = (rule: TableRule): readonly string[] => [
   ...rule.bits.keys(),
 ];
 
-/** Columns of a table that tell rows apart or say whose they are: the defaults never mask them. */
+/** Columns that identify rows or state whose they are. The defaults never mask them. */
 export function exemptColumns(
   config: TrackingConfig,
   table: TableName,

@@ -3,28 +3,29 @@ import type { Catalog, CatalogPublication, CatalogPublicationTable, CatalogTable
 import { indexOf } from './catalog-index.js';
 import { keyOf, lineageOf } from './tracked.js';
 
-/** Why PostgreSQL refuses writes of the application, and what ends it. */
+/** The reason why PostgreSQL refuses writes of the application, and what ends it. */
 export interface Refusal {
   /** Completes a sentence that begins with the table: "has no …". */
   readonly reason: string;
-  /** SQL, or where no statement can end it, a sentence. Begins and ends as a sentence does. */
+  /** SQL, or a sentence if no statement can end it. Begins and ends as a sentence does. */
   readonly heal: string;
 }
 
 /**
- * Rows are written to the partitions; PostgreSQL 14 asks the partitioned table for its identity nevertheless.
+ * Before PostgreSQL 15, the partitioned table itself needs a usable identity too, although rows are written
+ * to partitions.
  */
 const ROOT_IS_NOT_ASKED = 150_000;
 
-/** Identities that contain generated columns are refused where these are not published. */
+/** From PostgreSQL 18 on, an identity with generated columns is refused if these are not published. */
 const GENERATED_MUST_BE_PUBLISHED = 180_000;
 
 /**
- * Whether PostgreSQL refuses updates and deletes of a table because it is published, by whatever publication;
- * null where it does not. INSERT … ON CONFLICT DO UPDATE, MERGE, foreign keys that cascade to the table and
- * triggers that write to it are refused with them. The one rule by which `plan` avoids such a state and
- * capture names it; the event trigger has the same in SQL (sql/source/event-trigger.sql). Pure: for "what
- * if", change the table's identity or the catalog's publications.
+ * Returns why PostgreSQL refuses updates and deletes of a published table, under any publication; null: it
+ * does not. INSERT … ON CONFLICT DO UPDATE, MERGE, cascading foreign keys and triggers that write to the
+ * table are refused too. `plan` avoids such a state by this rule, and capture reports it. The event trigger
+ * has the same rule in SQL (sql/source/event-trigger.sql). Pure: to test a change, pass a changed table or
+ * catalog.
  * https://www.postgresql.org/docs/current/logical-replication-publication.html#LOGICAL-REPLICATION-PUBLICATION-REPLICA-IDENTITY
  */
 export function refusesWrites(table: CatalogTable, catalog: Catalog): Refusal | null {
@@ -32,7 +33,7 @@ export function refusesWrites(table: CatalogTable, catalog: Catalog): Refusal | 
   return reason === null ? null : { reason, heal: healOf(table, catalog) };
 }
 
-/** A statement after which the table has another replica identity. */
+/** Returns the statement that gives a table another replica identity. */
 export const identitySql = (
   { schema, name }: Pick<CatalogTable, 'schema' | 'name'>,
   identity: 'full' | 'default',
@@ -51,12 +52,12 @@ function reasonOf(table: CatalogTable, catalog: Catalog): string | null {
 }
 
 /**
- * A publication of updates or deletes that holds the table, and the entry whose columns and rows count for
- * it.
+ * A publication of updates or deletes that holds the table, with the entry that decides about its columns and
+ * rows.
  */
 interface Holder {
   readonly publication: CatalogPublication;
-  /** Undefined where the publication holds all tables or the schema. */
+  /** Undefined: the publication holds all tables, or the whole schema. */
   readonly entry: CatalogPublicationTable | undefined;
 }
 
@@ -71,7 +72,7 @@ function publicationsOf(table: CatalogTable, catalog: Catalog): Holder[] {
       publication.allTables ||
       lineage.some(({ schema }) => publication.schemas.includes(schema));
     if (!holds) return [];
-    // Published through the root, the topmost entry counts, else that of the partition itself.
+    // If changes are published via the root, the topmost entry counts, else the partition's own entry.
     return [{ publication, entry: publication.viaRoot ? named.at(-1) : entries[0] }];
   });
 }
@@ -85,7 +86,7 @@ function reasonFor(table: CatalogTable, holder: Holder & { readonly version: num
     `(alter publication ${quoteIdentifier(publication.name)} set (publish_generated_columns = stored); would)`;
   if (table.replicaIdentity === 'full') {
     if (columnsGenerated(table, 'virtual').length > 0)
-      return 'has virtual generated columns, with which PostgreSQL accepts no replica identity full';
+      return 'has virtual generated columns, and PostgreSQL then accepts no replica identity full';
     if (entry?.columnList != null)
       return `is in publication ${publication.name} with only some of its columns, which replica identity full does not allow`;
     if (hides && stored.length > 0) return `${hidden}, which replica identity full does not allow`;
@@ -94,7 +95,7 @@ function reasonFor(table: CatalogTable, holder: Holder & { readonly version: num
   const key = identityKey(table);
   if (key === null) return NO_KEY[table.replicaIdentity];
   if (entry?.rowFilter?.some((column) => !key.includes(column)) === true)
-    return `is filtered by publication ${publication.name} by columns that are not in its replica identity`;
+    return `has a row filter in publication ${publication.name} with columns that are not in its replica identity`;
   if (entry?.columnList != null && key.some((column) => !entry.columnList!.includes(column)))
     return `has columns in its replica identity that publication ${publication.name} leaves out`;
   if (hides && key.some((column) => stored.includes(column))) return `${hidden}, in its replica identity`;
@@ -107,7 +108,7 @@ const NO_KEY = {
   nothing: 'has replica identity nothing',
 } as const;
 
-/** Columns that identify a row for updates and deletes; null: none, so these are refused. */
+/** Columns that identify a row for updates and deletes. Null: none, so PostgreSQL refuses them. */
 export function identityKey(table: CatalogTable): readonly string[] | null {
   const key = table.keys.find(({ primary, identity }) => {
     switch (table.replicaIdentity) {
@@ -141,7 +142,9 @@ function healOf(table: CatalogTable, catalog: Catalog): string {
   return leaving(table, catalog) ?? `Give ${keyOf(table)} a primary key.`;
 }
 
-/** Statements that take the table out of every publication that holds it; null where some cannot be left. */
+/**
+ * Statements that remove the table from every publication that holds it; null: one of them cannot be left.
+ */
 function leaving(table: CatalogTable, catalog: Catalog): string | null {
   const lineage = lineageOf(table, catalog);
   const statements: string[] = [];

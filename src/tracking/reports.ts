@@ -1,14 +1,17 @@
 /**
- * Where the functions of event triggers are on the source. Not `waltrail`: a role of that name would make its
- * tables there.
+ * The schema of the event triggers' functions on the source. Not `waltrail`: a role of that name would create
+ * its tables there.
  */
 export const TRIGGER_SCHEMA = 'waltrail_source';
 
 /**
- * Ends of the names of the event triggers that report commands of which no row message tells, behind the
- * publication's name.
+ * Suffixes of the names of event triggers that report commands without row messages. The publication's name
+ * comes first.
  */
 export const REPORTING = ['rewrites', 'commands', 'drops'] as const;
 
-/** Prefix of their transactional messages. Any login may emit one, so they are claims (DECISIONS 65). */
+/**
+ * Prefix of their transactional messages. Any login may send such a message, so they are only claims
+ * (DECISIONS 65).
+ */
 export const REPORT_PREFIX = 'waltrail.ddl';

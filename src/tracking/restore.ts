@@ -12,19 +12,19 @@ import { keyOf, lineageOf, partitionsOf, type PublishedTable } from './tracked.j
 
 type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
 
-/** Other publications that are marked as those of a Waltrail. */
+/** Other publications that a Waltrail has marked as its own. */
 export const otherWaltrails = ({ config, catalog }: Given): readonly CatalogPublication[] =>
   catalog.publications.filter(
     (publication) => publication.name !== config.source.publication && isMarked(publication),
   );
 
-/** Tables that have replica identities of their own, the table itself first. */
+/** A table and its partitions: all tables with a replica identity of their own, the table itself first. */
 export const membersOf = (table: CatalogTable, catalog: Catalog): readonly CatalogTable[] => [
   table,
   ...partitionsOf(table, catalog).filter(({ kind }) => kind === 'table'),
 ];
 
-/** Whether a publication holds a table, or one that it is a partition of. */
+/** Whether a publication holds a table, or a table that it is a partition of. */
 export const holds = (publication: CatalogPublication, table: CatalogTable, catalog: Catalog): boolean => {
   const entries = indexOf(catalog).entries.get(publication);
   return lineageOf(table, catalog).some(
@@ -33,11 +33,11 @@ export const holds = (publication: CatalogPublication, table: CatalogTable, cata
 };
 
 /**
- * What is to be remembered once a plan is applied; null: what the publication's tables had before is not
- * known.
+ * Returns what the publication's comment has to store once a plan is applied. Null: it is unknown what the
+ * publication's tables had before.
  *
- * @param options.published that are, or are going to be, in the publication
- * @param options.changed canonical names of tables whose identity the plan changes
+ * @param options.published tables that are in the publication, or will be
+ * @param options.changed canonical names of tables that get another identity by the plan
  */
 export function rememberedAfter(
   options: Given & {
@@ -63,7 +63,7 @@ export function rememberedAfter(
   return { identities, adopted: known.adopted };
 }
 
-/** What is known of a publication as it is: of a new one, and of one that is adopted, everything. */
+/** What is known about the publication now. For a new or adopted one, that is everything. */
 function knownOf(existing: CatalogPublication | undefined): Found | null {
   if (existing === undefined) return NOTHING_FOUND;
   const found = foundIn(existing);
@@ -71,7 +71,7 @@ function knownOf(existing: CatalogPublication | undefined): Found | null {
   return { identities: new Map(), adopted: true };
 }
 
-/** The identity that a table has, or had before another Waltrail changed it. */
+/** Returns the identity that a table has, or had before another Waltrail changed it. */
 function beforeWaltrail(table: CatalogTable, given: Given): FoundIdentity | undefined {
   for (const other of otherWaltrails(given)) {
     const found = holds(other, table, given.catalog) ? foundIn(other) : null;
@@ -82,16 +82,16 @@ function beforeWaltrail(table: CatalogTable, given: Given): FoundIdentity | unde
 
 interface Restoring {
   readonly steps: readonly PlanStep[];
-  /** Tables that keep an identity which is not the one they had, and why. */
+  /** Tables that keep another identity than they had, and why. */
   readonly kept: readonly { readonly key: string; readonly why: string }[];
 }
 
 /**
- * Gives tables that leave the publication the replica identity back that they had, where nobody needs the
- * present one.
+ * Plans to give tables that leave the publication their earlier replica identity, if nobody needs the present
+ * one.
  *
- * @param options.found null: it is not known which they had
- * @param options.holder whether the publication still holds them then
+ * @param options.found null: the earlier identities are unknown
+ * @param options.holder whether the publication still holds these tables afterwards
  */
 export function restoring(
   leaving: readonly CatalogTable[],
@@ -106,16 +106,16 @@ export function restoring(
     const key = keyOf(table);
     const before = found?.identities.get(key);
     const now = identityOf(table);
-    // What others have given it meanwhile is theirs.
+    // An identity that others have set in the meantime stays.
     if (now === before || (now !== 'full' && before === undefined)) continue;
     const holder = others.find((other) => holds(other, table, catalog));
     if (holder !== undefined)
       kept.push({ key, why: `publication ${holder.name} of another Waltrail needs it` });
-    else if (found === null) kept.push({ key, why: 'it is not known whether it had another one before' });
+    else if (found === null) kept.push({ key, why: 'its earlier replica identity is unknown' });
     else if (refusesWrites(restored(table, before), after) !== null && refusesWrites(table, after) === null)
       kept.push({
         key,
-        why: 'with the one that it had, PostgreSQL would refuse its updates and deletes by now',
+        why: 'with its earlier one, PostgreSQL would now refuse its updates and deletes',
       });
     else
       steps.push({
@@ -153,7 +153,7 @@ const quoted = (key: string): string => {
   return quoteTable(schema, table);
 };
 
-/** One sentence for each reason. */
+/** One warning for each reason. */
 export const keptWarnings = (kept: Restoring['kept']): string[] =>
   [...new Set(kept.map(({ why }) => why))].map((why) => {
     const keys = kept.filter((table) => table.why === why).map(({ key }) => key);

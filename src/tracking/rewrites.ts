@@ -1,50 +1,47 @@
 import type { TableName } from './names.js';
 
 /*
- * ALTER TABLE can give every row of a table another value without a row message. What it leaves in the
- * catalog, and what other commands leave there, was measured on PostgreSQL 15 and 18: DECISIONS 65.
+ * Rewritten tables: ALTER TABLE can give every row another value without a row message. The traces of this
+ * command and of others in the catalog were measured on PostgreSQL 15 and 18 (DECISIONS 65).
  */
 
-/** A table that holds rows, or a partition that does, as a look found it. */
+/** A table or partition that holds rows, as a look found it. */
 export interface HeapState {
-  /** As pg_class.relfilenode: another one once the table was written anew as a whole, or emptied. */
+  /** As pg_class.relfilenode: it changes when the whole table is rewritten or emptied. */
   readonly file: string;
-  /** Oid of its TOAST table, `0` without one. A command that computes rows anew makes another one. */
+  /** Oid of its TOAST table; `0` without one. It changes when a command computes rows again. */
   readonly toast: string;
   /**
-   * Lowest number of a column whose row in the catalog was written by the transaction that wrote the one of
-   * the table last; absent: there is none.
+   * Lowest number of a column with a catalog row written by the same transaction as the table's catalog row.
+   * Absent: there is none.
    */
   readonly touched?: number;
-  /** Highest number of such a column that has a default or is generated; absent: there is none. */
+  /** Highest number of such a column that has a default or is generated. Absent: there is none. */
   readonly filled?: number;
-  /** It is known to have held no row when it was written anew. */
+  /** Whether it certainly held no row when it was rewritten. */
   readonly empty?: true;
-  /** Of a partition: its name. */
+  /** Name of the partition. Absent: it is none. */
   readonly partition?: TableName;
-  /** Of a partition: it was a table of its own before. */
+  /** Whether the partition was a table of its own before. */
   readonly attached?: true;
 }
 
-/** What a look knows of where the rows of a table are and of its columns; absent in older looks. */
+/** What a look knows about the columns of a table and the location of its rows; absent in older looks. */
 export interface TableContents {
-  /** Its columns by number, null for one that was dropped. */
+  /** Its columns by number; null for a dropped one. */
   readonly columns?: readonly (string | null)[];
-  /**
-   * Numbers of the columns that were added with a default which rows of before have without having it stored.
-   */
+  /** Numbers of columns that were added with a default. Earlier rows have this default without storing it. */
   readonly defaulted?: readonly number[];
-  /** By oid: itself, or its partitions of every level that hold rows. */
+  /** The table itself, or its partitions of every level that hold rows, by oid. */
   readonly heaps?: Readonly<Record<string, HeapState>>;
 }
 
-/** What happened to the rows of a table between two looks, without a message of it. */
+/** What happened to the rows of a table between two looks, without a row message. */
 export type Rewriting = 'none' | 'perhaps' | 'certain';
 
 /**
- * Says whether the values of rows were computed anew. Certain, where the table has another file, and one of
- * its columns was altered, or added with something to fill it with, by the transaction that gave it that
- * file. Pure.
+ * Decides whether the values of rows were computed again. This is certain if the table has another file, and
+ * the transaction that wrote this file altered a column, or added one with values for existing rows. Pure.
  */
 export function rewritingOf(before: TableContents, after: TableContents): Rewriting {
   const columnsBefore = before.columns?.length;
@@ -57,7 +54,7 @@ export function rewritingOf(before: TableContents, after: TableContents): Rewrit
 
 function ofHeap(before: HeapState | undefined, after: HeapState, columnsBefore: number): Rewriting {
   if (before === undefined || before.file === after.file) return 'none';
-  // TRUNCATE, VACUUM FULL, CLUSTER and SET TABLESPACE keep it.
+  // TRUNCATE, VACUUM FULL, CLUSTER and SET TABLESPACE keep the TOAST table.
   if (before.toast !== '0' && before.toast === after.toast) return 'none';
   const { touched, filled, empty } = after;
   const isAltered = touched !== undefined && touched <= columnsBefore;
@@ -66,16 +63,20 @@ function ofHeap(before: HeapState | undefined, after: HeapState, columnsBefore: 
   return empty === true ? 'none' : 'perhaps';
 }
 
-/** A column whose values, or whose absence, no row message has told. */
+/** A column with values that no row message carried, or that no row message removed. */
 export interface UntoldColumn {
   readonly name: string;
   /**
-   * It was dropped and added again under its name; or it was added, and rows of before hold its default.
+   * `another`: it was dropped and added again under its name. `added`: it was added, and earlier rows have
+   * its default.
    */
   readonly is: 'another' | 'added';
 }
 
-/** Columns that were added since the last look so that existing rows hold in them what was not sent. Pure. */
+/**
+ * Returns columns that were added since the last look and for which existing rows have values that were not
+ * sent. Pure.
+ */
 export function untoldColumns(before: TableContents, after: TableContents): UntoldColumn[] {
   const columnsBefore = before.columns;
   if (columnsBefore === undefined) return [];
@@ -86,14 +87,17 @@ export function untoldColumns(before: TableContents, after: TableContents): Unto
   });
 }
 
-/** A partition that brought rows with it, or took some away. */
+/** A partition that added rows to its table, or removed rows from it. */
 export interface MovedPartition {
   readonly oid: string;
   readonly name: TableName;
   readonly is: 'attached' | 'gone';
 }
 
-/** Partitions that were attached, detached or dropped since the last look: no row of theirs is sent. Pure. */
+/**
+ * Returns partitions that were attached, detached or dropped since the last look. None of their rows is sent.
+ * Pure.
+ */
 export function movedPartitions(before: TableContents, after: TableContents): MovedPartition[] {
   const [last, now] = [before.heaps, after.heaps];
   if (last === undefined || now === undefined) return [];

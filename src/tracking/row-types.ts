@@ -1,21 +1,26 @@
 import { formatTable, type TableName } from './names.js';
 
-/** Types of which the table is remembered; then it is begun anew, for the source may invent any number. */
+/**
+ * The most types with a remembered table. When there are more, all are forgotten, because the source may
+ * contain any number of types.
+ */
 const MAX_REMEMBERED = 10_000;
 
 /**
- * Tables by the types that audit rows give for their rows, as frameworks name both: `User` and `users`
- * (Rails), `Account::Setting` and `account_settings`, or `settings` where there is no such table,
- * `Integrations::BaseIntegration` and `integrations`, where all classes of a module are in one table,
- * `App\Models\User` and `users` (Laravel), `shop.order` and `shop_order` (Django), `res.partner` and
- * `res_partner` (Odoo).
+ * Finds tables by the types that audit rows give for their rows. Frameworks name both like this:
+ *
+ * - Rails: `User` and `users`; `Account::Setting` and `account_settings`, or `settings` if there is no such
+ *   table.
+ * - Rails with all classes of a module in one table: `Integrations::BaseIntegration` and `integrations`.
+ * - Laravel: `App\Models\User` and `users`.
+ * - Django: `shop.order` and `shop_order`. Odoo: `res.partner` and `res_partner`.
  */
 export class RowTypes {
-  /** By name in words. */
+  /** Tables by their name in words. */
   readonly #tables = new Map<string, TableName[]>();
   readonly #found = new Map<string, string | null>();
 
-  /** @param tables every table there is: one that is not tracked must not lend its type to another */
+  /** @param tables all existing tables: a type of an untracked table must not be matched to another one */
   constructor(tables: readonly TableName[]) {
     for (const table of tables) {
       const words = inWords(table.table);
@@ -26,9 +31,9 @@ export class RowTypes {
   }
 
   /**
-   * `schema.table` of a type; null where no table has such a name, or two have.
+   * Returns `schema.table` for a type; null if no table, or more than one, has such a name.
    *
-   * @param schema of the audit table: of tables with one name, that of this schema is meant
+   * @param schema of the audit table; of several tables with one name, the one in this schema is meant
    */
   tableOf(type: string, schema: string): string | null {
     const key = `${schema}\n${type}`;
@@ -52,17 +57,22 @@ export class RowTypes {
   }
 }
 
-/** Names in words that the table of a type may have: singular and plural of each, the likeliest first. */
+/**
+ * Returns the possible table names of a type, in words: singular and plural of each, the most likely first.
+ */
 function namesOf(type: string): string[][] {
-  // The label of an application and its model: names of tables are as they are.
+  // A type with a dot is an application's label and a model. Its table name has no plural.
   if (type.includes('.')) return [[inWords(type.replaceAll('.', '_'))]];
-  // Names of models are in one folder, whatever it is called.
+  // Models are in one folder, and its name does not matter.
   const names = type.includes('\\') ? [type.slice(type.lastIndexOf('\\') + 1)] : type.split('::');
   const words = names.map(inWords);
   return [...words.map((_, index) => numbersOf(words.slice(index).join('_'))), ...tableOfModule(words)];
 }
 
-/** The module of a base class is named for the table of its classes, in the plural. */
+/**
+ * Returns the module's name for a base class: the module is named after the table of its classes, in the
+ * plural.
+ */
 function tableOfModule(words: readonly string[]): string[][] {
   const [module, base] = words.slice(-2);
   const noun = base === undefined ? null : (/^base_(.+)$/.exec(base)?.[1] ?? null);
@@ -71,7 +81,7 @@ function tableOfModule(words: readonly string[]): string[][] {
   return isNamedFor ? [[module]] : [];
 }
 
-/** `UserAccounts` and `user_accounts` are the same words, as are `HTMLPage` and `html_page`. */
+/** Splits a name into words: `UserAccounts` equals `user_accounts`, and `HTMLPage` equals `html_page`. */
 const inWords = (name: string): string =>
   name
     .replace(/([A-Z]+)([A-Z][a-z])/g, '$1_$2')
@@ -109,7 +119,7 @@ const IRREGULAR: Readonly<Record<string, string>> = {
   wife: 'wives',
 };
 
-/** A name in singular and in plural: the last of its words changes. */
+/** Returns a name in singular and plural. Only its last word changes. */
 function numbersOf(name: string): string[] {
   const start = name.lastIndexOf('_') + 1;
   const word = name.slice(start);

@@ -1,29 +1,32 @@
-/** What is known of the values of a column. */
+/** What is known about the values of a column. */
 export interface ColumnWidth {
   readonly name: string;
-  /** As pg_attribute.attlen: bytes of every value, or negative where they differ. */
+  /** As pg_attribute.attlen: the bytes of every value, or negative if they differ. */
   readonly length: number;
-  /** 1, 2, 4 or 8: a value begins at a multiple of it. */
+  /** 1, 2, 4 or 8: the alignment of values. */
   readonly align: number;
   readonly dropped: boolean;
-  /** Average bytes of a value in the row, as ANALYZE found them; null: it has not, or they are not shown. */
+  /**
+   * Average bytes of a value in the row, as ANALYZE found them. Null: not analyzed, or not visible to the
+   * role.
+   */
   readonly width: number | null;
   readonly nullFraction: number;
 }
 
 const ROW_HEADER = 23;
-/** What a WAL record has instead of the row's header (xl_heap_header). */
+/** Size of the header that a WAL record has instead of the row's header (xl_heap_header). */
 const RECORD_HEADER = 5;
 const MAX_ALIGN = 8;
-/** Shorter values of a variable length have a header of one byte and begin anywhere. */
+/** The longest value of variable length that has a header of one byte and no alignment. */
 const MAX_SHORT = 127;
-/** A record of an update, beside the row before and the row after; its padding depends on it. */
+/** Bytes of an update record without its old and new row; its padding depends on them. */
 const UPDATE_RECORD = 60;
 
 /**
- * Bytes that an average row adds to the WAL record of an update: what PostgreSQL logs of an old row, without
- * values that lie outside of it (src/backend/access/heap/heapam.c, ExtractReplicaIdentity). A record ends at
- * a multiple of eight, which counts where rows are narrow.
+ * Returns the bytes that an average row adds to the WAL record of an update. This is what PostgreSQL logs of
+ * an old row, without values stored outside of it (src/backend/access/heap/heapam.c, ExtractReplicaIdentity).
+ * A record ends at a multiple of eight bytes, which matters for narrow rows.
  */
 export function rowWidth(columns: readonly ColumnWidth[]): number {
   const data = dataOf(columns);
@@ -35,20 +38,20 @@ export function rowWidth(columns: readonly ColumnWidth[]): number {
   }, width);
 }
 
-/** Bytes of the key of a row, which is logged as a row whose other columns are null. */
+/** Returns the bytes of a row's key, which is logged as a row with all other columns null. */
 export function keyWidth(columns: readonly ColumnWidth[], key: readonly string[]): number {
   const held = columns.filter(({ name, dropped }) => !dropped && key.includes(name));
   return headWidth(columns.length, held.length < columns.length ? 1 : 0) + dataOf(held).bytes;
 }
 
-/** The head of a row, of which a part has a bitmap of its nulls. */
+/** Returns the average size of a row's head. Only rows with nulls have a bitmap of them. */
 function headWidth(columns: number, withNulls: number): number {
   const bare = align(ROW_HEADER, MAX_ALIGN);
   const mapped = align(ROW_HEADER + Math.ceil(columns / 8), MAX_ALIGN);
   return RECORD_HEADER - ROW_HEADER + bare + withNulls * (mapped - bare);
 }
 
-/** The part of rows that have at least one null, as if columns did not depend on each other. */
+/** Returns the share of rows with at least one null, assuming independent columns. */
 function nullsIn(columns: readonly ColumnWidth[]): number {
   const whole = columns.reduce(
     (part, { dropped, nullFraction }) => part * (dropped ? 0 : 1 - nullFraction),
@@ -60,7 +63,7 @@ function nullsIn(columns: readonly ColumnWidth[]): number {
 interface Data {
   /** Average bytes of the values, with the padding between them. */
   readonly bytes: number;
-  /** How likely it is that a row's data ends at each place between two multiples of eight. */
+  /** The probability of each end of a row's data modulo eight. */
   readonly residues: readonly number[];
 }
 
@@ -77,7 +80,7 @@ function dataOf(columns: readonly ColumnWidth[]): Data {
       const part = before[residue]! * (1 - nullFraction);
       const begins = align(residue, aligned);
       bytes += part * (begins - residue + value);
-      // Lengths that differ leave no place more likely than another.
+      // If lengths vary, all ends are equally likely.
       for (const end of length > 0 ? [(begins + value) % MAX_ALIGN] : RESIDUES)
         residues[end] = residues[end]! + part / (length > 0 ? 1 : MAX_ALIGN);
     }

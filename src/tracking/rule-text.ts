@@ -4,12 +4,13 @@ import { tableName } from './names.js';
 import { rulesOf } from './redact.js';
 import type { NameRule, TrackingConfig } from './rules.js';
 
-/** What decides the names that are made of a table's rows, and whose readers see them. */
+/** Returns a text with everything that decides the names of a table's rows and which readers see them. */
 export function ruleText(config: TrackingConfig, rule: NameRule): string {
   const table = tableName(rule.table);
   const tenant = lookupTenant(config, rule);
   const { only = null, except = [] } = ruleFor(config, table) ?? {};
-  // Without `except` as before there was one: a text that differs has all rows read again.
+  // Without `except`, the text is as it was before this key existed: a text that differs has all rows read
+  // again.
   const listed = except.length === 0 ? only : { only, except };
   const steps = lookupTenantSteps(config, rule).map(lookupName);
   const asked = { ...rule, tenant, ...(steps.length === 0 ? {} : { steps }) };

@@ -4,8 +4,8 @@ import { canonicalName, isPattern } from './names.js';
 import { parseTemplate } from './template.js';
 
 /**
- * What the YAML's shape is made of. Messages complete a sentence that begins with the key and never repeat a
- * value, which may be a password in the wrong place.
+ * Parts of the YAML's schema. A message completes a sentence that begins with the key. It never repeats a
+ * value, which may be a misplaced password.
  */
 
 export const sentence =
@@ -25,7 +25,7 @@ export const columns = z.union([column, z.array(column).min(1, 'names no column'
 /** A column, or a member of its JSON: `settings.plan`, `settings."a.b"`. */
 export const columnOrMember = text('a column name')
   .min(1, 'must be a column name, not empty')
-  .max(255, 'is longer than a column and a path in it can be')
+  .max(255, 'is longer than a column with a path in it can be')
   .refine((value) => value.length <= 63 || memberPath(value) !== null, {
     error: 'is longer than a column name can be',
   });
@@ -61,7 +61,7 @@ export const word = (what: string) =>
     `must be ${what}: lower-case letters, digits and _, beginning with a letter`,
   );
 
-/** What a person reads in place of an id, in any language. */
+/** A text that is shown instead of an id, in any language. */
 export const shownText = text('a text')
   .min(1, 'must be a text, not empty')
   .max(100, 'is longer than 100 characters')
@@ -69,24 +69,24 @@ export const shownText = text('a text')
     error: 'must be one line, without control characters',
   });
 
-/** A word, or several with single blanks between them. */
+/** A word, or several words separated by single blanks. */
 export const entityType = text('an entity type').regex(
   /^[a-z][a-z0-9_]{0,62}(?: [a-z0-9_]{1,62}){0,7}$/,
   'must be an entity type: lower-case letters, digits, _ and single blanks, beginning with a letter',
 );
 
-/** Of a table whose rows give names to keys. */
+/** The keys of a lookup table. */
 export const labelShape = {
   table: table.describe(
     'The table that holds the words, as schema.table. Waltrail follows it in the stream.',
   ),
-  key: column.describe('The column of that table which is looked up, usually its primary key.'),
+  key: column.describe('The column of that table that holds the key, usually its primary key.'),
   name: template.describe(
     'The word, from columns of that table in braces: "{full_name}". {{ and }} stand for braces.',
   ),
   tenant: column
     .optional()
     .describe(
-      'The column of that table that holds the tenant whose readers see the words. Without it: as the table is tracked; of a table without tenant column everybody sees them.',
+      'The column of that table that holds the tenant. Only readers of this tenant see the words. Without it: the tenant column by which the table is tracked. If there is none, all readers see the words.',
     ),
 };

@@ -23,20 +23,19 @@ import {
 import { SessionFile } from './session-file.js';
 
 /**
- * The YAML's shape: the one definition from which the loader's checks and config/waltrail.schema.json come.
- * Messages complete a sentence that begins with the key and never repeat a value, which may be a password in
- * the wrong place.
+ * The YAML's shape, as the one definition for the loader's checks and config/waltrail.schema.json. A message
+ * completes a sentence that begins with the key. It never repeats a value, which may be a misplaced password.
  */
 
-/** As many hexadecimal digits as 128 bits have. */
+/** The number of hexadecimal digits in 128 bits. */
 const MIN_KEY_CHARACTERS = 32;
-/** Each message is tried with each of them. */
+/** Each message is checked with each key, so the number is limited. */
 const MAX_KEYS = 4;
 
 const DURATION = /^([0-9]{1,6})([mhd])$/;
 const UNIT_MS = { m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
 
-/** Milliseconds of `7d`, `12h` or `30m`; undefined for anything else and for zero. */
+/** Returns the milliseconds of `7d`, `12h` or `30m`; undefined for anything else and for zero. */
 export function parseDuration(value: string): number | undefined {
   const match = DURATION.exec(value);
   const ms = match === null ? 0 : Number(match[1]) * UNIT_MS[match[2] as keyof typeof UNIT_MS];
@@ -73,26 +72,28 @@ const LabelFile = z.union(
     LabelOfTable,
     z
       .strictObject({
-        type: column.describe('The column of the row that says of which table the key is.'),
+        type: column.describe('The column of the row that holds the type, which names the table of the key.'),
         types: z
-          .record(z.string(), LabelOfTable, { error: sentence('must be values with their label rules') })
+          .record(z.string(), LabelOfTable, {
+            error: sentence('must be a mapping from types to label rules'),
+          })
           .refine((types) => Object.keys(types).length > 0, { error: 'names no value' })
-          .describe('By its values, where the words are found. Keys of other types have no words.'),
+          .describe('Label rules by type. Keys of other types have no words.'),
       })
-      .describe('The column holds keys of several tables: { type: item_type, types: { Task: { … } } }.'),
+      .describe('For a column with keys of several tables: { type: item_type, types: { Task: { … } } }.'),
   ],
   { error: sentence('must be table, key and name, or type and types') },
 );
 
 const aWord = text('a word').min(1, 'must be a word, not empty');
 
-/** The key that says that words are for the bits of a number. */
+/** The key under which words for the bits of a number stand. */
 const BITS = 'bits';
 const BIT = /^(?:0|[1-9][0-9]{0,4})$/;
 
 const WordsFile = z
   .record(z.string(), z.union([aWord, z.record(z.string(), aWord)], { error: sentence('must be a word') }), {
-    error: sentence('must be stored values with their words'),
+    error: sentence('must be a mapping from stored values to words'),
   })
   .check(({ value, issues }) => {
     const problem = (path: string[], message: string): void => {
@@ -101,11 +102,11 @@ const WordsFile = z
     for (const [key, words] of Object.entries(value)) {
       if (typeof words === 'string') continue;
       if (key !== BITS) {
-        problem([key], `must be a word; words for bits stand under bits.${didYouMean(key, [BITS])}`);
+        problem([key], `must be a word; put words for bits under bits.${didYouMean(key, [BITS])}`);
         continue;
       }
       if (Object.keys(value).length > 1)
-        problem([key], 'stands beside other values; of a bit mask there are none');
+        problem([key], 'cannot be combined with other values; a bit mask has only bits');
       for (const bit of Object.keys(words))
         if (!BIT.test(bit))
           problem([key, bit], 'must be the position of a bit: 0 is the lowest, whose value is 1');
@@ -116,16 +117,16 @@ const TenantOfFile = z
   .strictObject({
     via: column.describe('The column that refers to a row of another table.'),
     table: table.describe(
-      'The table of that row, as schema.table. Waltrail follows it in the stream, so the tenant is that of the time of the change.',
+      'The table of that row, as schema.table. Waltrail follows it in the stream, so the tenant is the one at the time of the change.',
     ),
-    key: column.describe('The column of that table which via refers to, usually its primary key.'),
+    key: column.describe('The column of that table that via refers to, usually its primary key.'),
     tenant: column
       .optional()
       .describe(
-        'The column of that table that holds the tenant. Without it: as the table is tracked, where that may be a join again.',
+        'The column of that table that holds the tenant. Without it: as that table is tracked, possibly by another join.',
       ),
   })
-  .describe('The tenant is that of a row of another table.');
+  .describe('Takes the tenant from a row of another table.');
 
 const BaselineFile = z
   .union(
@@ -143,7 +144,7 @@ const BaselineFile = z
     { error: sentence('must be true, false or { max_rows: N }') },
   )
   .describe(
-    `One entry for each row that is there when the table begins to be tracked, or tracked with this key: it existed already, nobody is said to have made it. For small tables such as roles and settings: one with more than ${DEFAULT_BASELINE_ROWS} rows gets none, or more than max_rows.`,
+    `One entry for each row that exists when tracking of the table begins, or when this key is added. The entry states that the row existed, and names no modifier. For small tables such as roles and settings. A table with more than ${DEFAULT_BASELINE_ROWS} rows, or than max_rows, gets no baseline.`,
   );
 
 const TableKeys = z.strictObject({
@@ -158,7 +159,7 @@ const TableKeys = z.strictObject({
     })
     .optional()
     .describe(
-      'The entity name, from columns in braces: "{full_name}"; of "{nick|name}" the first with text in it; "{team_id.owner_id}" is a column of the row that the label of team_id is of, over at most two tables. Without it: the first of name, full_name, title, subject, label, email and columns like them that the table has. false: the entity id is shown.',
+      'The entity name, from columns in braces: "{full_name}". "{nick|name}" is the first of these columns that has text. "{team_id.owner_id}" is a column of the row that team_id refers to by its label, over at most two tables. Without it: the first of name, full_name, title, subject, label, email and similar columns that the table has. false: the entity id is shown.',
     ),
   id: columns.optional().describe('The column or columns of the entity id. Without it: the primary key.'),
   modifier: ModifierFile.optional(),
@@ -168,7 +169,7 @@ const TableKeys = z.strictObject({
     })
     .optional()
     .describe(
-      'The column that holds the tenant, or the row of another table whose tenant it is. false: rows have none, whatever is taken over.',
+      'The column that holds the tenant, or the row of another table that has it. false: rows have no tenant, even if extends or defaults names one.',
     ),
   columns: z
     .array(column, { error: sentence('must be a list of column names') })
@@ -179,66 +180,66 @@ const TableKeys = z.strictObject({
     .literal('may_refuse_writes', { error: sentence('must be may_refuse_writes') })
     .optional()
     .describe(
-      'The yes to tracking a partitioned table without primary key and without source.event_trigger: PostgreSQL refuses updates and deletes of its new partitions until waltrail apply has run.',
+      'Accepts a partitioned table without primary key and without source.event_trigger: PostgreSQL refuses updates and deletes of its new partitions until waltrail apply has run.',
     ),
   ignore: z
     .array(column, { error: sentence('must be a list of column names') })
     .optional()
     .describe(
-      'Columns of no interest: an update of nothing else makes no entry. * stands for any characters; a pattern leaves out what an action of the table names as changed.',
+      'Columns to ignore: an update of these alone makes no entry. * stands for any characters. A pattern does not ignore a column that an action of the table names under changed.',
     ),
   labels: z
-    .record(columnOrMember, LabelFile, { error: sentence('must be columns with their label rules') })
+    .record(columnOrMember, LabelFile, { error: sentence('must be a mapping from columns to label rules') })
     .optional()
     .describe(
-      'Columns whose values are keys of other tables, and where their words are found: in one table, or by type in several. Of an array each element is a key; settings.owner_id is a member of the JSON in column settings.',
+      'Columns with keys of other tables, and where the words for these keys are: in one table, or by type in several. In an array each element is a key. settings.owner_id is a member of the JSON in column settings.',
     ),
   values: z
-    .record(columnOrMember, WordsFile, { error: sentence('must be columns with their words') })
+    .record(columnOrMember, WordsFile, { error: sentence('must be a mapping from columns to words') })
     .optional()
     .describe(
-      'Words for stored values: status: { 1: online, 2: away }. Of an array they are for its elements; settings.plan is a member of the JSON in column settings. Of a bit mask: flags: { bits: { 0: visible, 1: pinned } }.',
+      'Words for stored values: status: { 1: online, 2: away }. In an array they apply to the elements. settings.plan is a member of the JSON in column settings. For a bit mask: flags: { bits: { 0: visible, 1: pinned } }.',
     ),
   actions: z
     .array(ActionFile, { error: sentence('must be a list of rules') })
     .optional()
     .describe(
-      'Action categories; the first rule that matches wins. Else insert is add, update edit, delete and truncate delete.',
+      'Action categories. The first rule that matches wins. Otherwise insert is add, update is edit, delete and truncate are delete.',
     ),
   one_history: z
     .literal(true, { error: sentence('must be true') })
     .optional()
     .describe(
-      'The yes to one entity type for all tables that the pattern matches: rows of two tables with the same id then have one history.',
+      'Gives all tables that the pattern matches one entity type: rows of these tables with the same id then share one history.',
     ),
   extends: tablePattern
     .optional()
     .describe(
-      'A key of tables, of which this table takes over what it does not say itself, but for entity and one_history.',
+      'A key of tables. This table takes over from it all keys that it does not have itself, except entity and one_history.',
     ),
   only: z
     .array(column, { error: sentence('must be a list of column names') })
     .min(1, 'names no column')
     .optional()
     .describe(
-      'The only columns whose values are stored, beside those that other keys of this table show: the entity id, name, modifier, tenant, labels and values. * stands for any characters. Columns made later are not stored either.',
+      'The only columns with stored values. Columns that other keys of this table show are added: the entity id, name, modifier, tenant, labels and values. * stands for any characters. Later columns are not stored either.',
     ),
   except: z
     .array(column, { error: sentence('must be a list of column names') })
     .optional()
     .describe(
-      'Columns whose values are not stored, but for those that other keys of this table show. * stands for any characters.',
+      'Columns whose values are not stored, except those that other keys of this table show. * stands for any characters.',
     ),
   baseline: BaselineFile.optional(),
   operations: z
     .array(operation, { error: sentence('must be a list of insert, update, delete and truncate') })
     .min(1, 'names no operation')
     .optional()
-    .describe('The only operations that make entries. Others are counted.'),
+    .describe('The only operations that make entries. Others are only counted.'),
   where: conditions
     .optional()
     .describe(
-      'The only rows whose changes make entries: columns and the value, or values, of which one must match, or { not: … }. An update counts where the row matches before or after it. A value that was not sent matches.',
+      'Conditions on rows: changes of other rows make no entries. Columns, each with the value that must match, a list where one must match, or { not: … }. An update counts if the row matches before or after it. A value that was not sent matches.',
     ),
 });
 
@@ -253,12 +254,12 @@ const TableFile = TableKeys.check(({ value, issues }: TableIssues) => {
     if (Object.hasOwn(value.values ?? {}, name))
       problem(['labels', name], 'has words under values as well; keep one');
   if (value.columns !== undefined && value.only !== undefined)
-    problem(['columns'], 'is the earlier name of only, which is given too; keep only');
+    problem(['columns'], 'is the earlier name of only, which is also set; remove columns');
   if (value.one_history !== undefined && value.entity === undefined)
     problem(['one_history'], 'needs entity: without it each table has an entity type of its own');
 });
 
-/** What tables take over that do not say it themselves. What makes a table itself is no default. */
+/** Keys that tables take over from `defaults`. Keys that identify one table are not among them. */
 const DefaultsFile = TableKeys.omit({
   entity: true,
   id: true,
@@ -271,20 +272,22 @@ const REDACT_WITH = 'must be drop, mask, hash or { truncate: N } with N from 1';
 
 const redactColumn = text('a column name')
   .min(1, 'must be a column name, not empty')
-  .max(255, 'is longer than a column and a path in it can be');
+  .max(255, 'is longer than a column with a path in it can be');
 
 const RedactFile = z.strictObject({
   columns: z
     .array(redactColumn, { error: sentence('must be a list of column names') })
     .min(1, 'names no column')
     .describe(
-      'Column names, ignoring case; * stands for any characters. They also hold for members of json, jsonb and hstore, and of the context of logical messages. settings.smtp.password is the member at that path of column settings.',
+      'Column names, ignoring case. * stands for any characters. They also apply to members of json, jsonb and hstore, and of the context of logical messages. settings.smtp.password is the member at that path in column settings.',
     ),
   tables: z
     .array(tablePattern, { error: sentence('must be a list of table patterns') })
     .min(1, 'names no table')
     .optional()
-    .describe('Tables the rule is for, as schema.table with * as wildcard. Without it: every table.'),
+    .describe(
+      'The tables that the rule applies to, as schema.table with * as wildcard. Without it: every table.',
+    ),
   with: z
     .union(
       [
@@ -300,11 +303,11 @@ const RedactFile = z.strictObject({
       { error: sentence(REDACT_WITH) },
     )
     .describe(
-      'drop: the column is left out. mask: ***. hash: equal values stay recognisable. truncate: the first N characters.',
+      'drop: leave the column out. mask: store ***. hash: store a hash, so that equal values stay recognisable. truncate: store the first N characters.',
     ),
 });
 
-/** The whole file. Strict at every level; snake_case keys. */
+/** The whole file. Every level refuses unknown keys. Keys are in snake_case. */
 export const TrackingFile = z.strictObject({
   source: z
     .strictObject({
@@ -313,12 +316,12 @@ export const TrackingFile = z.strictObject({
           /^[a-z][a-z0-9_-]{0,62}$/,
           'must be lower-case letters, digits, _ and -, beginning with a letter',
         )
-        .describe('Names the source in the trail, metrics and logs. Not to be changed later.'),
+        .describe('Names the source in the trail, metrics and logs. Do not change it later.'),
       url: url.describe('Connection URL of the tracked database; the user needs REPLICATION.'),
       slot: identifier
         .optional()
         .describe(
-          'Name of the replication slot. Without it: the slot of the trail where one has begun, else waltrail_ and the name of the source.',
+          'Name of the replication slot. Without it: the slot that the trail already uses, else waltrail_ and the name of the source.',
         ),
       publication: identifier.default('waltrail').describe('Name of the publication.'),
       on_gap: z
@@ -331,13 +334,13 @@ export const TrackingFile = z.strictObject({
         .boolean({ error: sentence('must be true or false') })
         .default(false)
         .describe(
-          'Lets waltrail apply install event triggers on the source (as a superuser): replica identities then follow migrations, so that PostgreSQL never refuses writes to published tables, and commands that change a tracked table without a row message are told with who ran them.',
+          'Lets waltrail apply install event triggers on the source (as a superuser). They adapt replica identities to migrations, so that PostgreSQL never refuses writes to published tables. They also report commands that change a tracked table without a row message, with who ran them.',
         ),
       on_new_table: z
         .enum(['report', 'apply', 'follow'], { error: sentence('must be report, apply or follow') })
         .default('report')
         .describe(
-          'A table that is made and that the YAML tracks: report it, with a gap until waltrail apply; apply: publish it within seconds, where the role may; follow: capture it from its first row (PostgreSQL 15 or later, a superuser for waltrail apply, and event_trigger: true).',
+          'What happens with a new table that the YAML tracks. report: a trouble, and a gap until waltrail apply. apply: capture publishes it within seconds, if its role may. follow: it is captured from its first row (needs PostgreSQL 15 or later, a superuser for waltrail apply, and event_trigger: true).',
         ),
     })
     .check(({ value, issues }) => {
@@ -346,7 +349,7 @@ export const TrackingFile = z.strictObject({
         code: 'custom',
         path: ['on_new_table'],
         message:
-          'must not be follow without event_trigger: true, by which new tables get the replica identity that they need',
+          'must not be follow without event_trigger: true, which gives new tables the replica identity that they need',
         input: value,
         continue: true,
       });
@@ -365,29 +368,33 @@ export const TrackingFile = z.strictObject({
   trail: z
     .strictObject({
       url: url.describe(
-        'Connection URL of the audit database: of its owner, who makes its tables, or of any login once they are there.',
+        'Connection URL of the audit database, with the login of its owner, who creates its tables. Once the tables exist, any login works.',
       ),
       urls: z
         .strictObject({
-          writer: url.optional().describe('Of a login in waltrail_writer, which stores entries.'),
-          reader: url.optional().describe('Of a login in waltrail_reader, which reads them.'),
+          writer: url.optional().describe('URL with a login in role waltrail_writer, which stores entries.'),
+          reader: url.optional().describe('URL with a login in role waltrail_reader, which reads entries.'),
           api: url
             .optional()
-            .describe('Of a login in waltrail_api, which keeps sessions, the access record and exports.'),
+            .describe(
+              'URL with a login in role waltrail_api, which keeps sessions, the access record and exports.',
+            ),
           keeper: url
             .optional()
-            .describe('Of a login in waltrail_keeper, which makes partitions and applies the retention.'),
+            .describe(
+              'URL with a login in role waltrail_keeper, which creates partitions and applies the retention.',
+            ),
         })
         .optional()
         .describe(
-          'Connection URLs of logins that have one role of the trail each, and nothing more. A role without one works with the login of url.',
+          'Connection URLs with logins that have one role of the trail each, and nothing more. A role without such a URL uses the login of url.',
         ),
       retention: text('a duration in days such as 400d, or forever')
         .refine((value) => value === 'forever' || (parseDuration(value) ?? 1) % UNIT_MS.d === 0, {
           error: 'must be a duration in whole days such as 400d, or forever',
         })
         .optional()
-        .describe('How long entries are kept: 400d, or forever (also without it).'),
+        .describe('How long entries are kept, such as 400d. forever, or without it: no entry is removed.'),
     })
     .describe('The audit database.'),
   reports: z
@@ -397,11 +404,11 @@ export const TrackingFile = z.strictObject({
           error: 'must be a duration such as 7d or 12h',
         })
         .default('7d')
-        .describe('The longest range of time one page or export may cover: 7d, 12h.'),
+        .describe('The longest time range that one page or export may cover: 7d, 12h.'),
       timezone: text('a time zone')
         .refine(isTimezone, { error: 'must be a time zone such as UTC or Asia/Jerusalem' })
         .default('UTC')
-        .describe('Time zone of the page and of exports that do not ask for another.'),
+        .describe('Time zone of the page, and of exports that ask for no other.'),
     })
     .default({ max_range: '7d', timezone: 'UTC' })
     .describe('Reading and exporting.'),
@@ -414,7 +421,7 @@ export const TrackingFile = z.strictObject({
         .boolean({ error: sentence('must be true or false') })
         .default(false)
         .describe(
-          'Names and kinds that logical messages give win over those of the modifiers table. Only where nobody but the application can send messages: one message then renames a modifier for everybody.',
+          'Names and kinds in logical messages win over those of the modifiers table. Set this only if nobody but the application can send messages: a single message then renames a modifier for everybody.',
         ),
       signing_keys: z
         .array(
@@ -427,16 +434,16 @@ export const TrackingFile = z.strictObject({
         .max(MAX_KEYS, `has more than ${MAX_KEYS} keys`)
         .default([])
         .describe(
-          'Keys, from the environment, of which one has to have signed each logical message; any other message is passed over and marked. Several of them let a key be replaced. Without keys no signature is asked for.',
+          'Keys, from the environment. Each logical message has to be signed with one of them; any other message is passed over and marked. Several keys allow replacing one. Without keys, messages need no signature.',
         ),
     })
     .default({ trust_names: false, signing_keys: [] })
-    .describe('What logical messages are believed.'),
+    .describe('How far logical messages are believed.'),
   redact: z
     .array(RedactFile, { error: sentence('must be a list of rules') })
     .default([])
     .describe(
-      'Secrets and personal data, before anything is stored. The first rule that matches a column wins.',
+      'Redaction of secrets and personal data before anything is stored. The first rule that matches a column wins.',
     ),
   secrets: z
     .strictObject({
@@ -444,39 +451,39 @@ export const TrackingFile = z.strictObject({
         .boolean({ error: sentence('must be true or false') })
         .default(true)
         .describe(
-          'Masks what looks like a secret by its name (text, bytea, json, jsonb, hstore; never key, id, modifier or tenant columns), and bearer tokens and passwords in URLs.',
+          'Masks values that look like secrets by the name of their column or member (text, bytea, json, jsonb, hstore; never key, id, modifier or tenant columns), and bearer tokens and passwords in URLs.',
         ),
       allow: z
         .array(
           text('a column').refine((value) => columnName(value) !== undefined, {
             error:
-              'must be schema.table.column (with .member behind it for JSON), or one name for every table; * is a wildcard',
+              'must be schema.table.column (for JSON followed by .member), or a single name for every table; * is a wildcard',
           }),
           { error: sentence('must be a list of columns') },
         )
         .default([])
         .describe(
-          'What looks like a secret and is none: schema.table.column, schema.table.column.member for JSON, or one name for every table and context.',
+          'Columns that look like secrets and are none: schema.table.column, schema.table.column.member for JSON, or a single name for every table and context.',
         ),
     })
     .default({ defaults: true, allow: [] })
-    .describe('Secrets that are masked without a rule for them; rules of redact come first.'),
+    .describe('Secrets that are masked without a rule of their own. Rules of redact come first.'),
   defaults: DefaultsFile.optional().describe(
-    'What every table takes over that does not say it itself. labels and values are taken over column by column.',
+    'Keys for every table that does not have them itself. labels and values are taken over column by column.',
   ),
   tables: z
-    .record(tablePattern, TableFile.nullable(), { error: sentence('must be tables with their rules') })
+    .record(tablePattern, TableFile.nullable(), { error: sentence('must be a mapping from tables to rules') })
     .refine((value) => Object.keys(value).length > 0, { error: 'names no table' })
     .describe(
-      'Tracked tables, as schema.table or a pattern such as public.*; exact names win over patterns.',
+      'Tracked tables, as schema.table or as a pattern such as public.*. Exact names win over patterns.',
     ),
   action_names: z
     .record(word('an action category'), shownText, {
-      error: sentence('must be action categories with their texts'),
+      error: sentence('must be a mapping from action categories to texts'),
     })
     .optional()
     .describe(
-      'What the page, facets and files show for an action category, in any language: block: "Blockiert". Filters take the category.',
+      'Texts for action categories on the page, in facets and in files, in any language: block: "Blockiert". Filters still use the category.',
     ),
   exclude: z
     .array(tablePattern, { error: sentence('must be a list of table patterns') })
@@ -487,7 +494,8 @@ export const TrackingFile = z.strictObject({
 export type TrackingFile = z.output<typeof TrackingFile>;
 
 /**
- * JSON Schema (draft 7) of the file, for editors; `npm run schema` writes it to config/waltrail.schema.json.
+ * Returns the JSON Schema (draft 7) of the file, for editors. `npm run schema` writes it to
+ * config/waltrail.schema.json.
  */
 export function trackingJsonSchema(): Record<string, unknown> {
   const { $schema, ...rest } = z.toJSONSchema(TrackingFile, { target: 'draft-7', io: 'input' });

@@ -1,12 +1,12 @@
 /**
- * Which names stand for secrets: of columns, of members of JSON and hstore, of parameters of URLs. They are
- * the names that frameworks give (Devise, Django, Laravel, Auth.js, Supabase …) and those that people
- * give after their example. DECISIONS 63.
+ * Names that stand for secrets: names of columns, of members of JSON and hstore, and of parameters of URLs.
+ * They are names that frameworks use (Devise, Django, Laravel, Auth.js, Supabase …) and similar ones
+ * (DECISIONS 63).
  */
 
 /**
- * Whether a name says that its value is a secret: `encrypted_password`, `resetPasswordToken`, `X-Api-Key`.
- * What is said about a secret is none: `token_count`, `password_changed_at`.
+ * Whether a value is a secret by its name: `encrypted_password`, `resetPasswordToken`, `X-Api-Key`. A fact
+ * about a secret is none: `token_count`, `password_changed_at`.
  */
 export function isSecretName(name: string): boolean {
   const words = wordsOf(name);
@@ -18,8 +18,8 @@ export function isSecretName(name: string): boolean {
 }
 
 /**
- * Whether a column holds secrets: by its own name, or because of the table in which it has a name that says
- * little (`sessions.payload`, `api_keys.value`).
+ * Whether a column holds secrets, by its own name or by that of its table. Some tables have secrets under
+ * general names (`sessions.payload`, `api_keys.value`).
  */
 export function isSecretColumn(table: string, column: string): boolean {
   if (isSecretName(column)) return true;
@@ -31,7 +31,7 @@ export function isSecretColumn(table: string, column: string): boolean {
   );
 }
 
-/** `resetPasswordToken`, `X-Api-Key` and `OTPSecret` in words of small letters. */
+/** Splits `resetPasswordToken`, `X-Api-Key` or `OTPSecret` into lower-case words. */
 const wordsOf = (name: string): string[] =>
   name
     .slice(0, MAX_NAME_LENGTH)
@@ -41,21 +41,24 @@ const wordsOf = (name: string): string[] =>
     .split(/[^\p{L}\p{N}]+|(?<=\p{L})(?=\p{N}+(?!\p{L}))/u)
     .filter((word) => word !== '');
 
-/** PostgreSQL's names have 63 bytes. A longer name of a member is judged by its beginning. */
+/**
+ * PostgreSQL's names have at most 63 bytes. If a member name is longer than this, only its beginning is
+ * examined.
+ */
 const MAX_NAME_LENGTH = 256;
 
 const singular = (word: string): string => word.replace(/(?<=..)s$/, '');
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(/\s+/));
 
-/** Each is a secret, whatever stands before it. */
+/** Words that are secrets, whatever comes before them. */
 const NOUNS = set(`
   password passwords passwd passwds passphrase passcode passcodes pwd pw passwort kennwort contrasena contraseña senha
   secret secrets token tokens salt otp totp hotp jwt credential credentials mnemonic cvv cvv2 cvc cvc2
   cookie cookies authorization authorisation apikey apikeys apisecret apitoken authkey authtoken accesstoken
   refreshtoken idtoken sessiontoken accesskey secretkey privatekey signingkey encryptionkey hmackey clientsecret`);
 
-/** Two words that are a secret together, by the second one. */
+/** Pairs of words that are a secret together, by the second word. */
 const PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   Object.entries({
     key: `api private secret access hmac encryption encrypted signing master auth session service license webhook hashed
@@ -74,7 +77,7 @@ const PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   }).map(([second, first]) => [second, set(first)]),
 );
 
-/** What may stand behind a secret that is still one, or a part of it. */
+/** Words that may follow a secret: the result is still a secret, or a part of it. */
 const ADDITIONS = set(`
   hash hashed hashes digest digests encrypted enc cipher ciphertext crypted salt salts iv value values raw plain plaintext
   cleartext text data key keys secret secrets token tokens code codes string old new current previous prev next
@@ -83,21 +86,23 @@ const ADDITIONS = set(`
 
 const isAddition = (word: string): boolean => ADDITIONS.has(word) || /^v?\d{1,3}$/.test(word);
 
-/** Words after which anything is a secret: `otp_backup_codes`, `otp_challenge`. */
+/** Words that make everything after them a secret: `otp_backup_codes`, `otp_challenge`. */
 const ALWAYS: ReadonlySet<string> = new Set(['otp']);
 
-/** `content_digest`; what an application has encrypted itself (attr_encrypted, lockbox). */
+/**
+ * Whether the application has encrypted or digested the value (attr_encrypted, lockbox): `content_digest`.
+ */
 const isEncrypted = (words: readonly string[]): boolean =>
   words.length > 1 &&
   (words.at(-1) === 'digest' || words.at(-1) === 'ciphertext' || words[0] === 'encrypted');
 
-/** Length of the secret that begins with this word; 0: none does. */
+/** Returns how many words the secret that begins at this word has; 0: none begins there. */
 function stemAt(words: readonly string[], at: number): number {
   if (NOUNS.has(words[at]!)) return 1;
   return at + 1 < words.length && PAIRS.get(words[at + 1]!)?.has(words[at]!) === true ? 2 : 0;
 }
 
-/** Columns by the last words of their table, in the singular. */
+/** Columns that are secrets in certain tables, by the last words of the table's name in the singular. */
 const IN_TABLES: readonly { readonly tables: readonly string[]; readonly columns: ReadonlySet<string> }[] = [
   // Rails, Laravel, Django, connect-pg-simple, Keycloak
   { tables: ['session'], columns: set('data payload sess session_id session_key value') },
@@ -106,7 +111,7 @@ const IN_TABLES: readonly { readonly tables: readonly string[]; readonly columns
     tables: ['api key', 'apikey', 'token', 'secret'],
     columns: set('key value hash hashed_key'),
   },
-  // Supabase and others that rotate: the token before
+  // Supabase and others that rotate tokens: the previous token
   { tables: ['refresh token'], columns: set('parent previous') },
   // django-otp, Discourse
   {

@@ -5,10 +5,7 @@ import type { Findings, PlanProblem } from './findings.js';
 import { formatBytes, formatDuration } from './format.js';
 import type { TrackingConfig } from './rules.js';
 
-/**
- * What the server and the role have to allow before anything else matters, and how long a stopped daemon may
- * stay stopped.
- */
+/** Checks what the server and the role allow, and how long the daemon may be stopped. */
 export function serverFindings({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): Findings {
   return {
     problems: problemsOf(config, catalog),
@@ -21,13 +18,13 @@ export function serverFindings({ config, catalog }: { config: TrackingConfig; ca
   };
 }
 
-/** Who looks into the problems of a server one by one finds them by these names. */
+/** Names of the server's problems, for callers that look at them one by one. */
 export type ServerAspect = 'standby' | 'wal_level' | 'replication' | 'slot' | 'slots' | 'senders';
 
 const problemsOf = (config: TrackingConfig, catalog: Catalog): PlanProblem[] =>
   Object.values(serverProblems({ config, catalog })).flatMap((problem) => problem ?? []);
 
-/** What stands in the way of capture at the server, by aspect; null: nothing does. */
+/** Returns what prevents capture at the server, by aspect; null: nothing does. */
 export function serverProblems({
   config,
   catalog: { server, role, slots },
@@ -47,7 +44,7 @@ export function serverProblems({
   };
 }
 
-/** From PostgreSQL 19 on the first logical slot raises `replica`. */
+/** From PostgreSQL 19 on, the first logical slot raises `replica` to `logical`. */
 const RAISES_WAL_LEVEL = 190_000;
 
 const decodes = ({ walLevel: level, version }: CatalogServer): boolean =>
@@ -80,7 +77,7 @@ const noSlot = ({ maxSlots }: CatalogServer): PlanProblem => ({
   tables: [],
   code: 'SOURCE_SLOTS_EXHAUSTED',
   message: `All ${maxSlots} replication slots of the source are taken (max_replication_slots).`,
-  remedy: `Drop a slot that nobody reads (select * from pg_replication_slots), or run: alter system set max_replication_slots = ${maxSlots + 5}; and restart the source.`,
+  remedy: `Drop an unused slot (select * from pg_replication_slots), or run: alter system set max_replication_slots = ${maxSlots + 5}; and restart the source.`,
   captureOnly: true,
 });
 
@@ -92,7 +89,9 @@ const noSender = ({ maxSenders }: CatalogServer): PlanProblem => ({
   captureOnly: true,
 });
 
-/** First minor versions in which every walsender learns at once that a publication has changed, by major. */
+/**
+ * First minor versions, by major, in which every walsender learns immediately that a publication has changed.
+ */
 const FRESH_CACHE: ReadonlyMap<number, number> = new Map([
   [14, 18],
   [15, 13],
@@ -106,33 +105,33 @@ export function staleCacheWarnings({ server }: Catalog): string[] {
   const fresh = FRESH_CACHE.get(major);
   if (fresh === undefined || server.version % 10_000 >= fresh) return [];
   return [
-    `PostgreSQL ${major}.${server.version % 10_000} may go on for a while not to send changes of a table that was just published, where transactions run meanwhile: ` +
-      `apply locks the tables, alter publication by hand does not. Update to ${major}.${fresh} or later.`,
+    `PostgreSQL ${major}.${server.version % 10_000} may not send changes of a newly published table for a while, if transactions are running when it is published: ` +
+      `waltrail apply locks the tables and so avoids this; alter publication by hand does not. Update to ${major}.${fresh} or later.`,
   ];
 }
 
 export const POOLED =
-  'source.url leads through a connection pooler. Capture needs a replication connection, which passes through no pooler but PgBouncer from 1.24 on: name PostgreSQL itself.';
+  'source.url leads through a connection pooler. Capture needs a replication connection, and the only pooler that passes one is PgBouncer from 1.24 on. Point source.url at PostgreSQL itself.';
 
 const PLUGIN = 'pgoutput';
 
-/** Names of slots are those of the cluster: another database, or another program, may have this one. */
+/** Names of slots are unique in the cluster: another database or program may have taken this one. */
 const takenSlot = (slot: CatalogSlot, { database }: Catalog['server']): PlanProblem => ({
   code: 'SOURCE_SLOT_FOREIGN',
   message:
-    `Slot ${slot.name} is there and cannot be that of this source: ` +
+    `Slot ${slot.name} exists and cannot belong to this source: ` +
     (slot.database === null
       ? 'it is a physical slot'
       : slot.plugin !== PLUGIN
         ? `its plugin is ${slot.plugin ?? 'none'}, not ${PLUGIN}`
-        : `it is of database ${slot.database}, not of ${database}`) +
-    `, and ${slot.active ? 'is being read' : 'nobody reads it at the moment'}.`,
+        : `it belongs to database ${slot.database}, not to ${database}`) +
+    `, and ${slot.active ? 'is in use' : 'is not in use now'}.`,
   remedy: ERROR_CODES.SOURCE_SLOT_FOREIGN.remedy,
   tables: [],
   captureOnly: true,
 });
 
-/** Slots that look like Waltrail's, which keep WAL for nobody. */
+/** Warns about unused slots with a name like Waltrail's, for which the source keeps WAL. */
 export function leftSlots(config: TrackingConfig, { server, slots }: Catalog): string[] {
   const left = slots.filter(
     ({ name, active, plugin, database }) =>
@@ -144,20 +143,20 @@ export function leftSlots(config: TrackingConfig, { server, slots }: Catalog): s
   );
   return left.map(
     ({ name }) =>
-      `Nobody reads slot ${name} of this database, and the source keeps WAL for it. If it is left over: select pg_drop_replication_slot(${quoteLiteral(name)});`,
+      `Slot ${name} of this database is unused, and the source keeps WAL for it. If it is left over, run: select pg_drop_replication_slot(${quoteLiteral(name)});`,
   );
 }
 
-/** Below this, a rate says nothing of the hours to come. */
+/** The shortest time for which a rate is meaningful. */
 const LEAST_WINDOW_S = 3_600;
 
-/** Bytes of WAL in a second, on average; null: not known, or counted for too short a time. */
+/** Returns the average bytes of WAL per second. Null: unknown, or counted for too short a time. */
 export const walRate = ({ walCounted }: Pick<CatalogServer, 'walCounted'>): number | null =>
   walCounted !== null && walCounted.seconds >= LEAST_WINDOW_S && walCounted.bytes > 0
     ? walCounted.bytes / walCounted.seconds
     : null;
 
-/** How long a stopped daemon may stay stopped, and whether the source's disk is protected. */
+/** Warns how long the daemon may be stopped, and whether the source's disk is protected. */
 function headroomWarnings({ server }: Catalog): string[] {
   const { walCounted, maxSlotWalKeepBytes } = server;
   const counted = walCounted !== null && walRate(server) !== null;

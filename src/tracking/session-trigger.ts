@@ -12,19 +12,21 @@ const TEMPLATE = new URL('../../sql/source/session-trigger.sql', import.meta.url
 
 /** Prefix of the messages of the trigger. */
 export const SESSION_PREFIX = 'waltrail.session';
-/** A longer value of a setting is cut, and names nobody. */
+/** The longest value of a setting. A longer one is cut, and names nobody. */
 export const MAX_SETTING_CHARACTERS = 4_096;
 
 type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
 
-/** What plan finds of the trigger by which sessions say who they are. */
+/** What plan finds about the trigger that reports who a session works for. */
 export interface SessionPlan extends Findings {
-  /** The function, then a step for each table that lacks the trigger; or what takes them out again. */
+  /**
+   * Steps that install the function and then the trigger on each table that lacks it, or that remove both.
+   */
   readonly steps: readonly PlanStep[];
 }
 
 /**
- * Installs the function and puts the trigger on each tracked table, or takes them out, as the YAML says
+ * Plans to install the function and the trigger on each tracked table, or to remove them, as the YAML asks
  * (DECISIONS 95).
  */
 export function planSession(options: Given & { readonly published: readonly PublishedTable[] }): SessionPlan {
@@ -50,7 +52,7 @@ export function planSession(options: Given & { readonly published: readonly Publ
   };
 }
 
-/** Takes the triggers of a publication and their function out. */
+/** Steps that remove a publication's session triggers and their function. */
 export function removeSession(options: Given): readonly PlanStep[] {
   const { config } = options;
   if (functionOf(options) === undefined) return [];
@@ -59,21 +61,22 @@ export function removeSession(options: Given): readonly PlanStep[] {
       kind: 'session_function',
       tables: triggersOf(options).map(formatTable),
       sql: [
-        // With its triggers, also on tables whose owner is another role.
+        // Cascades to its triggers, even on tables that another role owns.
         `drop function ${SCHEMA}.${quoteIdentifier(nameFor(config))}() cascade;`,
-        // Stays for other functions, of the event triggers or of another publication.
+        // The schema stays if it has other functions: of the event triggers, or of another publication.
         `do $$ begin drop schema ${SCHEMA}; exception when dependent_objects_still_exist then null; end $$`,
       ].join('\n'),
-      reason: config.session === null ? 'the YAML does not ask for it any more' : 'apply made it',
+      reason: config.session === null ? 'the YAML no longer asks for it' : 'apply created it',
       optional: true,
     },
   ];
 }
 
 /**
- * Tables whose statements are to be told of: each tracked one, its partitions, which may be written to
- * directly, and what it is a partition of or inherits from: a statement on one of these changes its rows, and
- * fires their triggers alone. Foreign tables and views have no part in it.
+ * Returns the tables that need the trigger. These are tracked tables and their partitions, which may be
+ * written to directly. They are also the tables that one of these is a partition of or inherits from: a
+ * statement on such a table changes rows of the tracked one, but fires only its own triggers. Foreign tables
+ * and views are left out.
  */
 export function spokenFor({
   catalog,
@@ -95,7 +98,7 @@ export function spokenFor({
   return [...found.values()];
 }
 
-/** Whether the trigger is on a table and fires. */
+/** Whether a table has the enabled trigger. */
 export const isSpokenFor = (table: CatalogTable, options: Given): boolean =>
   triggersOf(options).some(
     (trigger) => formatTable(trigger) === keyOf(table) && trigger.whole && trigger.enabled,
@@ -120,8 +123,8 @@ function functionSteps(options: Given): readonly PlanStep[] {
       sql,
       reason:
         existing === undefined
-          ? 'says in the WAL who is connected, and whom the settings of the session name'
-          : 'it is not as this YAML and this release make it',
+          ? 'writes into the WAL who is connected, and whom the settings of the session name'
+          : 'it differs from what this YAML and this release need',
       optional: true,
     },
   ];
@@ -133,12 +136,12 @@ function triggerStep(table: CatalogTable, { config }: Given): PlanStep {
   return {
     kind: 'session_trigger',
     tables: [keyOf(table)],
-    // Also one that was disabled fires then. Locks out writers alone, unlike a drop.
+    // This also enables a disabled trigger. Unlike a drop, it blocks writers only.
     sql: [
       `create or replace trigger ${name} before insert or update or delete or truncate on ${on}`,
       `  for each statement execute function ${SCHEMA}.${name}()`,
     ].join('\n'),
-    reason: 'its changes are named by the session that makes them',
+    reason: 'it reports which session changes the table',
     optional: true,
   };
 }
@@ -147,7 +150,7 @@ const removeStep = (trigger: CatalogSessionTrigger): PlanStep => ({
   kind: 'session_trigger_remove',
   tables: [formatTable(trigger)],
   sql: removeSql(trigger),
-  reason: 'the table is not tracked any more',
+  reason: 'the table is no longer tracked',
   optional: true,
 });
 
@@ -155,17 +158,20 @@ const removeSql = ({ schema, table, name }: CatalogSessionTrigger): string =>
   `drop trigger ${quoteIdentifier(name)} on ${quoteTable(schema, table)}`;
 
 const leftWarning = (trigger: CatalogSessionTrigger): string =>
-  `${formatTable(trigger)} is not tracked any more, and only its owner may take the trigger of session off: ${removeSql(trigger)};`;
+  `${formatTable(trigger)} is no longer tracked, and only its owner may drop the session trigger. Run as the owner: ${removeSql(trigger)};`;
 
 const noPrivilege = (table: CatalogTable, role: string): PlanProblem => ({
   code: 'SOURCE_PRIVILEGE',
-  message: `Role ${role} may not put the trigger of session on ${keyOf(table)}, so sessions that change it are not named.`,
-  remedy: `Let its owner run: grant usage on schema ${quoteIdentifier(table.schema)} to ${quoteIdentifier(role)}; grant trigger on ${quoteTable(table.schema, table.name)} to ${quoteIdentifier(role)}; Then run waltrail apply.`,
+  message: `Role ${role} may not create the session trigger on ${keyOf(table)}, so the sessions that change this table are unknown.`,
+  remedy: `Let the owner of the table run: grant usage on schema ${quoteIdentifier(table.schema)} to ${quoteIdentifier(role)}; grant trigger on ${quoteTable(table.schema, table.name)} to ${quoteIdentifier(role)}; Then run waltrail apply.`,
   tables: [keyOf(table)],
   effect: 'modifiers unknown',
 });
 
-/** The function then does nothing, so that the writes of the application go on. */
+/**
+ * Warns if the function's owner may not emit logical messages. The function then does nothing, so that the
+ * application can still write.
+ */
 function emitWarnings(options: Given): string[] {
   const existing = functionOf(options);
   if (existing === undefined || existing.mayEmit) return [];
@@ -183,7 +189,10 @@ function emitWarnings(options: Given): string[] {
 
 let template: string | undefined;
 
-/** sql/source/session-trigger.sql for one YAML, without its last semicolon, and the body of its function. */
+/**
+ * Returns sql/source/session-trigger.sql for one YAML, without its last semicolon, and the body of its
+ * function.
+ */
 function sessionScript(config: TrackingConfig): { readonly sql: string; readonly source: string } {
   template ??= readFileSync(TEMPLATE, 'utf8').trimEnd();
   const { publication } = config.source;

@@ -1,6 +1,6 @@
 /**
- * The singular of an English noun in lower case, as tables are called: `bots`, `categories`, `statuses`,
- * `people`. A word that is no plural, or has none, stays as it is.
+ * Returns the singular of an English noun in lower case, as used in names of tables: `bots`, `categories`,
+ * `statuses`, `people`. A word that is no plural, or that has no singular, is returned unchanged.
  */
 export function singular(word: string): string {
   if (UNCOUNTABLE.has(word)) return word;
@@ -13,7 +13,7 @@ export function singular(word: string): string {
 
 const set = (words: string): ReadonlySet<string> => new Set(words.trim().split(/\s+/));
 
-/** Without a plural of their own, or singulars that look like plurals. */
+/** Words without a plural of their own, and singulars that look like plurals. */
 const UNCOUNTABLE = set(`
   series species news equipment information money sheep fish deer moose rice police metadata data media feedback
   staff software hardware inventory audio stock sms mms dns gps rss css tls ssl https aws ios vps cms pos ops
@@ -86,12 +86,12 @@ const IRREGULAR: ReadonlyMap<string, string> = new Map(
   }),
 );
 
-/** The first that matches counts. */
+/** Endings of plurals. The first one that matches counts. */
 const ENDINGS: readonly (readonly [RegExp, string])[] = [
   [/people$/, 'person'],
   [/(?<=child)ren$/, ''],
   [/(?<=^(?:.*wo|.*[^aeiouy])?m)en$/, 'an'],
-  // Singulars as they are: address, status, analysis, axis.
+  // Words that are singulars already: address, status, analysis, axis.
   [/(?:ss|us|sis|xis)$/, '$&'],
   [/(?<=^(?:mov|cook|zomb|self|calor|gen|brown|hood|smooth|rook|prair|.?))ies$/, 'ie'],
   [/ies$/, 'y'],

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { TrackingConfig } from './rules.js';
 
-/** Bytes of the longest name that PostgreSQL keeps whole. */
+/** Bytes of the longest name that PostgreSQL does not cut. */
 const MAX_NAME = 63;
 const DIGEST_DIGITS = 8;
 
 /**
- * Makes the name of the slot where the YAML has none: `waltrail_` and the source's name. Slots belong to the
- * cluster, not to the database, so a name that says nothing of the source would be the same for two databases
- * of one server (DECISIONS 59). A name that would be too long ends with a digest of the whole.
+ * Returns the default name of the slot: `waltrail_` and the source's name. Slots belong to the cluster, not
+ * to the database. So two databases of one server need different slot names (DECISIONS 59). A name that is
+ * too long ends with a digest of the source's name.
  */
 export function defaultSlot(sourceName: string): string {
   const name = `waltrail_${sourceName.replaceAll('-', '_')}`;
@@ -18,10 +18,10 @@ export function defaultSlot(sourceName: string): string {
 }
 
 /**
- * Returns the configuration with the slot that capture uses: the one that the YAML names; else the one on
- * which the trail stands, whatever today's default is; else the default.
+ * Returns the configuration with the slot that capture uses. The first of these counts: the slot that the
+ * YAML names, the slot that the trail already uses, the default.
  *
- * @param trailSlot of the trail's checkpoint; undefined: no trail of this source has begun
+ * @param trailSlot of the trail's checkpoint; undefined: the source has no trail yet
  */
 export function withSlot(config: TrackingConfig, trailSlot: string | undefined): TrackingConfig {
   if (config.source.slotNamed || trailSlot === undefined) return config;

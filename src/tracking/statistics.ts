@@ -3,48 +3,48 @@ import { catalogRows } from '../pg/catalog-rows.js';
 import { LOCK_NOT_AVAILABLE, sqlStateOf } from '../pg/sql-state.js';
 import type { ColumnWidth } from './row-width.js';
 
-/** What PostgreSQL has counted and sampled of tables, by oid. */
+/** What PostgreSQL has counted and sampled about tables, by oid. */
 export interface Statistics {
-  /** Seconds since it began to count; null where it does not say. */
+  /** Seconds since the counters were reset; null if unknown. */
   readonly windowSeconds: number | null;
   readonly members: ReadonlyMap<string, MemberStatistics>;
 }
 
-/** Of one table that holds rows. */
+/** Statistics of one table that holds rows. */
 export interface MemberStatistics {
   readonly oid: string;
-  /** When it was analyzed or vacuumed last; negative: never. */
+  /** Rows at the last ANALYZE or VACUUM; negative: never analyzed. */
   readonly analyzedRows: number;
-  /** As counted since; 0 also where the counters were reset. */
+  /** Rows by the counters; also 0 after a reset of the counters. */
   readonly liveRows: number;
-  /** Rows that were inserted, updated or deleted since it was analyzed. */
+  /** Rows inserted, updated or deleted since the last ANALYZE. */
   readonly changedSince: number;
   readonly updates: number;
   readonly deletes: number;
-  /** Columns of its present replica identity; empty: it has none, or a full one. */
+  /** Columns of its present replica identity. Empty: it has none, or a full one. */
   readonly key: readonly string[];
-  /** Whether the role may read the table, and with it its statistics. */
+  /** Whether the role may read the table, and so its statistics. */
   readonly readable: boolean;
-  /** In order, dropped ones too: old rows may have them. */
+  /** Columns in order, including dropped ones: old rows may still have values in them. */
   readonly columns: readonly ColumnWidth[];
-  /** Values that lie outside of the rows (TOAST); null: the table has no place for any. */
+  /** Values stored outside of the rows (TOAST); null: the table has no TOAST table. */
   readonly large: LargeValues | null;
 }
 
 export interface LargeValues {
-  /** Null: its size could not be read without waiting for a lock. */
+  /** Size of the TOAST table; null: it could not be read without waiting for a lock. */
   readonly bytes: number | null;
-  /** Chunks, since it was begun to count. */
+  /** Chunks written since the counters were reset. */
   readonly written: number;
   readonly removed: number;
 }
 
-/** Whoever has a table locked for itself is not waited for. */
+/** How long to wait for a table that another session has locked exclusively. */
 const LOCK_LIMIT_MS = 200;
 
 /**
- * Reads the statistics of tables. Reads no row of them and executes nothing of their owners': statistics are
- * of catalogs, and the size of what lies outside of the rows is that of its file.
+ * Reads the statistics of tables. Reads none of their rows and executes none of their owners' code.
+ * Statistics come from catalogs, and the size of TOAST tables from their files.
  */
 export async function readStatistics(client: pg.Client, oids: readonly string[]): Promise<Statistics> {
   const [{ windowSeconds }] = (await catalogRows<{ windowSeconds: number | null }>(client, WINDOW)) as [
@@ -64,13 +64,16 @@ export async function readStatistics(client: pg.Client, oids: readonly string[])
 }
 
 interface LargeRow {
-  /** Oid of the relation; null: there is none. */
+  /** Oid of the TOAST table; null: there is none. */
   readonly toast: string | null;
   readonly written: number;
   readonly removed: number;
 }
 
-/** Bytes by oid, without those that somebody has locked; undefined where one was locked meanwhile. */
+/**
+ * Reads sizes in bytes by oid, without tables that are locked exclusively; undefined if a table is locked
+ * while they are read.
+ */
 async function readSizes(
   client: pg.Client,
   oids: readonly string[],
@@ -97,8 +100,8 @@ async function readSizes(
 }
 
 /**
- * Since when the counters of this database count: since they were reset, or since the server began to count,
- * which the statistics that are never without a beginning tell. They outlive a restart, but no crash.
+ * The time since the counters of this database were reset. If they never were, it is the time since the
+ * server began to count, which it records for other statistics. Counters survive a restart, but not a crash.
  */
 const WINDOW = /* sql */ `
   select extract(epoch from now() - coalesce(

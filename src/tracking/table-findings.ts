@@ -19,7 +19,7 @@ type Given = {
   readonly published: readonly PublishedTable[];
 };
 
-/** What the YAML names and the source does not have, and what is known of tables that are published. */
+/** Reports tables that the YAML names and the source lacks, and warns about tables that are published. */
 export function tableFindings({ config, catalog, published }: Given): Findings {
   const problems: PlanProblem[] = [];
   for (const { pattern } of config.tables) {
@@ -57,7 +57,7 @@ export function tableFindings({ config, catalog, published }: Given): Findings {
   };
 }
 
-/** Tables that `attribution` names: those of witnesses, and of the rows that they speak for. */
+/** Tables that `attribution` names: audit tables, and tables of the rows that they speak for. */
 const witnessUses = ({ attribution }: TrackingConfig): { readonly path: KeyPath; readonly table: string }[] =>
   attribution.flatMap(({ table, row }, index) => {
     const path = ['attribution', index];
@@ -104,12 +104,12 @@ function exactProblems(options: {
     {
       ...concerns,
       message: `${key}: ${table} is ${what}, whose changes are not in the WAL.`,
-      remedy: 'Name the permanent tables behind it in the YAML, or remove the entry.',
+      remedy: 'In the YAML, name the permanent tables that it takes its rows from, or remove the key.',
     },
   ];
 }
 
-/** One sentence for each kind, however many tables it is about. */
+/** Returns one warning for each kind, with all tables concerned. */
 function tableWarnings({ config, catalog, published }: Given): string[] {
   const keys = (tables: readonly PublishedTable[]): string[] => tables.map(({ key }) => key);
   const withoutId = config.tables.map((rule) => ({
@@ -144,8 +144,8 @@ function tableWarnings({ config, catalog, published }: Given): string[] {
     ...about(
       partitioned,
       (names, is) =>
-        `${names} ${is ? 'is' : 'are'} partitioned, and PostgreSQL gives new partitions no replica identity full: run waltrail apply after ` +
-        'making one, or previous values of its rows are unknown. With source.event_trigger: true in the YAML they get it when they are made.',
+        `${names} ${is ? 'is' : 'are'} partitioned, and PostgreSQL gives new partitions no replica identity full. Run waltrail apply after creating ` +
+        'one, or previous values of its rows are unknown. With source.event_trigger: true in the YAML, new partitions get it automatically.',
     ),
     ...about(
       excluded,

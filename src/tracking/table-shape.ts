@@ -3,19 +3,23 @@ import { catalogRows } from '../pg/catalog-rows.js';
 import { attributeColumns, xidOf, type Attribute } from './attributes.js';
 import { typesSql, type CatalogType } from './value-kind.js';
 
-/** What a table's rows and columns are told apart by. */
+/** What identifies a table's rows and columns. */
 export interface TableShape {
   /** In key order; empty without a primary key. */
   readonly primaryKey: readonly string[];
-  /** Low 32 bits of the transaction that made the primary key; null: long ago, or there is none. */
+  /**
+   * Low 32 bits of the id of the transaction that created the primary key; null: long ago, or there is no
+   * key.
+   */
   readonly keyXid: number | null;
   readonly partitioned: boolean;
   readonly attributes: readonly Attribute[];
 }
 
 /**
- * Of tables by oid, for those that were made or changed after the catalog was read, with the types of their
- * columns that PostgreSQL does not come with. Tables that exist no more are left out.
+ * Reads the shapes of tables by oid, for tables that were created or changed after the catalog was read.
+ * `types` are the types of their columns that are not built into PostgreSQL. Tables that no longer exist are
+ * left out.
  */
 export async function readTableShapes(
   client: pg.Client,

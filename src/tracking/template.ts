@@ -1,8 +1,8 @@
 import type { Template, TemplatePart } from './rules.js';
 
 /**
- * `"{first_name} {last_name|nick}"` in parts; `{{` and `}}` stand for braces. A string instead says what is
- * wrong with it.
+ * Parses `"{first_name} {last_name|nick}"` into parts; `{{` and `}}` stand for braces. A string as result
+ * states a mistake.
  */
 export function parseTemplate(text: string): Template | string {
   const parts: TemplatePart[] = [];
@@ -34,6 +34,6 @@ export function parseTemplate(text: string): Template | string {
   return parts.length === 0 ? 'is empty' : parts;
 }
 
-/** Columns a template names, in order, with repetitions. */
+/** Columns that a template names, in order, with repetitions. */
 export const templateColumns = (template: Template): string[] =>
   template.flatMap((part) => ('column' in part ? [part.column, ...(part.or ?? [])] : []));

@@ -4,14 +4,19 @@ import { tableName } from './names.js';
 import type { ReferenceRule, TableRule, TenantOf, TrackingConfig } from './rules.js';
 
 /*
- * Tenants by join (DECISIONS 99): a row has the tenant of the row that it refers to. Each table on the way is
- * followed by one column: of the last one that is the tenant, of those before it what leads on.
+ * Tenants by join (DECISIONS 99): a row has the tenant of the row that it refers to. One column of each table
+ * on the way is followed. In the last table it holds the tenant, in the others it leads to the next table.
  */
 
-/** Tables on the way to a tenant. Each row of the trail that is written looks into as many. */
+/**
+ * The most tables on the way to a tenant. Each row that is written to the trail needs a lookup in each of
+ * them.
+ */
 export const MAX_TENANT_STEPS = 4;
 
-/** The table and column that the `tenant` of a rule looks into; null: it is a column, or there is none. */
+/**
+ * Returns the table and column that a rule's `tenant` looks up. Null: `tenant` is a column, or there is none.
+ */
 export function tenantStep(
   config: TrackingConfig,
   { tenantOf }: Pick<TableRule, 'tenantOf'>,
@@ -23,7 +28,7 @@ export function tenantStep(
   return { table, key, column, name: [{ column }], tenant };
 }
 
-/** The way from a row of the rule to its tenant, in order; empty: `tenant` is a column, or there is none. */
+/** Returns the steps from a row to its tenant, in order. Empty: `tenant` is a column, or there is none. */
 export function tenantSteps(config: TrackingConfig, rule: TableRule): readonly ReferenceRule[] {
   const steps: ReferenceRule[] = [];
   for (let at: TableRule | undefined = rule; at !== undefined && steps.length < MAX_TENANT_STEPS;) {
@@ -35,7 +40,7 @@ export function tenantSteps(config: TrackingConfig, rule: TableRule): readonly R
   return steps;
 }
 
-/** Joins that lead to no tenant, each at the key that it stands under. */
+/** Reports joins that lead to no tenant, each at its key. */
 export function tenantIssues(
   config: TrackingConfig,
 ): readonly { readonly path: KeyPath; readonly message: string }[] {
@@ -54,10 +59,11 @@ function problemOf(config: TrackingConfig, first: TableRule): string | null {
     if (tenantOf.tenant !== null) return null;
     const { table } = tenantOf;
     const next = ruleOf(config, tenantOf);
-    const remedy = `name the column of ${table} that holds it, as tenant behind key`;
+    const remedy = `set tenant after key to the column of ${table} that holds the tenant`;
     if (next === undefined) return `leads to ${table}, which is not tracked; ${remedy}`;
     if (next.tenant === null) return `leads to ${table}, whose rows have no tenant; ${remedy}`;
-    if (seen.has(next)) return `leads back to ${next.pattern}, which has it by a join as well; ${remedy}`;
+    if (seen.has(next))
+      return `leads back to ${next.pattern}, which also takes its tenant by a join; ${remedy}`;
     seen.add(next);
     ({ tenantOf } = next);
   }

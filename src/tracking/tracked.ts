@@ -5,25 +5,24 @@ import { namesTables, neededTables } from './lookups.js';
 import { ruleFor } from './match.js';
 import type { TableRule, TrackingConfig } from './rules.js';
 
-/** A table the publication has to hold, and why. */
+/** A table that the publication has to hold, and why. */
 export interface PublishedTable {
   /** Canonical `schema.table`. */
   readonly key: string;
   readonly table: CatalogTable;
-  /** Null: only modifiers, labels, names, tenants or attribution need it. */
-  readonly rule: TableRule | null;
-  /** Its new rows alone are asked for: they are witnesses, and no row before a change is needed. */
-  readonly insertsOnly: boolean;
   /**
-   * Its partitions of every level. They are published through it and have a replica identity of their own.
+   * The rule that tracks it. Null: it is needed only for modifiers, labels, names, tenants or attribution.
    */
+  readonly rule: TableRule | null;
+  /** Whether only its new rows are needed: they are witnesses, and earlier rows do not matter. */
+  readonly insertsOnly: boolean;
+  /** Its partitions of every level. They are published through it, but have their own replica identities. */
   readonly partitions: readonly CatalogTable[];
 }
 
 /**
- * The tables of the source that the publication has to hold, by name: tracked ones, those of modifiers and
- * labels, and witnesses. A partition of one of them is published through it and is not a table of its own
- * here.
+ * Returns the tables of the source that the publication has to hold, by name: tracked tables, lookup tables
+ * and witnesses. A partition of one of them is published through it and is not listed separately.
  */
 export function publishedTables(config: TrackingConfig, catalog: Catalog): PublishedTable[] {
   const needed = new Set(neededTables(config).map(formatTable));
@@ -44,16 +43,16 @@ export function publishedTables(config: TrackingConfig, catalog: Catalog): Publi
   return published;
 }
 
-/** Only permanent tables are in the WAL as rows. */
+/** Whether changes of the table's rows are in the WAL: only those of permanent tables are. */
 export const isPublishable = ({ kind, persistence }: CatalogTable): boolean =>
   (kind === 'table' || kind === 'partitioned') && persistence === 'permanent';
 
 export const nameOf = ({ schema, name }: CatalogTable): TableName => ({ schema, table: name });
 
-/** Canonical `schema.table` of a catalog table. */
+/** Returns the canonical `schema.table` of a catalog table. */
 export const keyOf = (table: CatalogTable): string => formatTable(nameOf(table));
 
-/** Tables that a pattern or an exact name matches and that no exclusion keeps from being tracked. */
+/** Returns the tables that a pattern or exact name matches, without excluded ones. */
 export const matchingTables = (pattern: string, config: TrackingConfig, catalog: Catalog): CatalogTable[] =>
   catalog.tables.filter(
     (table) =>
@@ -63,8 +62,8 @@ export const matchingTables = (pattern: string, config: TrackingConfig, catalog:
   );
 
 /**
- * The table and those it is a partition of, from itself to the outermost: a publication that holds one of
- * them holds it.
+ * Returns the table and its ancestors, if it is a partition, up to the outermost. A publication that holds
+ * one of them holds the table.
  */
 export function lineageOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
   const parent =
@@ -72,7 +71,7 @@ export function lineageOf(table: CatalogTable, catalog: Catalog): CatalogTable[]
   return parent === undefined ? [table] : [table, ...lineageOf(parent, catalog)];
 }
 
-/** Partitions of every level that are in the WAL: neither foreign nor unlogged. */
+/** Returns the partitions of every level that are in the WAL: neither foreign nor unlogged ones. */
 export function partitionsOf(table: CatalogTable, catalog: Catalog): CatalogTable[] {
   const direct = indexOf(catalog).partitions.get(keyOf(table)) ?? [];
   return direct

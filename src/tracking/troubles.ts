@@ -9,23 +9,23 @@ import { refusesWrites } from './refusal.js';
 import type { TrackingConfig } from './rules.js';
 import { keyOf, partitionsOf } from './tracked.js';
 
-/** What is wrong with one table on the source while the others are captured. */
+/** What is wrong with one table on the source, while the others are captured. */
 export interface TableTrouble {
-  /** Canonical `schema.table`, or the pattern of the YAML that matches none. */
+  /** Canonical `schema.table`, or the pattern of the YAML that matches no table. */
   readonly table: string;
   readonly code: ErrorCode;
   /** Names the table and the source. */
   readonly message: string;
-  /** A sentence with the statement or command that solves it. */
+  /** A sentence with the statement or command that fixes it. */
   readonly remedy: string;
-  /** What it means for the trail, or for the application. */
+  /** What it means for the trail or for the application. */
   readonly effect: TroubleEffect;
 }
 
 /**
- * Everything that concerns single tables: those the YAML wants and the source does not have or send, or not
- * whole, and those whose writes PostgreSQL refuses because they are published. By table and code at most one,
- * those of the application first. Pure, and fit to be asked again at each change of the source.
+ * Returns all troubles of single tables. The YAML wants a table that the source lacks or does not send
+ * completely, or PostgreSQL refuses writes because the table is published. At most one for each table and
+ * code; refused writes come first. Pure, so it can be called again at each change of the source.
  */
 export function troublesOf(
   options: { readonly config: TrackingConfig; readonly catalog: Catalog },
@@ -41,7 +41,7 @@ export function troublesOf(
   );
   const troubles = new Map<string, TableTrouble>();
   for (const trouble of found) {
-    // With nothing of it captured, or its writes refused, a weak identity is no news.
+    // If nothing of the table is captured, its weak identity need not be reported as well.
     if (trouble.code === 'SOURCE_REPLICA_IDENTITY' && uncaptured.has(trouble.table)) continue;
     const key = `${trouble.table} ${IDENTITY_CODES.has(trouble.code) ? 'identity' : trouble.code}`;
     if (!troubles.has(key)) troubles.set(key, trouble);
@@ -51,7 +51,7 @@ export function troublesOf(
 
 const IDENTITY_CODES: ReadonlySet<ErrorCode> = new Set(['SOURCE_WRITES_REFUSED', 'SOURCE_REPLICA_IDENTITY']);
 
-/** Tables of the publication, with their partitions, whose writes are refused now. */
+/** Tables of the publication, with their partitions, for which PostgreSQL refuses writes now. */
 function refusals({ config, catalog }: { config: TrackingConfig; catalog: Catalog }): TableTrouble[] {
   const name = config.source.publication;
   const publication = catalog.publications.find((candidate) => candidate.name === name);
@@ -91,7 +91,7 @@ function ofStep(
   { config, catalog }: { config: TrackingConfig; catalog: Catalog },
 ): TableTrouble[] {
   const name = config.source.publication;
-  const remedy = (statement: string): string => `Run waltrail apply, or on the source: ${statement};`;
+  const remedy = (statement: string): string => `Run waltrail apply, or run on the source: ${statement};`;
   switch (kind) {
     case 'event_trigger':
     case 'publication_comment':
@@ -111,7 +111,7 @@ function ofStep(
       return tables.map((table) => ({
         table,
         code: 'SOURCE_SESSION_TRIGGER',
-        message: `On the source, the trigger of session is not on ${table}, or is disabled: sessions that change it are not named.`,
+        message: `On the source, ${table} has no enabled session trigger, so the sessions that change it are unknown.`,
         remedy: 'Run waltrail apply.',
         effect: 'modifiers unknown',
       }));

@@ -1,14 +1,12 @@
 import type { z } from 'zod';
 import type { KeyPath } from './document.js';
 
-/*
- * Which branch of a union a value of the file was meant for: errors speak of that one.
- */
+/* Finds the branch of a union that a value of the file was meant for. Errors refer to that branch. */
 
 /**
- * Index of the branch that fits the type of the value; -1: none does. Of several objects with known keys the
- * one is meant that has most of the keys; of an object and a mapping of names the mapping, where every value
- * is a mapping itself.
+ * Returns the index of the branch that fits the type of the value; -1: none does. Among several objects with
+ * known keys, the one that has the most of the value's keys counts. Between an object and a mapping with free
+ * names, the mapping counts if every value is a mapping itself.
  */
 export function meantBranch(union: z.core.$ZodType, value: unknown): number {
   if (typeof value !== 'object' || value === null) return -1;
@@ -20,7 +18,10 @@ export function meantBranch(union: z.core.$ZodType, value: unknown): number {
   return members.every((member) => typeof member === 'object' && member !== null) ? record : object;
 }
 
-/** Index of the branch with known keys that has most of these, of several the first; -1: there is none. */
+/**
+ * Returns the index of the object branch that has the most of these keys, or the first of equals; -1: there
+ * is none.
+ */
 function nearestObject(union: z.core.$ZodType, keys: readonly string[]): number {
   let [nearest, most] = [-1, -1];
   for (const [index, option] of (union as z.core.$ZodUnion)._zod.def.options.entries()) {
@@ -33,7 +34,10 @@ function nearestObject(union: z.core.$ZodType, keys: readonly string[]): number 
   return nearest;
 }
 
-/** The schema at a path, along the branches that the data were meant for; undefined: there is none. */
+/**
+ * Returns the schema at a path, following the branches that the data were meant for; undefined: there is
+ * none.
+ */
 export function schemaAt(root: z.core.$ZodType, path: KeyPath, data: unknown): z.core.$ZodType | undefined {
   let schema: z.core.$ZodType | undefined = root;
   let value = data;
@@ -47,7 +51,7 @@ export function schemaAt(root: z.core.$ZodType, path: KeyPath, data: unknown): z
   return schema;
 }
 
-/** The schema without what is optional about it, and of a union the branch that was meant. */
+/** Returns the schema without optional wrappers. For a union, it is the branch that was meant. */
 export function objectOf(schema: z.core.$ZodType | undefined, value: unknown): z.core.$ZodType | undefined {
   if (schema === undefined) return undefined;
   const bare = unwrapped(schema);

@@ -6,8 +6,8 @@ import type { TrackingConfig } from './rules.js';
 import { isPublishable, keyOf, nameOf } from './tracked.js';
 
 /**
- * Tables that a pattern matches and no statement can name: they cannot be added to the publication. Whoever
- * made one must not keep the others from being published.
+ * Reports tables that a pattern matches and no statement can name. They cannot be added to the publication,
+ * but must not prevent publishing other tables.
  */
 export function unnamedFindings({
   config,
@@ -28,8 +28,8 @@ export function unnamedFindings({
 
 const cannotBeNamed = (table: CatalogTable): PlanProblem => ({
   code: 'SOURCE_PUBLICATION_INCOMPLETE',
-  message: `${keyOf(table)} cannot be published: its name is no text in the encoding of the source, so no statement can name it.`,
-  remedy: `Rename it, in a DO block by its oid (${table.oid}), then run waltrail apply.`,
+  message: `${keyOf(table)} cannot be published: its name is not valid text in the source's encoding, so no statement can name it.`,
+  remedy: `Rename the table in a DO block, by its oid (${table.oid}), then run waltrail apply.`,
   tables: [keyOf(table)],
   effect: 'not captured',
 });

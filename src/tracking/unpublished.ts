@@ -1,8 +1,8 @@
 import type { PlanStep } from './findings.js';
 
 /**
- * Canonical names of the tables that a plan takes out of the publication and does not put into it again:
- * nobody records their changes from then on.
+ * Returns the tables that a plan removes from the publication without adding them again. From then on their
+ * changes are not recorded.
  */
 export function unpublishedBy(steps: readonly PlanStep[]): readonly string[] {
   const tablesOf = (kind: PlanStep['kind']): readonly string[] =>

@@ -1,14 +1,14 @@
-/** What a type holds, as far as secrets are concerned; of a domain, what it is a domain over. */
+/** The kind of a type, as far as secrets matter. For a domain, it is the kind of its base type. */
 export interface ValueKind {
-  /** `plain`: numbers, booleans, times and the like, in which no secret is looked for. */
+  /** `plain`: numbers, booleans, times and similar types, which are not searched for secrets. */
   readonly of: 'text' | 'bytes' | 'json' | 'jsonb' | 'hstore' | 'plain' | 'other';
   readonly array: boolean;
 }
 
-/** A type that PostgreSQL does not come with, as its catalog resolves it to what it is made of. */
+/** A type that is not built into PostgreSQL, resolved to its innermost type. */
 export interface CatalogType {
   readonly oid: number;
-  /** Of the innermost type: behind domains, and of an array's elements. */
+  /** Name of the innermost type: of a domain its base type, of an array its elements. */
   readonly name: string;
   /** As pg_type.typcategory. */
   readonly category: string;
@@ -16,8 +16,8 @@ export interface CatalogType {
 }
 
 /**
- * The kind of a type by its OID. One that nobody knows counts as text: what is masked too much can be
- * corrected.
+ * Returns the kind of a type by its OID. An unknown type counts as text: a value that is masked unnecessarily
+ * can be corrected.
  */
 export function valueKind(typeOid: number, types: ReadonlyMap<number, CatalogType>): ValueKind {
   const builtIn = BUILT_IN.get(typeOid);
@@ -27,14 +27,14 @@ export function valueKind(typeOid: number, types: ReadonlyMap<number, CatalogTyp
   return type === undefined ? TEXT : { of: kindNamed(type), array: type.array };
 }
 
-/** Types that may hold a secret which is masked by its name, and those in which secrets are looked for. */
+/** Whether values of a kind may be masked because of their column's name. */
 export const holdsText = ({ of }: ValueKind): boolean => of !== 'plain' && of !== 'other';
 export const holdsMembers = ({ of }: ValueKind): boolean =>
   of === 'json' || of === 'jsonb' || of === 'hstore';
 
 /**
- * The types of columns that PostgreSQL does not come with, resolved; `attributes` selects from pg_attribute
- * a.
+ * Returns the query for the types of columns that are not built into PostgreSQL, resolved. `attributes`
+ * selects from pg_attribute a.
  */
 export const typesSql = (attributes: string): string => /* sql */ `
   with recursive part (root, oid, is_array) as (

@@ -1,9 +1,9 @@
 import type { CatalogType } from './value-kind.js';
 
-/** How the values of a type are ordered; null: they are no numbers and no times. */
+/** How the values of a type are ordered; null: they are neither numbers nor times. */
 export type Order = 'number' | 'time' | null;
 
-/** The order of a type by its OID; of a domain, that of what it is a domain over. */
+/** Returns the order of a type by its OID. For a domain, it is the order of its base type. */
 export function orderOf(typeOid: number, types: ReadonlyMap<number, CatalogType>): Order {
   const type = types.get(typeOid);
   const name = BUILT_IN.get(typeOid) ?? (type?.array === false ? type.name : '');

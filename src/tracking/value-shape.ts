@@ -1,26 +1,23 @@
 import { ARRAY_OIDS } from '../pg/array-text.js';
 import { valueKind, type CatalogType } from './value-kind.js';
 
-/*
- * What values of a type are made of, as far as parts of them have words; of a domain, what it is a domain
- * over.
- */
+/* Parts of values that can have words, by type. For a domain, its base type counts. */
 
 type Types = ReadonlyMap<number, CatalogType>;
 
-/** Whether the values have members. */
+/** Whether values of the type have members. */
 export function isJson(typeOid: number, types: Types): boolean {
   const { of, array } = valueKind(typeOid, types);
   return !array && (of === 'json' || of === 'jsonb');
 }
 
-/** Whether the values are arrays, printed with commas between their elements. */
+/** Whether values of the type are arrays, which are printed with commas between elements. */
 export const isArray = (typeOid: number, types: Types): boolean =>
   ARRAY_OIDS.has(typeOid) || types.get(typeOid)?.array === true;
 
 /**
- * How many bits a number of the type has; 0 for strings of bits, of any length. Null: the values are no
- * bits.
+ * Returns the number of bits of a type; 0 for strings of bits, which may have any length. Null: the type has
+ * no bits.
  */
 export function bitWidth(typeOid: number, types: Types): number | null {
   const type = types.get(typeOid);

@@ -1,7 +1,7 @@
 import type { WantedFile } from './action-schema.js';
 import type { Wanted } from './rules.js';
 
-/** Conditions of the file, which has several ways to write one. */
+/** Converts conditions of the file, where a condition can be written in several ways. */
 export const toWhen = (when: Readonly<Record<string, WantedFile>> | undefined): ReadonlyMap<string, Wanted> =>
   new Map(Object.entries(when ?? {}).map(([column, wanted]) => [column, toWanted(wanted)]));
 

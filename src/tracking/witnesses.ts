@@ -6,8 +6,8 @@ import type { TrackingConfig } from './rules.js';
 import { keyOf, lineageOf } from './tracked.js';
 
 /**
- * Whether the source sends each new row of every audit table that the YAML names. While it does not, what the
- * witnesses that are seen agree on may be contradicted by one that is not.
+ * Whether the source sends each new row of every audit table in the YAML. Otherwise a witness that was not
+ * sent may contradict those that were.
  */
 export function areWitnessesSent(config: TrackingConfig, catalog: Catalog): boolean {
   const tables = witnessTables(config);

@@ -5,7 +5,7 @@ import type { TableRule, TrackingConfig } from './rules.js';
 import type { PublishedTable } from './tracked.js';
 import { bitWidth } from './value-shape.js';
 
-/** Sentences about words that no value of their column can have. */
+/** Warns about words that no value of their column can have. */
 export function wordWarnings({
   config,
   catalog,
@@ -45,7 +45,7 @@ function bitFindings(
       return [
         {
           path,
-          message: `"${name}" is ${column.type}, which has no bits; they are those of smallint, integer, bigint, bit and bit varying.`,
+          message: `"${name}" is ${column.type}, which has no bits. Only smallint, integer, bigint, bit and bit varying have bits.`,
         },
       ];
     return [...words.keys()]
@@ -57,7 +57,7 @@ function bitFindings(
   });
 }
 
-/** A table version has labels by type for whole columns alone. */
+/** Warns about labels by type for members of JSON: they are possible for columns only. */
 const typedFindings = (rule: TableRule, columns: readonly CatalogColumn[]): Found[] =>
   [...rule.typedLabels.keys()].flatMap((name) =>
     memberPath(name) === null || columns.length === 0 || columns.some((column) => column.name === name)
@@ -65,7 +65,7 @@ const typedFindings = (rule: TableRule, columns: readonly CatalogColumn[]): Foun
       : [
           {
             path: ['labels', name],
-            message: `"${name}" is a member of JSON, whose label has one table; type and types are for columns.`,
+            message: `"${name}" is a member of JSON, so its label needs a single table. type and types are allowed for columns only.`,
           },
         ],
   );

@@ -11,8 +11,8 @@ import {
 } from 'yaml';
 
 /**
- * A file has at most as many nodes as characters; behind aliases and merge keys they multiply. More than
- * these are no rules that somebody has written.
+ * The most nodes of a file. Without aliases and merge keys, a file has at most one node for each character.
+ * With them, nodes can multiply, and no file that a person wrote has more than this.
  */
 const MAX_NODES = 1_000_000;
 
@@ -22,10 +22,10 @@ export interface NodeProblem {
   readonly message: string;
 }
 
-/** The nodes that the aliases of a document stand for. */
+/** The nodes that the aliases of a document refer to. */
 export type Aliases = ReadonlyMap<Alias, Node>;
 
-/** Resolves every alias in one pass: the library looks through the document for each of them. */
+/** Resolves every alias in one pass. The library would search the document for each of them. */
 export function resolveAliases(document: Document): Aliases {
   const anchors = new Map<string, Node>();
   const aliases = new Map<Alias, Node>();
@@ -43,8 +43,8 @@ export function resolveAliases(document: Document): Aliases {
 }
 
 /**
- * Plain data of a document whose keys are words and whose aliases have anchors. Merge keys (`<<`) are filled
- * in before, in the document itself: a pair that came by one keeps its place in the file. Throws
+ * Reads plain data from a document in which keys are words and aliases have anchors. Before that, merge keys
+ * (`<<`) are filled in within the document, so that each merged pair keeps its place in the file. Throws
  * {@link TooManyNodes}.
  */
 export class YamlData {
@@ -59,7 +59,7 @@ export class YamlData {
     this.#aliases = aliases;
   }
 
-  /** Undefined where there are problems. */
+  /** Returns the data; undefined if there are problems. */
   of(document: Document): unknown {
     visit(document, { Map: (_, map) => this.#merge(map) });
     if (this.problems.length > 0 || document.contents === null) return undefined;
@@ -90,7 +90,7 @@ export class YamlData {
     this.#merged.set(map, 'done');
   }
 
-  /** The pairs of each mapping that a merge key names. */
+  /** Returns the pairs of each mapping that a merge key names. */
   #sources(value: Node): Pair[][] {
     const resolved = this.#resolve(value);
     const items = isSeq(resolved) ? (resolved.items as Node[]) : [value];
@@ -99,7 +99,7 @@ export class YamlData {
       if (!isMap(source)) {
         this.problems.push({
           node: isAlias(value) ? value : item,
-          message: '<< takes over the keys of a mapping: write an alias of one, or a list of such aliases',
+          message: '<< needs an alias of a mapping, or a list of such aliases',
         });
         return [];
       }
@@ -144,9 +144,9 @@ export class YamlData {
   }
 }
 
-/** Aliases or merge keys multiply, or stand within what they stand for. */
+/** Thrown if aliases or merge keys multiply too much, or if an alias is inside the node that it refers to. */
 export class TooManyNodes extends Error {}
 
-const CIRCLE = 'this alias stands within the mapping that it stands for';
+const CIRCLE = 'this alias is inside the mapping that it refers to';
 
 const keyOf = ({ key }: Pair): string => (isScalar(key) ? String(key.value) : '');

@@ -501,7 +501,7 @@ test('plan shows the number of entries of a baseline, the tables without one, an
     const { data, text } = planAnswer(await makePlan({ config, client }));
     expect(text).toContain('- about 12 entries: public.roles (12)');
     expect(text).toContain(
-      '- none of public.many: it has about 40 rows, and 20 at most make a baseline (test.yaml:4:',
+      '- none of public.many: it has about 40 rows, more than the limit of 20 (test.yaml:4:',
     );
     expect((data as { baselines: unknown }).baselines).toContainEqual(
       expect.objectContaining({ table: 'public.roles', rows: 12 }),

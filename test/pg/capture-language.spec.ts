@@ -66,7 +66,7 @@ tables: { public.*: , sales.*: }`,
     ]);
     expect((await planOf(ground)).warnings).toEqual(
       expect.arrayContaining([
-        'public.agent and public.agents would all be called "agent": the first that has changes is, the others are called by their full names. Give them an entity each.',
+        'public.agent and public.agents would all have the entity type "agent". The first one with a change gets it; the others have their full names as entity type. Give each of them an entity.',
       ]),
     );
   });
@@ -92,7 +92,7 @@ tables: { public.*: , sales.*: }`,
     const { warnings } = await planOf(ground);
     expect(warnings.filter((warning) => warning.includes('one_history'))).toEqual([
       expect.stringMatching(
-        /^test\.yaml:\d+:15: tables\."public\.\*"\.entity: "record" can be the entity type of one table only, and public\.\* matches 2: public\.cats and public\.dogs\. /,
+        /^test\.yaml:\d+:15: tables\."public\.\*"\.entity: "record" can be the entity type of one table only, but public\.\* matches 2: public\.cats and public\.dogs\. /,
       ),
     ]);
   });

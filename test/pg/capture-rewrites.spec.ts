@@ -45,7 +45,7 @@ async function looked(g: CaptureGround): Promise<PlainEntry[]> {
   return g.entries();
 }
 
-const MAY_HAVE = 'rows as they were sent -> may have been rewritten: what rows hold since was not sent';
+const MAY_HAVE = 'rows as they were sent -> may have been rewritten: their new values were not sent';
 
 /** Statements of one command each. Several statements in one string are one transaction. */
 interface Command {
@@ -157,7 +157,7 @@ const COMMANDS: readonly Command[] = [
     name: 'drop and add a column with a default',
     sql: ['alter table items drop amount, add amount int default 5'],
     said: both('nothing'),
-    notes: ['column amount -> another column amount: what existing rows held and hold in it was not sent'],
+    notes: ['column amount -> another column amount: its old and new values in existing rows were not sent'],
   },
   {
     name: 'alter type of a table without rows',
@@ -216,14 +216,14 @@ test('rows that are attached or detached with a partition are reported; a new pa
   await g.source.query('alter table events attach partition events_own for values from (400) to (500)');
   const told = notesOf(await looked(g), 'public.events');
   expect(told).toEqual([
-    'no partition public.events_more -> partition public.events_more, attached: the rows that it had were not sent',
+    'no partition public.events_more -> partition public.events_more, attached: its existing rows were not sent',
   ]);
   await g.source.query('alter table events detach partition events_more');
   await looked(g);
   await g.source.query('drop table events_higher');
   expect(notesOf(await looked(g), 'public.events').slice(1)).toEqual([
-    'partition public.events_more -> no partition public.events_more: its rows went with it and were not sent as deleted',
-    'partition public.events_higher -> no partition public.events_higher: its rows went with it and were not sent as deleted',
+    'partition public.events_more -> no partition public.events_more: it took its rows along, which were not sent as deleted',
+    'partition public.events_higher -> no partition public.events_higher: it took its rows along, which were not sent as deleted',
   ]);
   // Partitions created here have no full identity, which is reported separately.
   expect((await gaps(g)).map(({ code }) => code)).not.toContain('SOURCE_TABLE_REWRITTEN');

@@ -206,7 +206,7 @@ describe('drop', () => {
       const refused = await run(source, ['drop', '--yes'], FIRST);
       expect(refused.code).toBe(1);
       expect(refused.output).toContain('SOURCE_SLOT_BUSY');
-      expect(refused.output).toContain('Stop Waltrail first.');
+      expect(refused.output).toContain('Stop that Waltrail first.');
     } finally {
       (reader as unknown as { connection: { stream: { destroy: () => void } } }).connection.stream.destroy();
     }
@@ -219,7 +219,7 @@ describe('drop', () => {
     const own: Waltrail = { name: 'crm', yaml: 'tables: { app.t1: { entity: a }, app.t2: { entity: b } }' };
     await done(source, ['apply'], own);
     const output = await done(source, ['drop', '--yes'], own);
-    expect(output).toContain('Publication waltrail was there before Waltrail, and stays');
+    expect(output).toContain('Publication waltrail existed before Waltrail. It stays');
     const { publications, comments } = await snapshot(source);
     expect(publications).toHaveLength(2);
     expect(comments!.join('\n')).not.toContain('Waltrail');
@@ -239,7 +239,7 @@ describe('drop', () => {
     await done(source, ['apply'], own);
     await source.query(`comment on publication waltrail is 'Waltrail: source crm'`);
     const output = await done(source, ['drop', '--yes'], own);
-    expect(output).toContain('it is not known whether it had another one before');
+    expect(output).toContain('its earlier replica identity is unknown');
     expect(output).toContain('alter table only "public"."a" replica identity default;');
     expect(await source.query(`select relreplident from pg_class where relname = 'a'`)).toEqual([
       { relreplident: 'f' },
@@ -251,7 +251,7 @@ describe('drop', () => {
     await source.query('create table a (id int primary key); create publication waltrail for table a');
     const own: Waltrail = { name: 'crm', yaml: 'tables: { public.a: { entity: a } }' };
     const nobodys = await run(source, ['drop', '--yes'], own);
-    expect([nobodys.code, nobodys.output]).toEqual([1, expect.stringContaining("marked as nobody's")]);
+    expect([nobodys.code, nobodys.output]).toEqual([1, expect.stringContaining('has no mark of Waltrail')]);
     await source.query(`comment on publication waltrail is 'Waltrail: source billing'`);
     const theirs = await run(source, ['drop', '--yes'], own);
     expect([theirs.code, theirs.output]).toEqual([

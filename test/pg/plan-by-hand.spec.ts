@@ -50,7 +50,7 @@ const psql = (url: string, sql: string): Promise<void> =>
     );
     expect(plan.problems).toEqual([]);
 
-    const [, steps] = /^Steps, in one transaction\n(.*?)\n\n(?=Replica identity full adds|To know)/ms.exec(
+    const [, steps] = /^Steps, in one transaction\n(.*?)\n\n(?=Replica identity full adds|Warnings)/ms.exec(
       planText({ plan, costs: [], baselines: [], catalog, config }),
     )!;
     expect(planSql(plan)).toBe(steps);

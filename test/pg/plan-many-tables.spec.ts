@@ -19,6 +19,6 @@ test('a finding about many tables is one sentence with a list, and not a line fo
   for (const words of ['no primary key', 'are partitioned', 'are unlogged'])
     expect(about(words)).toEqual([expect.stringMatching(/ and \d+ more /)]);
   const text = planText({ plan, costs: [], baselines: [], catalog, config });
-  expect(text).toContain('SOURCE_REPLICA_IDENTITY: the same, as plan --json says one by one, of');
+  expect(text).toContain('SOURCE_REPLICA_IDENTITY: the same for');
   expect(text.match(/SOURCE_REPLICA_IDENTITY/g)).toHaveLength(6);
 });

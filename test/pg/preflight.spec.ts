@@ -62,14 +62,14 @@ describe('before capture starts', () => {
       (reason: unknown) => reason as { code: string; message: string; remedy: string },
     );
     expect(error).toMatchObject({ code: 'SOURCE_PUBLICATION_MISSING', retry: 'operator' });
-    await database.query(error!.remedy.replace('Run waltrail apply, or on the source: ', ''));
+    await database.query(error!.remedy.replace('Run waltrail apply, or run on the source: ', ''));
     const { troubles } = await check(database, config);
     expect(troubles.map(({ table, code, effect }) => [table, code, effect])).toEqual([
       ['public.a', 'SOURCE_REPLICA_IDENTITY', 'previous values unknown'],
       ['public.b', 'SOURCE_REPLICA_IDENTITY', 'previous values unknown'],
     ]);
     for (const { remedy } of troubles)
-      await database.query(remedy.replace('Run waltrail apply, or on the source: ', ''));
+      await database.query(remedy.replace('Run waltrail apply, or run on the source: ', ''));
     expect((await check(database, config)).troubles).toEqual([]);
   });
 

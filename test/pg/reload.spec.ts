@@ -130,7 +130,7 @@ test('a dry run lists the differences of the file and the values that it exposes
     {
       takesEffect: 'apply',
       changes: [
-        { aspect: 'tracking', tables: ['public.parts'], says: 'tracked from then on', exposes: false },
+        { aspect: 'tracking', tables: ['public.parts'], says: 'tracked from now on', exposes: false },
         { aspect: 'entity', tables: ['public.items'], says: 'thing instead of item', exposes: false },
       ],
       namesRead: [],

@@ -208,7 +208,7 @@ describe("plan reports a slot with the name of the source's slot", () => {
     expect(planTracking({ config, catalog }).problems).toEqual([
       expect.objectContaining({
         code: 'SOURCE_SLOT_FOREIGN',
-        message: `Slot ${config.source.slot} is there and cannot be that of this source: it is of database ${other.name}, not of ${ground.source.name}, and nobody reads it at the moment.`,
+        message: `Slot ${config.source.slot} exists and cannot belong to this source: it belongs to database ${other.name}, not to ${ground.source.name}, and is not in use now.`,
         captureOnly: true,
       }),
     ]);
@@ -238,7 +238,7 @@ describe("plan reports a slot with the name of the source's slot", () => {
       config: configOf(ground),
       catalog: await catalogOf(ground.source.url),
     });
-    expect(warnings).toContainEqual(expect.stringMatching(`^Nobody reads slot ${left} of this database`));
+    expect(warnings).toContainEqual(expect.stringMatching(`^Slot ${left} of this database is unused`));
   });
 });
 
@@ -266,7 +266,7 @@ describe('the mark of a publication, which names its source,', () => {
       const { code, output } = await run(ground, [command], other);
       expect(code).toBe(1);
       expect(output).toContain(
-        'SOURCE_PUBLICATION_FOREIGN: Publication waltrail is marked as that of source crm. Applying this YAML would take out public.a.',
+        'SOURCE_PUBLICATION_FOREIGN: Publication waltrail belongs to source crm. Applying this YAML would remove public.a from it.',
       );
       expect(output).not.toContain('drop table');
     }
@@ -376,7 +376,7 @@ describe('the mark of a publication, which names its source,', () => {
     const { code, output } = await run(ground, ['apply'], yamlOf('crm'));
     expect([code, output]).toEqual([
       1,
-      expect.stringContaining("is marked as nobody's, and holds tables that the YAML does not name."),
+      expect.stringContaining('has no mark of Waltrail, and holds tables that the YAML does not name.'),
     ]);
     expect([await published(ground), await comment(ground)]).toEqual([['a', 'b'], null]);
     expect((await run(ground, ['apply', '--take-over', '--yes'], yamlOf('crm'))).code).toBe(0);

@@ -463,7 +463,7 @@ tables: { public.a: { entity: a } }
     expect(found.problems.map(({ code, message }) => `${code} ${message}`)).toEqual([
       'TRACKING_REDACTION_UNMATCHED w.yaml:4:17: redact[0].columns[0]: no tracked table has a column "boddy". Did you mean "body"?',
       'TRACKING_REDACTION_UNMATCHED w.yaml:5:23: redact[1].columns[1]: no tracked table has a column "bodi". Did you mean "body"?',
-      'TRACKING_REDACTION_UNMATCHED w.yaml:7:17: redact[3].columns[0]: "title.api_key" is a member of a column that is no json, jsonb or hstore.',
+      'TRACKING_REDACTION_UNMATCHED w.yaml:7:17: redact[3].columns[0]: "title.api_key" is a member of a column whose type is not json, jsonb or hstore.',
       'TRACKING_REDACTION_UNMATCHED w.yaml:8:5: redact[4]: the rule matches no column of a tracked table.',
     ]);
     expect(found.warnings).toEqual(
@@ -518,9 +518,9 @@ tables:
     expect(warnings.filter((text) => text.startsWith('w.yaml'))).toEqual([
       'w.yaml:8:29: tables."public.a".columns[2]: "colour" matches no column of public.a.',
       'w.yaml:4:20: secrets.allow[0]: "public.a.nothing" matches no tracked column.',
-      'w.yaml:13:9: tables."public.a".actions[1]: action open is never taken: rules before it match whatever it matches.',
+      'w.yaml:13:9: tables."public.a".actions[1]: action open is never taken: earlier rules match every change that it matches.',
       'w.yaml:14:9: tables."public.a".actions[2]: action see is never taken: changes of seen are ignored.',
-      'w.yaml:16:9: tables."public.a".actions[4]: action one is never taken: rules before it match whatever it matches.',
+      'w.yaml:16:9: tables."public.a".actions[4]: action one is never taken: earlier rules match every change that it matches.',
       'w.yaml:10:83: tables."public.a".modifier[1].action: column "seen" never names a modifier: update of this table is never tree.',
       'w.yaml:3:11: exclude[0]: "public.b" excludes no table.',
       'w.yaml:3:21: exclude[1]: "log.*" excludes no table.',
@@ -606,8 +606,8 @@ tables: { public.a: { entity: a } }
       'w.yaml:5:75: tables."public.members".tenant.tenant: table public.teams has no column "acount". Did you mean "account"? tenants unknown',
     ]);
     expect(warnings).toContain(
-      'public.members has no tenant while other tables have one: readers confined to a tenant see none of its entries. ' +
-        'Name its column under tenant, or the row whose tenant it is, as { via: team_id, table: public.teams, key: id }. tenant: false says that rows have none.',
+      'public.members has no tenant, but other tables have one. Readers limited to a tenant see none of its entries. ' +
+        'Under tenant, name its column, or the row of another table that has it: { via: team_id, table: public.teams, key: id }. With tenant: false, rows have no tenant on purpose.',
     );
   });
 
@@ -621,7 +621,7 @@ tables: { public.a: { entity: a } }
       ).warnings.find((text) => text.includes('look like secrets'));
     expect(await listed('')).toBe(
       'These columns look like secrets and are not redacted: public.sessions.token (key, id, modifier or tenant), ' +
-        'public.sessions.api_key (type uuid). Decide on each: a rule under redact, or secrets.allow.',
+        'public.sessions.api_key (type uuid). For each, add a rule under redact or list it under secrets.allow.',
     );
     expect(
       await listed(
@@ -798,7 +798,7 @@ describe('the commands', () => {
     const planned = await run('plan', options);
     expect(planned.code).toBe(0);
     expect(planned.output).toContain(
-      '-- previous values of updates and deletes need it\nalter table only "public"."a" replica identity full;',
+      '-- it makes previous values of updates and deletes known\nalter table only "public"."a" replica identity full;',
     );
     expect(planned.output).toContain('max_slot_wal_keep_size');
     expect(await published(database)).toEqual([]);

@@ -154,7 +154,7 @@ describe('a mistake in the attribution keys', () => {
       `modifiers:\n  agents: { tabel: public.users, key: id, name: "{name}" }\n${ITEMS}`,
       [
         `${at(4, 3)}modifiers.agents.table is missing`,
-        `${at(4, 13)}modifiers.agents.tabel is no key that is known here. Did you mean "table"?`,
+        `${at(4, 13)}modifiers.agents.tabel is not a known key here. Did you mean "table"?`,
       ],
     ],
     [
@@ -162,7 +162,7 @@ describe('a mistake in the attribution keys', () => {
       `modifiers: { table: public.users, key: id, nam: "{name}" }\n${ITEMS}`,
       [
         `${at(3, 1)}modifiers.name is missing`,
-        `${at(3, 44)}modifiers.nam is no key that is known here. Did you mean "name"?`,
+        `${at(3, 44)}modifiers.nam is not a known key here. Did you mean "name"?`,
       ],
     ],
     [
@@ -190,13 +190,15 @@ describe('a mistake in the attribution keys', () => {
     [
       'an unknown table of modifiers',
       modifier('{ column: a, as: contact }'),
-      [`${at(9, 32)}tables."public.items".modifier.as is no name under modifiers. Did you mean "contacts"?`],
+      [
+        `${at(9, 32)}tables."public.items".modifier.as is not a name under modifiers. Did you mean "contacts"?`,
+      ],
     ],
     [
       'an unknown table of modifiers chosen by the value of a column',
       modifier('[{ column: a, as: { kind: { User: agents, Bot: robots } } }]'),
       [
-        `${at(9, 62)}tables."public.items".modifier[0].as.kind.Bot is no name under modifiers. Known: agents, contacts.`,
+        `${at(9, 62)}tables."public.items".modifier[0].as.kind.Bot is not a name under modifiers. Known: agents, contacts.`,
       ],
     ],
     [
@@ -215,7 +217,7 @@ describe('a mistake in the attribution keys', () => {
       'a delete, because the row does not name who deletes it',
       modifier('{ column: a, on: [insert, delete] }'),
       [
-        `${at(9, 41)}tables."public.items".modifier.on[1] must be insert or update: a row that is deleted does not say who deleted it`,
+        `${at(9, 41)}tables."public.items".modifier.on[1] must be insert or update: a deleted row does not say who deleted it`,
       ],
     ],
     [
@@ -223,13 +225,13 @@ describe('a mistake in the attribution keys', () => {
       modifier('[{ colum: a, when: { b: 1 } }]'),
       [
         `${at(9, 16)}tables."public.items".modifier[0].column is missing`,
-        `${at(9, 18)}tables."public.items".modifier[0].colum is no key that is known here. Did you mean "column"?`,
+        `${at(9, 18)}tables."public.items".modifier[0].colum is not a known key here. Did you mean "column"?`,
       ],
     ],
     [
       'conditions that are not a mapping',
       modifier('{ column: a, when: [b] }'),
-      [`${at(9, 34)}tables."public.items".modifier.when must be columns with their values`],
+      [`${at(9, 34)}tables."public.items".modifier.when must be a mapping from columns to values`],
     ],
     ['no rule', modifier('[]'), [`${at(9, 15)}tables."public.items".modifier names no column`]],
   ])('(%s) is reported with its place', (_, text, problems) => {
@@ -263,9 +265,9 @@ describe('session', () => {
     [`[{ setting: "a.b'); drop table x; --" }]`, 'session[0].setting must be application_name'],
     [
       '[{ setting: app.user_id, as: contact }]',
-      'session[0].as is no name under modifiers. Did you mean "contacts"?',
+      'session[0].as is not a name under modifiers. Did you mean "contacts"?',
     ],
-    ['[{ setting: app.user_id, field: sub }]', 'session[0].field is no key that is known here.'],
+    ['[{ setting: app.user_id, field: sub }]', 'session[0].field is not a known key here.'],
     [
       `[${Array.from({ length: 17 }, (_, index) => `{ setting: app.s${index} }`).join(', ')}]`,
       'session names more than 16 settings',

@@ -52,7 +52,7 @@ test.each([
     'a redaction rule that was removed',
     AGENTS,
     [
-      '!  redaction: phone: NOT REDACTED AS BEFORE, members of JSON and of contexts included',
+      '!  redaction: phone: LESS REDACTED THAN BEFORE, including members of JSON and of contexts',
       '! public.agents redaction: phone stored AS IT IS instead of masked',
     ],
     `redact: [{ columns: [phone], with: mask }]\n${AGENTS}`,
@@ -61,7 +61,7 @@ test.each([
     'a weaker rule',
     `redact: [{ columns: [phone], with: { truncate: 4 } }]\n${AGENTS}`,
     [
-      '!  redaction: phone: NOT REDACTED AS BEFORE, members of JSON and of contexts included',
+      '!  redaction: phone: LESS REDACTED THAN BEFORE, including members of JSON and of contexts',
       '! public.agents redaction: phone stored shortened to 4 instead of as hashes',
     ],
     `redact: [{ columns: [phone], with: hash }]\n${AGENTS}`,
@@ -69,14 +69,14 @@ test.each([
   [
     'a wider rule',
     `redact: [{ columns: ["ph*"], with: mask }]\n${AGENTS}`,
-    [' redaction: ph*: redacted more than before, members of JSON and of contexts included'],
+    [' redaction: ph*: more redacted than before, including members of JSON and of contexts'],
     `redact: [{ columns: [phone], with: mask }]\n${AGENTS}`,
   ],
   [
     'a secret that is explicitly allowed',
     `secrets: { allow: [public.agents.password] }\n${AGENTS}`,
     [
-      '!  redaction: secrets.allow: public.agents.password is NO SECRET ANY MORE',
+      '!  redaction: secrets.allow: public.agents.password is NO LONGER A SECRET',
       '! public.agents redaction: password stored AS IT IS instead of masked',
     ],
   ],
@@ -84,7 +84,7 @@ test.each([
     'no defaults',
     `secrets: { defaults: false }\n${AGENTS}`,
     [
-      '!  redaction: secrets.defaults: what is a secret by its name is NOT MASKED ANY MORE',
+      '!  redaction: secrets.defaults: values that are secrets by their name are NO LONGER MASKED',
       '! public.agents redaction: password stored AS IT IS instead of masked',
     ],
   ],
@@ -97,7 +97,7 @@ test.each([
   [
     'tables that are added and removed',
     'tables: { public.teams: }',
-    ['public.agents tracking: not tracked any more', 'public.teams tracking: tracked from then on'],
+    ['public.agents tracking: no longer tracked', 'public.teams tracking: tracked from now on'],
   ],
   [
     'what a rule says',

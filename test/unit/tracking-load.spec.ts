@@ -246,7 +246,7 @@ describe('a tracking file', () => {
         `${HEAD}tables:\n  public.agents: { entity: agent, modifier: { column: x, alwaysset: true } }\n`,
       ),
     ).toEqual([
-      'w.yaml:4:58: tables."public.agents".modifier.alwaysset is no key that is known here. Did you mean "always_set"?',
+      'w.yaml:4:58: tables."public.agents".modifier.alwaysset is not a known key here. Did you mean "always_set"?',
     ]);
   });
 });
@@ -337,12 +337,12 @@ tables:
   settings: { entity: setting }
 `),
     ).toEqual([
-      'w.yaml:1:40: source.slots is no key that is known here. Did you mean "slot"?',
+      'w.yaml:1:40: source.slots is not a known key here. Did you mean "slot"?',
       'w.yaml:2:38: trail.retention must be a duration in days such as 400d, or forever',
       'w.yaml:3:23: reports.max_range must be a duration such as 7d or 12h',
       'w.yaml:3:41: reports.timezone must be a time zone such as UTC or Asia/Jerusalem',
       'w.yaml:6:13: tables."public.agents".entity must be an entity type: lower-case letters, digits, _ and single blanks, beginning with a letter',
-      'w.yaml:7:5: tables."public.agents".nam is no key that is known here. Did you mean "name"?',
+      'w.yaml:7:5: tables."public.agents".nam is not a known key here. Did you mean "name"?',
       'w.yaml:8:3: tables.settings must be schema.table, with * as wildcard (quote a name that has a dot in it)',
     ]);
   });
@@ -352,7 +352,7 @@ tables:
       'an unknown key that resembles no known one',
       ['entity: a', 'colour: red'],
       '6:5',
-      'is no key that is known here. Known: entity, name, id,',
+      'is not a known key here. Known: entity, name, id,',
     ],
     ['a missing key', ['labels: { a: { table: a.b, key: id } }'], '5:15', 'labels.a.name is missing'],
     [
@@ -412,13 +412,13 @@ tables:
       'the key changed on an insert',
       ['entity: a', 'actions: [{ on: [insert, update], changed: b, action: x }]'],
       '6:48',
-      'actions[0].changed is for rules on update only',
+      'actions[0].changed is allowed only with on: update',
     ],
     [
       'the key to on a delete',
       ['entity: a', 'actions: [{ on: delete, to: 1, action: x }]'],
       '6:33',
-      'actions[0].to is for rules on update only',
+      'actions[0].to is allowed only with on: update',
     ],
     [
       'the key from without changed',
@@ -470,7 +470,7 @@ tables:
       'this key is given twice',
     ],
     ['a list as key', ['entity: a', '? [a]', ': b'], '6:7', 'a key must be a plain word'],
-    ['__proto__', ['entity: a', 'values: { __proto__: { 1: a } }'], '6:15', 'this key cannot be used'],
+    ['__proto__', ['entity: a', 'values: { __proto__: { 1: a } }'], '6:15', 'this key is not allowed'],
     ['a tab', ['entity: a', '\tname: b'], '6:', ''],
     [
       'an unquoted star',
@@ -519,14 +519,12 @@ tables:
     [
       'a table that is excluded',
       `${HEAD}${TABLES}exclude: ["public.*"]\n`,
-      ['w.yaml:4:3: tables."public.agents" is excluded by "public.*" of exclude'],
+      ['w.yaml:4:3: tables."public.agents" is excluded by "public.*" under exclude'],
     ],
     [
       'the trail itself',
       `${HEAD}tables:\n  trail.entry: { entity: a }\n`,
-      [
-        'w.yaml:4:3: tables."trail.entry" cannot be tracked: Waltrail or PostgreSQL itself writes in schema trail',
-      ],
+      ['w.yaml:4:3: tables."trail.entry" cannot be tracked: schema trail belongs to Waltrail or PostgreSQL'],
     ],
     [
       'a bad exclusion',
@@ -554,7 +552,7 @@ tables:
       'a label table that is read in two ways',
       `${HEAD}modifiers: { table: public.agents, key: id, name: "{full_name}" }\ntables:\n  public.a:\n    entity: a\n    labels:\n      by: { table: public.agents, key: id, name: "{email}" }\n`,
       [
-        'w.yaml:8:7: tables."public.a".labels.by looks into public.agents by another key or name than modifiers; a table has one word for a row',
+        'w.yaml:8:7: tables."public.a".labels.by looks up public.agents by another key or name than modifiers; use the same key and name everywhere',
       ],
     ],
   ])('(%s) is reported with its place', (_, text, lines) => {
@@ -716,11 +714,11 @@ tables:
     ],
     [
       'baseline: { max_row: 1 }',
-      'w.yaml:4:35: tables."public.a".baseline.max_row is no key that is known here. Did you mean "max_rows"?',
+      'w.yaml:4:35: tables."public.a".baseline.max_row is not a known key here. Did you mean "max_rows"?',
     ],
     [
       'actions: [{ on: insert, action: baseline }]',
-      'must not be baseline, which is the action of rows that existed already',
+      'must not be baseline, which is the action of rows that existed before tracking began',
     ],
   ])('with an invalid value is refused at its place: %s', (text, message) => {
     expect(() => limits(`tables: { public.a: { ${text} } }`)).toThrow(message);
