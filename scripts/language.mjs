@@ -43,7 +43,7 @@ const READ = /\.(?:ts|tsx|mjs|md|sql|ya?ml)$|^\.ci\/run$|^Dockerfile$|^\.env\.ex
 const isNotOurs = (name) =>
   /(?:^|\/)(?:\.git|node_modules|dist|\.waltrail|coverage)$/.test(name) ||
   name === 'sql/trail' ||
-  /^test\/(?:fixtures|schemas|bench\/results)$/.test(name);
+  /^test\/(?:fixtures|bench\/results)$/.test(name);
 
 /**
  * Lists what is wrong with the prose of a file, in its order.

@@ -156,7 +156,7 @@ export class BlockChecks {
       ];
       this.#findings.add(
         'value_summary',
-        `Of the summaries of block ${block} by value ${parts.join(', and ')} (trail.block_value).`,
+        `Summaries of block ${block} by value: ${parts.join(', and ')} (trail.block_value).`,
       );
     }
     return wanted;

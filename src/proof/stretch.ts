@@ -8,7 +8,7 @@ export const STRETCH_CHUNKS = 8;
 const SLOTS = STRETCH_CHUNKS * CHUNK_ENTRIES;
 
 /**
- * The checked columns of `trail.entry`, in the order of the places below. They include no value. Of `extra`,
+ * The checked columns of `trail.entry`, in the order of the places below. They include no value. From `extra`,
  * only the id of a context is read, which the writer puts first.
  */
 export const CHECKED_COLUMNS =
