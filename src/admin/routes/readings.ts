@@ -79,7 +79,7 @@ async function takeTurn<T>(
     if (socket.destroyed) close();
     else socket.once('close', close);
   });
-  // Nobody may be waiting for it: the rejection must not end the process.
+  // If nothing waits for `gone`, its rejection must not end the process.
   gone.catch(() => undefined);
   try {
     return await turns.run(principalOf(request), () => work(gone), gone);

@@ -32,9 +32,7 @@ export class Reports {
     this.#capture = capture;
   }
 
-  /**
-   * Returns the requested range, resolved with the current time. Throws RANGE_TOO_LONG, as `resolveRange`.
-   */
+  /** Returns the requested range, resolved with the current time. Throws what `resolveRange` throws. */
   range({ from, to, timezone }: AskedRange): TimeRange {
     return resolveRange({ from, to, ...rangeLimit(this.#facts, timezone), now: new Date() });
   }

@@ -60,7 +60,7 @@ export class StatusController {
   }
 }
 
-/** Returns the days that entries are kept: as configured, but not below the trail's floor. */
+/** Returns the days that entries are kept, which is at least the trail's floor. Null: forever. */
 const keptDays = (asked: number | null, floor: number | null): number | null =>
   asked === null || floor === null ? null : Math.max(asked, floor);
 
