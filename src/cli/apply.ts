@@ -45,8 +45,8 @@ concerns the whole source, nothing is done. Exits with 1 if a problem remains.
 });
 
 /**
- * Asks whether tables may leave the publication: deleting a line of the YAML by mistake would end their
- * trail. Throws TRACKING_TABLES_LEAVE if there is nobody to ask.
+ * Asks whether tables may leave the publication. A line of the YAML may have been deleted by mistake, and
+ * their changes would no longer be recorded. Throws TRACKING_TABLES_LEAVE if there is no terminal.
  */
 async function mayLeave(tables: readonly string[], confirm: Confirm | null): Promise<boolean> {
   const says = `${listNames(tables)} ${tables.length === 1 ? 'leaves' : 'leave'} the publication: changes of ${tables.length === 1 ? 'it' : 'them'} will no longer be recorded.`;
@@ -64,7 +64,7 @@ function outcomeAnswer(
     refused: '',
     'nothing to do': '',
     'not confirmed': 'Nothing was applied.\n',
-    'changed meanwhile': 'Somebody else changed the source at the same time. Run waltrail apply again.\n',
+    'changed meanwhile': 'Nothing was applied: somebody else changed the source at the same time. Run waltrail apply again.\n',
     applied: `Applied: ${steps} ${steps === 1 ? 'step' : 'steps'} in one transaction.\n`,
   }[outcome];
   return { text, data: { outcome, plan: planned.data } };
