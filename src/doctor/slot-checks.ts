@@ -36,8 +36,11 @@ function stateCheck({ slot }: SourceFacts, name: string): Check {
       ERROR_CODES.SOURCE_SLOT_INVALID.remedy,
     );
   if (slot.active) return pass(id, `slot ${name} is being read`);
-  const since = slot.idleSeconds === null ? '' : ` for ${formatDuration(slot.idleSeconds)}`;
-  return warn(id, `Slot ${name} is not being read${since}: capture does not run.`, 'Start Waltrail.');
+  const is =
+    slot.idleSeconds === null
+      ? 'is not being read'
+      : `has not been read for ${formatDuration(slot.idleSeconds)}`;
+  return warn(id, `Slot ${name} ${is}: capture does not run.`, 'Start Waltrail.');
 }
 
 function backlogCheck({ keepBytes, walBytesPerSecond }: SourceFacts, slot: SlotFacts): Check {

@@ -144,7 +144,7 @@ describe('the trigger', () => {
     ]) {
       await g.source.query(sql);
       expect(await codes()).toEqual(['SOURCE_SESSION_TRIGGER public.items']);
-      expect(await doctor()).toMatch(/^warn .*1 step is to be applied, of public.items/);
+      expect(await doctor()).toMatch(/^warn .*1 step must be applied, for public.items/);
       await applyTracking(g.config);
       expect(await codes()).toEqual([]);
     }

@@ -274,7 +274,7 @@ export async function startMockApi(
         status: 401,
         title: 'The token is not valid',
         detail: 'It is unknown, expired, revoked or, for a sign-in code, already used.',
-        remedy: 'Ask whoever runs Waltrail for a new token.',
+        remedy: 'Ask the operator of Waltrail for a new token.',
       });
     }
     const secret = `secret${sessions.size}${role}`;

@@ -129,7 +129,7 @@ describe('the page on the real daemon', () => {
 
       // A range over the limit, in the page's words.
       await page.goto(`${ground.url}/?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z`);
-      await page.getByText('This range is 8 days long; a report covers at most 7 days.').waitFor();
+      await page.getByText('This range is 8 days long. A report covers at most 7 days.').waitFor();
 
       // Exported, left, and downloaded later.
       await page.goto(`${ground.url}/?action=block`);

@@ -50,14 +50,14 @@ describe('a range that the trail may not have whole', () => {
       await banner(page).waitFor();
       const text = (await banner(page).textContent())!;
       expect(text).toContain(
-        'The trail may lack changes between 2026-03-02 11:00:00 and 2026-03-02 12:30:00',
+        'Changes may be missing between 2026-03-02 11:00:00 and 2026-03-02 12:30:00',
       );
       expect(text).toContain('the replication slot is gone (SOURCE_SLOT_LOST; all tracked tables)');
-      expect(text).not.toContain('stands still');
+      expect(text).not.toContain('Recording is stopped');
       await tab.expectAccessible('closed gap');
 
       // The entry of the gap stands where it was found: behind the range.
-      await page.getByRole('link', { name: 'Show what Waltrail recorded' }).click();
+      await page.getByRole('link', { name: 'Show Waltrail’s entries' }).click();
       const query = new URL(page.url()).searchParams;
       expect([query.getAll('entityType'), query.getAll('action')]).toEqual([['waltrail'], []]);
       expect(Date.parse(query.get('from')!)).toBeLessThan(Date.parse('2026-03-02T09:10:00Z'));
@@ -94,10 +94,10 @@ describe('a range that the trail may not have whole', () => {
         await page.reload();
         await banner(page).waitFor();
         const text = (await banner(page).textContent())!;
-        expect(text).toContain('The trail may lack changes in 2 stretches of this range');
+        expect(text).toContain('Changes may be missing in 2 parts of this range');
         expect(text).toMatch(/Since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\./);
         expect(text).toContain('public.agents');
-        expect(text).toContain('Recording stands still');
+        expect(text).toContain('Recording is stopped');
         expect(text).toContain('waltrail gaps --accept');
         expect(await banner(page).count()).toBe(1);
         expect(
@@ -120,8 +120,8 @@ describe('a range that the trail may not have whole', () => {
     await banner(page).waitFor();
     const text = (await banner(page).textContent())!;
     expect(text).toContain('public.invoices');
-    expect(text).toContain('Other tables are recorded as ever.');
-    expect(text).not.toContain('stands still');
+    expect(text).toContain('Recording of other tables continues.');
+    expect(text).not.toContain('Recording is stopped');
     tab.expectQuiet();
   });
 
@@ -181,7 +181,7 @@ describe('a range that the trail may not have whole', () => {
     // Unlike one of a server that is away, the page does not try it again by itself.
     api.failWith('/v1/gaps', { status: 500, title: 'The trail does not answer' });
     await page.reload();
-    await banner(page).getByText('Whether the trail lacks changes in this range is not known').waitFor();
+    await banner(page).getByText('It is not known whether changes are missing in this range').waitFor();
     await tab.expectAccessible('gaps not known');
     api.failWith('/v1/gaps', null);
     await banner(page).getByRole('button', { name: 'Try again' }).click();
@@ -223,7 +223,7 @@ describe("entries of Waltrail's own", () => {
       .waitFor();
     const detail = (await dialog.textContent())!;
     expect(detail).toContain('Missing to (LSN)not known yet');
-    expect(detail).toContain('Waltrail wrote this entry itself');
+    expect(detail).toContain('Waltrail wrote this entry.');
     expect(detail).not.toMatch(/new row|Previous value|xid|of this waltrail/);
     await tab.expectAccessible('detail of a gap');
     await page.keyboard.press('j');

@@ -98,7 +98,7 @@ function StandingStill({ items }: { items: readonly Gap[] }) {
     );
   return (
     <p class="problem-remedy">
-      <strong>Recording is stopped until the gap has ended.</strong>{' '}
+      <strong>Recording is stopped.</strong>{' '}
       {stops.every(({ acceptedAt }) => acceptedAt !== null) ? (
         'The gap is accepted. Recording resumes as soon as the source is ready.'
       ) : (

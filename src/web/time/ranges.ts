@@ -65,7 +65,7 @@ export function isOpenEnded(range: Range): boolean {
   return range.kind === 'custom' ? range.to === null : range.kind !== 'yesterday';
 }
 
-/** Returns the first instant of the longest range that ends at `to`. */
+/** Returns the first instant of the longest range that ends at `end`. */
 export function earliestOf(
   end: number,
   { maxRangeDays, calendarDays, zone }: RangeLimit & { readonly zone: string },
@@ -74,8 +74,8 @@ export function earliestOf(
 }
 
 /**
- * Returns the ends to request from the server. For a range that has exactly the maximum length, both are
- * absent and the server chooses them. The clocks of browser and server differ, and a second could make it too
+ * Returns the ends to request from the server. For a quick range of exactly the maximum length, both are
+ * absent and the server chooses them: its clock differs from the browser's, and one second could make it too
  * long.
  */
 export function resolveRange(
@@ -126,7 +126,7 @@ export function checkRange(
     // In a week with a clock change, 168 hours may be an hour too long.
     text:
       length === longest
-        ? `This range is longer than ${longest} in ${zone}. A report covers at most that.`
+        ? `This range is longer than ${longest} of the calendar in ${zone}. A report covers at most ${longest}.`
         : `This range is ${length} long. A report covers at most ${longest}.`,
     fixes: [
       { text: 'Keep the start', range: { kind: 'custom', from: range.from, to: isoText(latest) } },

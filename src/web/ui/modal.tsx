@@ -39,8 +39,7 @@ export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, child
       openModals.value = openModals.peek() - 1;
     };
   }, []);
-  // A browser may close a dialog without asking (at a second Esc). The dialog must then no longer be rendered
-  // either.
+  // A browser may close a dialog without asking (at a second Esc). Then it must no longer be rendered.
   useEffect(() => {
     const element = dialog.current!;
     const closed = (): void => {
