@@ -24,7 +24,7 @@ const STATES: Readonly<Record<CaptureState, string>> = {
   silent: 'has not reported that it streams: see its log, or "error" of GET /v1/status',
   'stopped at a gap': 'stopped at a gap of the whole stream: waltrail gaps says what to do',
   'nobody captures':
-    'no process captures: start Waltrail. If it runs, it waits because of an error, which its log states',
+    'nobody captures: start Waltrail. If it runs, it waits because of an error, which its log states',
   'not begun': 'the trail has not begun: the first start of capture creates it',
   unknown: 'not known: the trail, which knows it, does not answer',
 };

@@ -62,7 +62,7 @@ export const CONFLICT_TEXTS: Readonly<
   witness: {
     short: 'an audit row names',
     sentence:
-      'An audit row of the application names somebody else. A message of the application counts more. If the audit row is about another row, the modifier column that this change set also counts more.',
+      'An audit row of the application names this person. A message of the application counts more or, if the audit row is about another row, the modifier column that this change set.',
   },
   column: {
     short: 'the row names',
