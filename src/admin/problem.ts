@@ -74,17 +74,17 @@ function problem(status: number, error: WaltrailError): Problem {
 
 /** Titles for codes that do not read well as titles. */
 const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
-  EXPORT_KEY_REUSED: 'Idempotency-Key of another request',
+  EXPORT_KEY_REUSED: 'Idempotency-Key already used',
   HTTP_BODY_INVALID: 'Invalid body',
-  HTTP_CROSS_SITE: 'Request of another site',
+  HTTP_CROSS_SITE: 'Request from another site',
   HTTP_FORBIDDEN: 'Not allowed',
   HTTP_INTERNAL: 'Internal error',
   HTTP_MEDIA_TYPE: 'Unsupported media type',
   HTTP_QUERY_INVALID: 'Invalid query parameter',
-  HTTP_RANGE_UNSATISFIABLE: 'No such bytes',
+  HTTP_RANGE_UNSATISFIABLE: 'Bytes not in the file',
   HTTP_REQUEST_INVALID: 'Invalid request',
   HTTP_SIGN_IN_REFUSED: 'Sign-in refused',
-  HTTP_TOKEN_BUSY: 'Too much at once',
+  HTTP_TOKEN_BUSY: 'Too many requests at the same time',
   HTTP_TOKEN_INVALID: 'Invalid token',
   HTTP_TOKEN_MISSING: 'No token',
   HTTP_UNAVAILABLE: 'Temporarily unavailable',

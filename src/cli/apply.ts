@@ -8,12 +8,12 @@ import { makePlan, planAnswer, withSource } from './source-plan.js';
 
 /**
  * `waltrail apply`: prints the plan and carries it out. Exits with 0 if the source is then as the YAML wants
- * it. Exits with 1 if a problem of the whole source forbids every step, if tables with problems of their own
+ * it. Exits with 1 if a problem of the whole source forbids every step, if tables with their own problems
  * were left out, or if somebody else changed the source at the same time.
  */
 export const apply: Command = defineCommand({
   usage: '[--yes] [--take-over]',
-  help: `Carries out what waltrail plan shows, in one transaction. Tables with problems of their own are left out. If a problem
+  help: `Carries out what waltrail plan shows, in one transaction. Tables with their own problems are left out. If a problem
 concerns the whole source, nothing is done. Exits with 1 if a problem remains.
 
   --yes         let tables leave the publication; without it, the command asks on a terminal

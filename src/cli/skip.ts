@@ -50,7 +50,7 @@ interface Wish {
   readonly reason: string;
 }
 
-/** Parses the options; null if there are none. */
+/** Parses the options. Null if there are none. */
 function parseWish(values: { readonly at?: string; readonly reason?: string }): Wish | null {
   if (values.at === undefined && values.reason === undefined) return null;
   const reason = values.reason?.trim() ?? '';

@@ -70,7 +70,7 @@ const SILENT_S = 30;
 /**
  * Returns the status of capture, computed from one look. Its rates are computed from the previous look.
  *
- * @param options.before the previous look; null if there is none: then no rate is known
+ * @param options.before the previous look. Null if there is none: no rate is then known
  */
 export function statusOf(options: {
   readonly config: TrackingConfig;

@@ -103,6 +103,6 @@ export async function noteTokenUse(pool: pg.Pool, secret: string): Promise<void>
 /**
  * Returns the proof that the caller has a secret: its SHA-256. The trail stores the SHA-256 of that proof.
  * Neither salt nor work factor is needed, because secrets are random and not chosen. A proof in a log of
- * statements is no secret: nobody can sign in with it.
+ * statements is not a secret: nobody can sign in with it.
  */
 export const proofOf = (secret: string): Buffer => createHash('sha256').update(secret).digest();
