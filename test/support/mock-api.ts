@@ -194,7 +194,7 @@ export async function startMockApi(
       status: 404,
       title: 'Not found',
       detail: 'There is no entry of this id.',
-      remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
+      remedy: 'Take the id from GET /v1/entries. Entries older than the retention no longer exist.',
     });
   }
 
