@@ -50,7 +50,7 @@ describe('a range that the trail may not have whole', () => {
       await banner(page).waitFor();
       const text = (await banner(page).textContent())!;
       expect(text).toContain(
-        'Changes may be missing between 2026-03-02 11:00:00 and 2026-03-02 12:30:00',
+        'The trail may be incomplete between 2026-03-02 11:00:00 and 2026-03-02 12:30:00',
       );
       expect(text).toContain('the replication slot is gone (SOURCE_SLOT_LOST; all tracked tables)');
       expect(text).not.toContain('Recording is stopped');
@@ -94,7 +94,7 @@ describe('a range that the trail may not have whole', () => {
         await page.reload();
         await banner(page).waitFor();
         const text = (await banner(page).textContent())!;
-        expect(text).toContain('Changes may be missing in 2 parts of this range');
+        expect(text).toContain('The trail may be incomplete in 2 parts of this range');
         expect(text).toMatch(/Since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\./);
         expect(text).toContain('public.agents');
         expect(text).toContain('Recording is stopped');
@@ -181,7 +181,7 @@ describe('a range that the trail may not have whole', () => {
     // Unlike one of a server that is away, the page does not try it again by itself.
     api.failWith('/v1/gaps', { status: 500, title: 'The trail does not answer' });
     await page.reload();
-    await banner(page).getByText('It is not known whether changes are missing in this range').waitFor();
+    await banner(page).getByText('It is not known whether the trail is complete in this range').waitFor();
     await tab.expectAccessible('gaps not known');
     api.failWith('/v1/gaps', null);
     await banner(page).getByRole('button', { name: 'Try again' }).click();

@@ -50,7 +50,7 @@ describe('after a while without the server', () => {
     await api.up();
     await live(page).waitFor();
     await entryRows(page).first().waitFor();
-    await page.getByRole('alert').getByText('Changes may be missing').waitFor();
+    await page.getByRole('alert').getByText('The trail may be incomplete').waitFor();
     expect(await page.getByText('Waltrail does not answer').count()).toBe(0);
     await page
       .locator('.summary strong')

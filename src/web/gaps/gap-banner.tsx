@@ -13,7 +13,7 @@ import { ProblemBox } from '../ui/problem-box.tsx';
 
 const MINUTE_MS = 60_000;
 
-/** Warns that changes may be missing in the range. It is one alert for all gaps. */
+/** Warns that the trail may be incomplete in the range. It is one alert for all gaps. */
 export function GapBanner() {
   const found = gaps.value;
   if (found !== null && found.total > 0) return <Banner found={found} />;
@@ -23,7 +23,7 @@ export function GapBanner() {
   return (
     <ProblemBox
       problem={{
-        title: 'It is not known whether changes are missing in this range',
+        title: 'It is not known whether the trail is complete in this range',
         detail: problem.title,
         ...(problem.remedy === undefined ? {} : { remedy: problem.remedy }),
       }}
@@ -44,8 +44,8 @@ function Banner({ found: { items, total } }: { found: GapList }) {
       <div>
         <p class="problem-title">
           {total === 1 && first !== undefined
-            ? `Changes may be missing ${stretchText(first)}`
-            : `Changes may be missing in ${countText(total)} parts of this range`}
+            ? `The trail may be incomplete ${stretchText(first)}`
+            : `The trail may be incomplete in ${countText(total)} parts of this range`}
         </p>
         {total === 1 && first !== undefined ? (
           <p>
@@ -150,7 +150,7 @@ function rangeWith(items: readonly Gap[]): Range {
 
 function stretchText({ lastEntryAt, closedAt }: Gap): string {
   if (closedAt === null)
-    return lastEntryAt === null ? 'from the beginning of the trail on' : `since ${whenText(lastEntryAt)}`;
+    return lastEntryAt === null ? 'from its beginning on' : `since ${whenText(lastEntryAt)}`;
   return lastEntryAt === null
     ? `before ${whenText(closedAt)}`
     : `between ${whenText(lastEntryAt)} and ${whenText(closedAt)}`;
