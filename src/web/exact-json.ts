@@ -18,9 +18,9 @@ const COLON = /\s*:/y;
 
 /**
  * Parses JSON like `JSON.parse`, but keeps the text of each number: a number that a double would change
- * becomes an `ExactNumber`. The parser gets such numbers as strings with a leading NUL. Strings that begin
- * with NUL in the data get another NUL, so no string is taken for a number. `context.source` of the reviver
- * would do the same, but not all browsers in use have it. Throws SyntaxError.
+ * becomes an `ExactNumber`. The parser gets such numbers as strings that begin with NUL and `n`. Strings of
+ * the data that begin with NUL get NUL and `s` in front, so no string is taken for a number. `context.source`
+ * of the reviver would do the same, but not all browsers in use have it. Throws SyntaxError.
  */
 export function parseExact(text: string): unknown {
   return JSON.parse(markNumbers(text), (_key, value: unknown) => {
