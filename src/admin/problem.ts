@@ -51,7 +51,10 @@ export function toProblem(error: unknown): Problem {
   if (UNSTORABLE.includes(codeOf(error))) {
     return problem(
       400,
-      new WaltrailError('HTTP_REQUEST_INVALID', 'A text in the request has a character that PostgreSQL cannot store.'),
+      new WaltrailError(
+        'HTTP_REQUEST_INVALID',
+        'A text in the request has a character that PostgreSQL cannot store.',
+      ),
     );
   }
   const status = statusOf(error);

@@ -22,7 +22,9 @@ const ValueChange = z.object({
     ),
   removed: z
     .array(z.string())
-    .describe('The label of the value, or JSON. For an array: the removed elements. For a bit mask: the removed bits.'),
+    .describe(
+      'The label of the value, or JSON. For an array: the removed elements. For a bit mask: the removed bits.',
+    ),
   added: z.array(z.string()),
   more: Count.optional().describe('Further differences, which are not listed.'),
   notCompared: z
@@ -58,10 +60,7 @@ export const Entry = z.object({
     ),
   }),
   action: z.string().describe('The category, which the filter takes.'),
-  actionName: z
-    .string()
-    .optional()
-    .describe('The text to show for the action, if the YAML has one.'),
+  actionName: z.string().optional().describe('The text to show for the action, if the YAML has one.'),
   entity: z.object({
     type: z.string(),
     name: z.string().nullable(),
@@ -81,7 +80,11 @@ export const Entry = z.object({
         .describe(
           'What the token sees. A token for one tenant sees "arrived" (without previous values) or "left" (without updated values and context, with the previous name and id). "both": the token sees all tenants.',
         ),
-      previousTenant: z.string().nullable().optional().describe('Only with "both". Null: the row had no tenant.'),
+      previousTenant: z
+        .string()
+        .nullable()
+        .optional()
+        .describe('Only with "both". Null: the row had no tenant.'),
     })
     .optional()
     .describe('Present if the update moved the row from one tenant to another.'),
@@ -140,7 +143,10 @@ export const Entry = z.object({
       user: z.string().describe('The login of the database.'),
       role: z.string().optional().describe('The role that the session has set.'),
       application: z.string().optional().describe('application_name.'),
-      address: z.string().optional().describe('Address of the client, or of the pooler between client and source.'),
+      address: z
+        .string()
+        .optional()
+        .describe('Address of the client, or of the pooler between client and source.'),
     })
     .optional()
     .describe('The session that made the change, if the YAML has `session`.'),
@@ -173,7 +179,11 @@ export const EntryPage = z.object({
 });
 
 export const Facet = z.object({
-  value: z.string().describe('The value that the filter takes. For modifiers, the empty text stands for unattributed entries.'),
+  value: z
+    .string()
+    .describe(
+      'The value that the filter takes. For modifiers, the empty text stands for unattributed entries.',
+    ),
   name: z.string().describe('At most 200 characters. A longer name is cut and ends with an ellipsis.'),
   kind: Kind.nullable().optional().describe('Only for modifiers. Null: unattributed.'),
   count: Count,

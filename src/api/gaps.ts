@@ -16,9 +16,14 @@ export const Gap = z.object({
     .array(z.string())
     .nullable()
     .optional()
-    .describe('Tables whose changes may be missing. Null: every tracked table. Absent for a tenant-scoped token.'),
+    .describe(
+      'Tables whose changes may be missing. Null: every tracked table. Absent for a tenant-scoped token.',
+    ),
   fromLsn: z.string().describe('Start of the gap: changes committed from this position on may be missing.'),
-  toLsn: z.string().nullable().describe('End of the gap: changes committed from this position on are not in it. Null: not known yet.'),
+  toLsn: z
+    .string()
+    .nullable()
+    .describe('End of the gap: changes committed from this position on are not in it. Null: not known yet.'),
   lastEntryAt: Instant.nullable().describe(
     'Commit time of the last entry before fromLsn. Null: there was none.',
   ),

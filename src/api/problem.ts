@@ -5,7 +5,10 @@ import { Count } from './parts.js';
 export const Problem = z.object({
   type: z.string(),
   title: z.string(),
-  status: z.int().optional().describe('Absent in the problem of an export, because that is not an answer to a request.'),
+  status: z
+    .int()
+    .optional()
+    .describe('Absent in the problem of an export, because that is not an answer to a request.'),
   detail: z.string(),
   code: z.string().describe('The error code. Clients decide by it.'),
   remedy: z.string().describe('What to do about the problem.'),

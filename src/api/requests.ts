@@ -23,13 +23,17 @@ const FACETS = {
   ...RANGE,
   limit: limitOf(MAX_FACETS)
     .default(DEFAULT_FACETS)
-    .describe(`Maximum number of values in a list, in addition to those that the filter names. Default: ${DEFAULT_FACETS}.`),
+    .describe(
+      `Maximum number of values in a list, in addition to those that the filter names. Default: ${DEFAULT_FACETS}.`,
+    ),
 };
 export const FacetsQuery = strict(FACETS);
 export type FacetsQuery = z.infer<typeof FacetsQuery>;
 export const FacetListQuery = strict({
   ...FACETS,
-  search: Text.optional().describe('Only values whose name or key has every word of this text, ignoring case.'),
+  search: Text.optional().describe(
+    'Only values whose name or key has every word of this text, ignoring case.',
+  ),
 });
 export type FacetListQuery = z.infer<typeof FacetListQuery>;
 /** Names of the lists of facets, as they are in the path. */

@@ -12,8 +12,14 @@ const Waiting = z.object({
     .array(
       z.object({
         xid: z.string(),
-        pid: z.number().nullable().describe('Process id. Null: the transaction is prepared and has no process.'),
-        gid: z.string().nullable().describe('Identifier of a prepared transaction, for COMMIT PREPARED or ROLLBACK PREPARED.'),
+        pid: z
+          .number()
+          .nullable()
+          .describe('Process id. Null: the transaction is prepared and has no process.'),
+        gid: z
+          .string()
+          .nullable()
+          .describe('Identifier of a prepared transaction, for COMMIT PREPARED or ROLLBACK PREPARED.'),
         since: Instant.nullable().describe('Null if the role of source.url may not see it.'),
         user: z.string().nullable(),
         application: z.string().nullable(),
@@ -76,7 +82,9 @@ const Capture = z.object({
         effect: z.string().describe('What the trouble means for the trail or for the application.'),
       }),
     )
-    .describe('Tables that are not captured, or not as the YAML says: at most 100. Capture of other tables continues.'),
+    .describe(
+      'Tables that are not captured, or not as the YAML says: at most 100. Capture of other tables continues.',
+    ),
   troubleCount: Count,
   waiting: Waiting.nullable().describe('Null while capture waits for no transaction of the source.'),
   error: Fault.nullable(),
@@ -147,7 +155,5 @@ export const Readiness = z.object({
   exportQueue: z
     .enum(['up', 'down'])
     .nullable()
-    .describe(
-      'The queue of exports. Null in a process that does not use it. It does not affect "ready".',
-    ),
+    .describe('The queue of exports. Null in a process that does not use it. It does not affect "ready".'),
 });

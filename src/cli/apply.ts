@@ -64,7 +64,8 @@ function outcomeAnswer(
     refused: '',
     'nothing to do': '',
     'not confirmed': 'Nothing was applied.\n',
-    'changed meanwhile': 'Nothing was applied: somebody else changed the source at the same time. Run waltrail apply again.\n',
+    'changed meanwhile':
+      'Nothing was applied: somebody else changed the source at the same time. Run waltrail apply again.\n',
     applied: `Applied: ${steps} ${steps === 1 ? 'step' : 'steps'} in one transaction.\n`,
   }[outcome];
   return { text, data: { outcome, plan: planned.data } };

@@ -42,8 +42,7 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     load: async () => (await import('./reload.js')).reload,
   },
   explain: {
-    summary:
-      'show which keys of the YAML decide what an entry says, for a made-up change or a stored entry',
+    summary: 'show which keys of the YAML decide what an entry says, for a made-up change or a stored entry',
     load: async () => (await import('./explain.js')).explain,
   },
   gaps: {

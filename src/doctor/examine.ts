@@ -117,7 +117,9 @@ function rightChecks(given: { readonly config: TrackingConfig; readonly catalog:
       `${server.senders} of ${server.maxSenders} replication connections are taken`,
     ),
     ...(problems.slot === null ? [] : [ofProblem('source.slot_name', problems.slot, '')]),
-    server.pooled ? warn('source.pooler', POOLED) : pass('source.pooler', 'the connection does not lead through a pooler'),
+    server.pooled
+      ? warn('source.pooler', POOLED)
+      : pass('source.pooler', 'the connection does not lead through a pooler'),
     ...stale.map((text) => warn('source.release', text)),
     ...left.map((text) => warn('source.left_slots', text)),
   ];

@@ -65,9 +65,7 @@ describe('the view in the URL', () => {
     expect(told('from=2026-11-23T00:00:00Z&to=')).toEqual([
       'The link has a date that cannot be read; it is ignored.',
     ]);
-    expect(told('range=today&to=junk')).toEqual([
-      'The link has a date that cannot be read; showing today.',
-    ]);
+    expect(told('range=today&to=junk')).toEqual(['The link has a date that cannot be read; showing today.']);
     fc.assert(
       fc.property(view, (given) => {
         expect(told(writeView(given).toString())).toEqual([]);

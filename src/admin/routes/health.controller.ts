@@ -79,7 +79,10 @@ export class HealthController {
   })
   async metrics(@Req() request: GuardedRequest, @Res() reply: FastifyReply): Promise<void> {
     if (principalOf(request).tenant !== null) {
-      throw new WaltrailError('HTTP_FORBIDDEN', 'Metrics are about all tenants, and the token sees only one tenant.');
+      throw new WaltrailError(
+        'HTTP_FORBIDDEN',
+        'Metrics are about all tenants, and the token sees only one tenant.',
+      );
     }
     await reply.header('Content-Type', this.#metrics.contentType).send(await this.#metrics.text());
   }

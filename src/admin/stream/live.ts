@@ -166,7 +166,11 @@ export class LiveFeed {
       } catch (error) {
         // Positions stay unchanged, so nothing is missed. Clients keep their connections until the trail
         // answers again.
-        if (!failing) this.#log.warn({ code: codeOf(error) }, 'The live view cannot read the trail database. It retries.');
+        if (!failing)
+          this.#log.warn(
+            { code: codeOf(error) },
+            'The live view cannot read the trail database. It retries.',
+          );
         failing = true;
       }
       await this.#pause(Math.max(POLL_MS - (Date.now() - started), 20));

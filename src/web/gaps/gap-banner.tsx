@@ -92,8 +92,8 @@ function StandingStill({ items }: { items: readonly Gap[] }) {
   if (stops.length === 0)
     return (
       <p class="problem-remedy">
-        <strong>Recording of other tables continues.</strong> The operator of Waltrail sees the cause and
-        the remedy with <code>waltrail gaps</code>. The gap ends when the table is recorded again or dropped.
+        <strong>Recording of other tables continues.</strong> The operator of Waltrail sees the cause and the
+        remedy with <code>waltrail gaps</code>. The gap ends when the table is recorded again or dropped.
       </p>
     );
   return (

@@ -119,7 +119,10 @@ function More() {
     );
   }
   if (rows.value.length === 0) return null;
-  if (!hasMore.value) return <p class="list-end">{entriesText(rows.value.length)} shown. There are no older ones in this range.</p>;
+  if (!hasMore.value)
+    return (
+      <p class="list-end">{entriesText(rows.value.length)} shown. There are no older ones in this range.</p>
+    );
   return (
     <div class="list-more">
       <button type="button" class="bordered" aria-busy={loadingMore.value} onClick={() => void loadMore()}>

@@ -21,7 +21,8 @@ export const RECORDING_TEXTS: Readonly<
   behind: { word: 'Behind', sentence: 'Recording is behind: later changes are still being read.' },
   interrupted: {
     word: 'Interrupted',
-    sentence: 'Recording is reconnecting to the source. No change is lost, but later changes are not here yet.',
+    sentence:
+      'Recording is reconnecting to the source. No change is lost, but later changes are not here yet.',
   },
   stopped: {
     word: 'Stopped',

@@ -31,7 +31,8 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
   },
   session: {
     short: 'from the session',
-    sentence: 'The session that made the change had this modifier in its settings, or used the login of this modifier.',
+    sentence:
+      'The session that made the change had this modifier in its settings, or used the login of this modifier.',
   },
   unattributed: {
     short: 'nobody was named',

@@ -22,7 +22,10 @@ export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number })
       );
     case 'large':
       return (
-        <span class="no-value" title="The value was too large to be stored. Its length and digest were stored.">
+        <span
+          class="no-value"
+          title="The value was too large to be stored. Its length and digest were stored."
+        >
           too large ({bytesText(cell.bytes)})
         </span>
       );
