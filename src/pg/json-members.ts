@@ -6,7 +6,7 @@ import { MAX_DEPTH, OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json
  * Lists are searched: a name means that member of each object in them. If an object has a name twice, the
  * last one counts, as for PostgreSQL. Null: the text is not JSON, or deeper than can be read.
  *
- * @param options.ofLists whether a list at the end of the path stands for its items. Otherwise it is one value
+ * @param options.ofLists whether a list at the end of the path stands for its items; false: it is one value
  */
 export function valuesAt(
   bytes: Buffer,
