@@ -136,7 +136,7 @@ describe('the trigger', () => {
       const { catalog } = await planOf(g);
       return troublesOf({ config: g.config, catalog }).map(({ code, table }) => `${code} ${table}`);
     };
-    expect(await doctor()).toContain('pass the trigger of session is on every tracked table');
+    expect(await doctor()).toContain('pass every tracked table has the session trigger');
     expect((await planOf(g)).plan.steps).toEqual([]);
     for (const sql of [
       'alter table items disable trigger waltrail_session',
