@@ -31,14 +31,14 @@ import { Site } from './auth/site.js';
 import { StatusController } from './routes/status.controller.js';
 import { StreamController } from './routes/stream.controller.js';
 
-/** The parts that the HTTP side of the daemon works with. main.ts creates them. */
+/** Parts that the HTTP side of the daemon works with. main.ts creates them. */
 export interface AdminParts {
   readonly facts: DaemonFacts;
   /** For tokens, sessions and the access record. */
   readonly pool: pg.Pool;
   readonly reader: TrailReader;
   readonly readings: Readings;
-  /** Undefined without the role `api`: the process then serves health and metrics only. */
+  /** Undefined without the role `api`. The process then serves health and metrics only. */
   readonly exports: Exports | undefined;
   readonly queue: QueueStatusSource;
   readonly capture: CaptureStatusSource;
@@ -51,7 +51,7 @@ export interface AdminParts {
   readonly log: Log;
 }
 
-/** The HTTP side: every controller behind the one guard, pipe and filter, with the values that they use. */
+/** The HTTP side: every controller, the values that they use, and the guard, pipe and filter of all. */
 @Module({})
 export class AdminModule {
   static of(parts: AdminParts): DynamicModule {

@@ -11,12 +11,12 @@ import {
 } from 'node:zlib';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-/** Text that the API, the documentation and the metrics consist of; files of exports are of other types. */
+/** Media types of the API, the documentation and the metrics. Files of exports have other types. */
 const TYPES =
   /^(?:application\/(?:problem\+)?json|application\/javascript|image\/svg\+xml|text\/(?:html|css|javascript|plain))(?:;|$)/;
 /** Shorter answers fit into one packet anyway. */
 const SMALL_BYTES = 1_024;
-/** The best quality takes many times as long for little less (measured in decision 80). */
+/** A higher quality takes many times longer and saves few bytes (decision 80 has the measurement). */
 const BROTLI: BrotliOptions = { params: { [constants.BROTLI_PARAM_QUALITY]: 4 } };
 const GZIP: ZlibOptions = { level: 6 };
 
@@ -28,9 +28,9 @@ const gzipBuffer = promisify<Buffer, ZlibOptions, Buffer>(gzip);
 
 /**
  * Compresses answers as Accept-Encoding says (RFC 9110, section 12.5.3). Files that were compressed when the
- * page was built are left as they are. A live stream takes its reply over, so it never comes here. Below
- * `prefix`, where answers are about data, only pages of this site and programs get compressed ones (decision
- * 80).
+ * page was built are left as they are. Live streams are not compressed: they take over their reply. Paths
+ * below `prefix` answer with data. There, only programs and pages of this site get compressed answers
+ * (decision 80).
  */
 export function compressAnswers(server: FastifyInstance, { prefix }: { readonly prefix: string }): void {
   server.addHook('onSend', async (request, reply, payload) => {
@@ -50,14 +50,14 @@ export function compressAnswers(server: FastifyInstance, { prefix }: { readonly 
     const length = Number(reply.getHeader('content-length') ?? Infinity);
     if (!isReadable(payload) || length < SMALL_BYTES || reply.statusCode !== 200) return payload;
     reply.header('content-encoding', encoding).removeHeader('content-length');
-    // The length of what HEAD does not send is not known, and there is nothing to compress.
+    // A HEAD has no body to compress, and the length of the compressed body is not known.
     if (request.method === 'HEAD') return payload;
     const compressor: Transform = encoding === 'br' ? createBrotliCompress(BROTLI) : createGzip(GZIP);
     return pipeline(payload, compressor, () => undefined);
   });
 }
 
-/** Returns the encoding that a request prefers; undefined: none of them, or no compression at all. */
+/** Returns the encoding that a request prefers. Undefined: it accepts none of them, or prefers plain text. */
 function encodingFor({ headers }: FastifyRequest): Encoding | undefined {
   const accepted = headers['accept-encoding'];
   if (typeof accepted !== 'string') return undefined;
@@ -66,7 +66,7 @@ function encodingFor({ headers }: FastifyRequest): Encoding | undefined {
   let bestWeight = weights.get('identity') ?? 0;
   for (const encoding of ENCODINGS) {
     const weight = weights.get(encoding) ?? weights.get('*') ?? 0;
-    // Of equal ones the first is the smallest, and any is smaller than plain text.
+    // Among equal weights, the first encoding wins: it gives the smallest answers. Any wins over plain text.
     if (weight <= 0 || weight < bestWeight || (weight === bestWeight && best !== undefined)) continue;
     best = encoding;
     bestWeight = weight;
@@ -74,7 +74,7 @@ function encodingFor({ headers }: FastifyRequest): Encoding | undefined {
   return best;
 }
 
-/** Parses a coding with its weight, as `gzip;q=0.5` (RFC 9110, section 12.4.2). */
+/** Parses a coding with its weight, such as `gzip;q=0.5` (RFC 9110, section 12.4.2). */
 function weightOf(item: string): [coding: string, weight: number] {
   const [coding = '', ...parameters] = item.split(';').map((part) => part.trim());
   const weight = parameters.find((parameter) => parameter.startsWith('q='));
@@ -82,9 +82,9 @@ function weightOf(item: string): [coding: string, weight: number] {
 }
 
 /**
- * Whether a page of another site made the browser ask (Fetch Metadata). Other hosts of the same domain count
- * as the same site for the cookie, and could otherwise learn from the length of an answer what it holds of
- * the text that they ask for.
+ * Whether a page of another site made the browser send the request (Fetch Metadata). The browser also sends
+ * the cookie for pages on other hosts of the same domain. Such a page could search for a text, and learn from
+ * the length of the compressed answer whether the text is in it.
  */
 function isOfAnotherSite({ headers }: FastifyRequest): boolean {
   const site = headers['sec-fetch-site'];

@@ -25,11 +25,11 @@ export interface HttpServer {
 
 const PREFIX = 'v1';
 /**
- * Maximum size of a body, and also of a URL with the headers, so that filters that fit into one fit into the
+ * Maximum size of a body, and also of a URL with the headers. Filters that fit into one so fit into the
  * other. Node's default for headers is 16 KiB, which is less than 500 UUIDs need.
  */
 const REQUEST_LIMIT_BYTES = 64 * 1024;
-/** Maximum length of the name of a parameter in a problem. */
+/** Maximum length of a parameter's name in a problem document. */
 const MAX_NAME_LENGTH = 100;
 const CSP = {
   'default-src': ["'self'"],
@@ -42,7 +42,7 @@ const CSP = {
 const DOCS_CSP =
   "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'";
 
-/** Starts the HTTP side. Port 0 takes any free port. Throws HTTP_PORT_BUSY; in that case nothing listens. */
+/** Starts the HTTP side. Port 0 takes any free port. Throws HTTP_PORT_BUSY, and then nothing listens. */
 export async function listenHttp(
   parts: AdminParts,
   options: {
@@ -85,7 +85,7 @@ export async function createApp(
   const app = await NestFactory.create<NestFastifyApplication>(AdminModule.of(parts), adapter, {
     logger: nestLogger(parts.log),
     abortOnError: false,
-    // Only JSON is accepted, which Fastify parses by itself. A form on another site cannot send JSON.
+    // Only JSON is accepted, and Fastify parses it. A form on another site cannot send JSON.
     bodyParser: false,
   });
   app.setGlobalPrefix(PREFIX, { exclude: ['healthz', 'readyz', 'metrics'] });
@@ -122,13 +122,13 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
   server.addHook('onSend', async (request, reply, payload) => {
     await recordAccess(access, request, reply);
     const { path } = targetOf(request.url);
-    // What describes the API shows no data, but keeps its names from version to version. Only here, because
-    // the files of Swagger UI come with a header of their own.
+    // The documentation shows no data, but its paths stay the same from version to version, so caches must
+    // revalidate it. Set in this hook, because the files of Swagger UI bring their own header.
     if (isDocs(path) || path === OPENAPI_PATH) reply.header('Cache-Control', 'no-cache');
     return payload;
   });
   server.addHook('onResponse', async (request, reply) => {
-    // A stream lasts as long as its client listens, so its duration says nothing about how fast answers are.
+    // A stream lasts while its client listens. Its duration says nothing about how fast answers are.
     if (String(reply.raw.getHeader('content-type')).startsWith('text/event-stream')) return;
     const route = request.routeOptions.url ?? 'none';
     metrics.observeRequest({
@@ -138,8 +138,8 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
       seconds: reply.elapsedTime / 1000,
     });
   });
-  // From here on Fastify refuses new requests and waits for those in progress. A stream would never end by
-  // itself.
+  // Fastify now refuses new requests and waits for those in progress. Streams must be ended, or the wait
+  // would not end.
   server.addHook('preClose', async () => {
     streams.endAll();
     await feed.close();
@@ -149,7 +149,7 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
 
 const isDocs = (path: string): boolean => path === DOCS_PATH || path.startsWith(`${DOCS_PATH}/`);
 
-/** Refuses what is wrong about a request whatever its route: its method, and the encoding of its query. */
+/** Refuses methods that a path does not have, and queries that are encoded wrongly. */
 function refuseAtTheEdge(server: FastifyInstance, known: KnownPaths): void {
   server.addHook('onRequest', async (request, reply) => {
     const target = targetOf(request.raw.url ?? '');
@@ -164,7 +164,7 @@ function refuseAtTheEdge(server: FastifyInstance, known: KnownPaths): void {
   });
 }
 
-/** Returns the error of a path that is not encoded rightly; it names the parameters where it has some. */
+/** Returns the error for a path that is encoded wrongly. It names the parameters concerned, if any. */
 function misencodedPath(target: RequestTarget, known: KnownPaths): WaltrailError | undefined {
   const places = misencodedSegments(target);
   if (places.length === 0) return undefined;
@@ -185,9 +185,9 @@ function misencoded(
   });
 }
 
-/** Answers a request that is no HTTP with a problem, and closes its connection. */
+/** Answers a request that is not valid HTTP with a problem document, and closes its connection. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
-  // Nobody is there any more.
+  // The client has disconnected.
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;
@@ -204,7 +204,9 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
   );
 }
 
-/** Fastify would replace what is not UTF-8, and an export would then search for another text. */
+/**
+ * Refuses bodies that are not UTF-8. Fastify would replace bytes, and an export would search another text.
+ */
 function takeJsonInUtf8(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error');
   server.removeContentTypeParser('application/json');
@@ -251,8 +253,8 @@ function urlOf(app: NestFastifyApplication, host: string): string {
 }
 
 /**
- * Forwards Nest's own messages to the log. Its errors are logged at debug level only, because they are thrown
- * as well (a busy port, for example), and an error is logged once, at the top.
+ * Forwards Nest's own messages to the log. Nest's errors are logged at debug level only. They are also thrown
+ * (a busy port, for example), and a thrown error is logged where it is caught.
  */
 function nestLogger(log: Log): LoggerService {
   const silent = (): void => undefined;

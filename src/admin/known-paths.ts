@@ -1,23 +1,23 @@
 /**
- * The paths that have a route, with their methods. Fastify looks a route up by method and path together, so
- * of a request without a route it does not know whether the path is wrong or the method.
+ * The paths that have a route, with their methods. Fastify looks up a route by method and path together. If
+ * there is none, it does not know whether the path or the method is wrong.
  */
 export class KnownPaths {
   readonly #routes: Route[] = [];
 
-  /** `pattern` is one of Fastify's: segments as they are, `:name`, and `*` at the end. */
+  /** `pattern` is a pattern of Fastify: literal segments, `:name`, and `*` at the end. */
   add(pattern: string, methods: readonly string[]): void {
     this.#routes.push({ segments: pattern.split('/'), methods });
   }
 
-  /** Returns the methods that a path has, in alphabetical order; none: nothing is there. */
+  /** Returns the methods of a path in alphabetical order. Empty if the path has no route. */
   methodsOf(path: string): readonly string[] {
     const segments = path.split('/');
     const found = this.#routes.filter((route) => matches(route.segments, segments));
     return [...new Set(found.flatMap(({ methods }) => methods))].sort();
   }
 
-  /** Returns the name that a route gives to a part of a path, by its place between the slashes. */
+  /** Returns the name of the parameter at one segment of a path. `place` is the segment's index. */
   parameterAt(path: string, place: number): string | undefined {
     const segments = path.split('/');
     const name = this.#routes

@@ -10,18 +10,18 @@ export function answerComponents(): Components {
   for (const [id, schema] of Object.entries(ANSWERS)) registry.add(schema, { id });
   const { schemas } = z.toJSONSchema(registry, {
     target: 'openapi-3.0',
-    // With "output", zod would forbid additional members; later releases add some.
+    // With "output", zod would forbid additional members. Later releases add some.
     io: 'input',
     uri: (id) => `#/components/schemas/${id}`,
     override: ({ zodSchema, jsonSchema }) => simplify(zodSchema, jsonSchema),
   });
   for (const schema of Object.values(schemas)) delete schema.$id;
-  // The two libraries each have a type of their own for the same thing.
+  // Each of the two libraries has its own type for this.
   return schemas as Components;
 }
 
 /**
- * Removes what zod adds and no reader needs. Adds null to the choices of a nullable enum, as OpenAPI 3.0
+ * Removes what zod adds and readers do not need. Adds null to the choices of a nullable enum, as OpenAPI 3.0
  * requires.
  */
 function simplify(type: z.core.$ZodType, schema: z.core.JSONSchema.BaseSchema): void {

@@ -29,7 +29,7 @@ function describeApi(
   const config = new DocumentBuilder()
     .setTitle('Waltrail')
     .setDescription(
-      'The audit trail: who changed what, from which value to which value, when. Times are UTC; ranges are half-open [from, to); errors are problem documents (RFC 9457).',
+      'The audit trail: who changed what, when, from which value to which value. Times are UTC. Ranges are half-open: [from, to). Errors are problem documents (RFC 9457).',
     )
     .setVersion(version)
     .addBearerAuth({ type: 'http', scheme: 'bearer', description: 'waltrail token create' }, 'bearer')

@@ -18,10 +18,10 @@ export async function servePage(server: FastifyInstance): Promise<void> {
   }
   await server.register(fastifyStatic, {
     root: PAGE_FOLDER,
-    // Registers one route for each existing file. Every other path stays a 404 of the API, with the API's own
-    // problem document.
+    // Registers one route for each existing file. Every other path is answered with the API's own problem
+    // document (404).
     wildcard: false,
-    // The build has compressed them (vite.config.mjs); each has a tag of its own.
+    // The build has compressed them (vite.config.mjs). Each compressed file has its own entity tag.
     preCompressed: true,
     globIgnore: ['**/*.br', '**/*.gz'],
     cacheControl: false,

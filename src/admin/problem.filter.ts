@@ -7,8 +7,8 @@ import type { GuardedRequest } from './auth/guard.js';
 import { PROBLEM_TYPE, toProblem } from './problem.js';
 
 /**
- * Turns whatever is thrown into a problem document. It is the only error filter. A 500 is logged once, under
- * its id.
+ * Turns everything that is thrown into a problem document. It is the only error filter. A 500 is logged once,
+ * with its id.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -47,8 +47,8 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 /**
- * Returns what the log may say about an error. PostgreSQL's detail and context quote values, and its message
- * may: that is kept where it cannot.
+ * Returns what the log may say about an error. Detail and context of PostgreSQL's errors quote values. The
+ * message may quote values, too: it is kept only for errors that cannot.
  */
 function loggable(error: unknown): Readonly<Record<string, unknown>> {
   if (!(error instanceof Error)) return { type: typeof error };

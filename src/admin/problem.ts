@@ -13,10 +13,10 @@ import {
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 
-/** A problem document as an answer; media type `application/problem+json`. */
+/** A problem document as an answer, with the media type `application/problem+json`. */
 export type Problem = Answer<'Problem'> & { readonly status: number };
 
-/** Error codes, by HTTP status, for what Fastify and Nest refuse by themselves. */
+/** Error codes, by HTTP status, for requests that Fastify or Nest refuses. */
 const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   404: 'HTTP_NOT_FOUND',
   413: 'HTTP_BODY_TOO_LARGE',
@@ -24,7 +24,7 @@ const BY_STATUS: Readonly<Record<number, ErrorCode>> = {
   429: 'HTTP_TOO_MANY_REQUESTS',
 };
 
-/** Node's error codes that mean that the trail is unreachable for the moment. */
+/** Error codes of Node for a trail that cannot be reached at the moment. */
 const UNREACHABLE = /^E(CONN|PIPE|TIMEDOUT|HOSTUNREACH|NETUNREACH|AI_AGAIN)/;
 
 /** SQLSTATEs that only a value of the request can cause here. */
@@ -32,7 +32,7 @@ const UNSTORABLE: readonly string[] = [CHARACTER_NOT_IN_REPERTOIRE, UNTRANSLATAB
 
 /**
  * Converts anything that was thrown to a problem document. An error that is not known to be harmless becomes
- * a 500 that says nothing about its cause.
+ * a 500 that does not state its cause.
  */
 export function toProblem(error: unknown): Problem {
   const ofRequest =
@@ -51,7 +51,10 @@ export function toProblem(error: unknown): Problem {
   if (UNSTORABLE.includes(codeOf(error))) {
     return problem(
       400,
-      new WaltrailError('HTTP_REQUEST_INVALID', 'A text holds a character that PostgreSQL cannot store.'),
+      new WaltrailError(
+        'HTTP_REQUEST_INVALID',
+        'A text in the request has a character that PostgreSQL cannot store.',
+      ),
     );
   }
   const status = statusOf(error);
@@ -72,19 +75,19 @@ function problem(status: number, error: WaltrailError): Problem {
   };
 }
 
-/** Titles for the codes whose own words read badly. */
+/** Titles for codes that do not read well as titles. */
 const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
-  EXPORT_KEY_REUSED: 'Idempotency-Key of another request',
+  EXPORT_KEY_REUSED: 'Idempotency-Key already used',
   HTTP_BODY_INVALID: 'Invalid body',
-  HTTP_CROSS_SITE: 'Request of another site',
+  HTTP_CROSS_SITE: 'Request from another site',
   HTTP_FORBIDDEN: 'Not allowed',
   HTTP_INTERNAL: 'Internal error',
   HTTP_MEDIA_TYPE: 'Unsupported media type',
   HTTP_QUERY_INVALID: 'Invalid query parameter',
-  HTTP_RANGE_UNSATISFIABLE: 'No such bytes',
+  HTTP_RANGE_UNSATISFIABLE: 'Bytes not in the file',
   HTTP_REQUEST_INVALID: 'Invalid request',
   HTTP_SIGN_IN_REFUSED: 'Sign-in refused',
-  HTTP_TOKEN_BUSY: 'Too much at once',
+  HTTP_TOKEN_BUSY: 'Too many requests at the same time',
   HTTP_TOKEN_INVALID: 'Invalid token',
   HTTP_TOKEN_MISSING: 'No token',
   HTTP_UNAVAILABLE: 'Temporarily unavailable',
@@ -93,8 +96,7 @@ const TITLES: Readonly<Partial<Record<ErrorCode, string>>> = {
 };
 
 /**
- * Derives a title from a code: `Range too long` for RANGE_TOO_LONG. Most codes are written so that this
- * works.
+ * Derives a title from a code: `Range too long` for RANGE_TOO_LONG. This works for codes that `TITLES` lacks.
  */
 function titleOf(code: ErrorCode): string {
   const title = TITLES[code];
@@ -112,13 +114,12 @@ function internal(): Problem {
 }
 
 function isUnavailable(error: unknown): boolean {
-  // Whoever asks is not told where the trail is, nor what it says; the log is (problem.filter.ts).
+  // The answer says neither where the trail is nor what its error is. The log does (problem.filter.ts).
   if (isWaltrailError(error)) return isConnectError(error) || error.retry === 'backoff';
   if (!(error instanceof Error)) return false;
   // pg reports a lost connection and an exhausted pool without a code.
   if (/^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message)) return true;
-  // FATAL and PANIC end the connection, whatever their code: the server accepts no connections or is shutting
-  // down.
+  // FATAL and PANIC end the connection, with any code: the server is shutting down or refuses connections.
   const { severity } = error as { severity?: unknown };
   if (severity === 'FATAL' || severity === 'PANIC') return true;
   const code = codeOf(error);
@@ -142,7 +143,7 @@ function statusOf(error: unknown): number | undefined {
   return typeof getStatus === 'function' ? Number(getStatus.call(error)) : undefined;
 }
 
-/** Describes an error in Waltrail's own words, because a parser's message may repeat a part of the body. */
+/** Describes an error in Waltrail's own words. A parser's message may repeat a part of the body. */
 function describe(status: number, error: unknown): string {
   switch (status) {
     case 404:
@@ -160,7 +161,7 @@ function describe(status: number, error: unknown): string {
   }
 }
 
-/** Returns the SQLSTATE, or the error code of Node or Fastify; empty if there is none. */
+/** Returns the SQLSTATE, or the error code of Node or Fastify. Empty if there is none. */
 function codeOf(error: unknown): string {
   const code = (error as { code?: unknown } | null | undefined)?.code;
   return typeof code === 'string' ? code : '';

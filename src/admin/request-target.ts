@@ -1,7 +1,7 @@
 /**
- * What a request asks for, as it was sent (RFC 9112, section 3.2). The API takes percent-encoded UTF-8 and
- * nothing else: a parser that replaces or keeps what it cannot decode would search for another text than the
- * one that was meant.
+ * The target of a request, as it was sent (RFC 9112, section 3.2). The API accepts only percent-encoded
+ * UTF-8. A lenient parser replaces or keeps what it cannot decode, and the API would search for a text that
+ * was not meant.
  */
 export interface RequestTarget {
   readonly path: string;
@@ -33,13 +33,13 @@ export function isEncoded(part: string): boolean {
   }
 }
 
-/** Returns the names of the query's parameters that are not encoded rightly, each once. */
+/** Returns the names of the query's parameters that are encoded wrongly, each once. */
 export function misencodedParameters({ query }: RequestTarget): readonly string[] {
   const wrong = query.filter(([name, value]) => !isEncoded(name) || !isEncoded(value));
   return [...new Set(wrong.map(([name]) => (isEncoded(name) ? decodeURIComponent(name) : name)))];
 }
 
-/** Returns the places, between the slashes, of the parts of the path that are not encoded rightly. */
+/** Returns the indexes of the path's segments that are encoded wrongly. */
 export function misencodedSegments({ path }: RequestTarget): readonly number[] {
   return path.split('/').flatMap((segment, place) => (isEncoded(segment) ? [] : [place]));
 }

@@ -3,7 +3,8 @@ import { WaltrailError } from '../errors.js';
 
 /**
  * Validates the parameters that a route declares with `{ schema }`. Throws HTTP_REQUEST_INVALID for a text
- * that PostgreSQL cannot store, else HTTP_QUERY_INVALID or HTTP_BODY_INVALID with one message for each fault.
+ * that PostgreSQL cannot store. For other faults, throws HTTP_QUERY_INVALID or HTTP_BODY_INVALID with one
+ * message for each.
  */
 export class SchemaPipe extends StandardSchemaValidationPipe {
   override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
@@ -12,7 +13,7 @@ export class SchemaPipe extends StandardSchemaValidationPipe {
     if (!isStorable(value))
       throw new WaltrailError(
         'HTTP_REQUEST_INVALID',
-        'A text holds a character that PostgreSQL cannot store (NUL or half a surrogate pair).',
+        'A text in the request has a character that PostgreSQL cannot store (NUL or half a surrogate pair).',
       );
     const result = await schema['~standard'].validate(value);
     if (result.issues === undefined) return result.value as T;
@@ -34,8 +35,8 @@ export class SchemaPipe extends StandardSchemaValidationPipe {
 const sentence = (text: string): string => (/[.?]$/.test(text) ? text : `${text}.`);
 
 /**
- * Whether PostgreSQL can store every text in a value: text and jsonb hold neither NUL nor half a surrogate
- * pair.
+ * Whether PostgreSQL can store every text in a value. text and jsonb can hold neither NUL nor half a
+ * surrogate pair.
  */
 function isStorable(value: unknown): boolean {
   if (typeof value === 'string') return !/\0|\p{Surrogate}/u.test(value);

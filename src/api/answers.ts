@@ -7,8 +7,8 @@ import { Health, Readiness, Session, Status } from './status.js';
 
 /**
  * The schemas of the API's answers, by their names in the OpenAPI document. The document, the server's types
- * and the page's types are derived from them. test/pg/admin-answers.spec.ts compares them with what a daemon
- * answers.
+ * and the page's types are derived from them. test/pg/admin-answers.spec.ts compares them with real answers
+ * of a daemon.
  */
 export const ANSWERS = {
   Entry,
@@ -29,7 +29,7 @@ export const ANSWERS = {
 
 export type AnswerName = keyof typeof ANSWERS;
 
-/** The type of an answer. The page imports it as a type only: nothing of this room is in its bundle. */
+/** The type of an answer. The page imports only the type, so its bundle has no code of this room. */
 export type Answer<Name extends AnswerName> = Immutable<z.infer<(typeof ANSWERS)[Name]>>;
 
 type Immutable<T> = T extends readonly (infer Item)[]

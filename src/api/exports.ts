@@ -9,25 +9,25 @@ export const Export = z.object({
   state: z
     .enum(['queued', 'running', 'ready', 'failed', 'cancelled', 'expired'])
     .describe(
-      'Queued and running exports are unfinished; a ready one has a file until it is expired. A cancelled one is seen only by whoever watches it while it is removed.',
+      '"queued" and "running" are unfinished. "ready" has a file until it becomes "expired". "cancelled" is seen only in the events of an export, while it is removed.',
     ),
   progress: z.object({
     done: Count.describe('Entries.'),
-    total: Count.nullable().describe('Null until they are counted.'),
+    total: Count.nullable().describe('Number of entries. Null until they are counted.'),
   }),
   format: z.enum(EXPORT_FORMATS),
-  filters: z.object(FILTERS).describe('As they were requested.'),
+  filters: z.object(FILTERS).describe('The filters as requested.'),
   range: z.object({ from: Instant, to: Instant }),
   timezone: z.string(),
   requestedBy: z.string(),
   createdAt: Instant,
   finishedAt: Instant.nullable(),
-  expiresAt: Instant.nullable().describe('When the file is deleted; null without one.'),
+  expiresAt: Instant.nullable().describe('When the file is deleted. Null without a file.'),
   file: z.object({ name: z.string(), bytes: Count, sha256: z.string() }).nullable(),
   gaps: Count.nullable().describe(
-    'Gaps that overlap the range, so that the file may lack changes; null until it is made.',
+    'Number of gaps that overlap the range: changes may be missing from the file. Null until the file exists.',
   ),
-  error: Problem.nullable().describe('Why it failed or, while it is queued, why it waits.'),
+  error: Problem.nullable().describe('Why the export failed or, while it is queued, why it waits.'),
 });
 
 export const ExportList = z.object({ items: z.array(Export), next: z.string().nullable() });

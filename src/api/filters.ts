@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
 /**
- * Limits of the texts and lists of every request, in a query string or in a body. A request as a whole is
- * limited by REQUEST_LIMIT_BYTES of admin/http.ts, a URL like a body. The page's fields have the same
- * maxlength (test/unit/api-requests.spec.ts).
+ * Limits for the texts and lists of every request, in a query string or in a body. The whole request, URL or
+ * body, is limited by REQUEST_LIMIT_BYTES of admin/http.ts. The page's fields have the same maxlength
+ * (test/unit/api-requests.spec.ts).
  */
 export const MAX_TEXT_LENGTH = 1000;
 export const MAX_LIST_LENGTH = 500;
@@ -16,7 +16,9 @@ const AnyText = z
   })
   .max(MAX_TEXT_LENGTH, `is longer than ${MAX_TEXT_LENGTH} characters`);
 
-/** A text in a request. An empty text is refused: as a filter it would match nothing, or everything. */
+/**
+ * A text in a request. An empty text is refused, because as a filter it would match nothing or everything.
+ */
 export const Text = AnyText.min(1, EMPTY);
 
 const list = (of: z.ZodString) =>
@@ -26,7 +28,7 @@ const list = (of: z.ZodString) =>
     .max(MAX_LIST_LENGTH, `has more than ${MAX_LIST_LENGTH} values`);
 
 /**
- * Accepts a list in a query string: a parameter that is given once arrives as a text, a repeated one as an
+ * Accepts a list in a query string. A parameter that is given once arrives as a text, a repeated one as an
  * array.
  */
 const repeated = <T extends z.ZodType>(texts: T) =>
@@ -36,13 +38,13 @@ const repeated = <T extends z.ZodType>(texts: T) =>
     .describe(`${texts.description ?? ''} Repeat the parameter for several.`);
 
 const Modifiers = list(AnyText).describe(
-  'Modifier keys, any of them; the empty text stands for unattributed entries.',
+  'Modifier keys: entries with any of them. The empty text stands for unattributed entries.',
 );
 const ActingAs = list(Text).describe(
-  'Keys of those in whose name the modifier acted, any of them. Who acted is the modifier.',
+  'Keys of the persons in whose names the modifier acted: entries with any of them. The person who acted is the modifier.',
 );
-const Actions = list(Text).describe('Action categories, any of them, as block.');
-const EntityTypes = list(Text).describe('Entity types, any of them, as agent.');
+const Actions = list(Text).describe('Action categories, such as block: entries with any of them.');
+const EntityTypes = list(Text).describe('Entity types, such as agent: entries with any of them.');
 /** How the modifier of an entry was found, the strongest first. */
 export const RUNG_NAMES = [
   'message',
@@ -57,12 +59,12 @@ const Rungs = z
   .array(z.enum(RUNG_NAMES, `must be one of ${RUNG_NAMES.join(', ')}`), 'must be a list of texts')
   .min(1, EMPTY)
   .max(MAX_LIST_LENGTH, `has more than ${MAX_LIST_LENGTH} values`)
-  .describe('Ways in which the modifier was found, any of them, as witness.');
+  .describe('Ways in which the modifier was found, such as witness: entries with any of them.');
 const TEXTS = {
-  entity: Text.optional().describe('Entity id, exactly.'),
-  tenant: Text.optional().describe('Tenant, exactly. A tenant-scoped token sees its tenant only.'),
+  entity: Text.optional().describe('The exact entity id.'),
+  tenant: Text.optional().describe('The exact tenant. A tenant-scoped token sees only its tenant.'),
   q: Text.optional().describe(
-    'Text contained, ignoring case, in what is shown of an entry: entity name or id, a value or the word for it, a name that the modifier, or the person acted as, has or had, action or entity type.',
+    'A text that an entry shows, ignoring case: in the entity name or id, a value or its label, the action, the entity type, or a present or former name of the modifier or of the person acted as.',
   ),
 };
 
@@ -84,7 +86,7 @@ export const QUERY_FILTERS = {
   rung: repeated(Rungs),
   ...TEXTS,
 };
-/** Filters as they were requested, whichever way they arrived. */
+/** Filters as requested, in a query string or a body. */
 export type EntryFilters = z.infer<z.ZodObject<typeof FILTERS>>;
 
 const Timezone = z
@@ -97,8 +99,8 @@ const Timezone = z
 
 function isTimeZone(name: string): boolean {
   try {
-    // Only names are accepted: offsets such as "+02:00" are known to newer engines only and have no daylight
-    // saving time.
+    // Only names are accepted. Offsets such as "+02:00" have no daylight saving time, and older engines do
+    // not know them.
     return /^[A-Za-z]/.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
   } catch {
     return false;
@@ -111,10 +113,10 @@ function isTimeZone(name: string): boolean {
  */
 export const RANGE = {
   from: Text.optional().describe(
-    'RFC 3339 instant, or date (its midnight in the time zone), the first of the half-open range [from, to). Default: to minus the longest range allowed.',
+    'Start of the half-open range [from, to): an RFC 3339 instant, or a date (its midnight in the time zone). Default: the longest range allowed before "to".',
   ),
   to: Text.optional().describe(
-    'RFC 3339 instant, or date (its midnight in the time zone), the end of the half-open range [from, to). Default: now.',
+    'End of the half-open range [from, to): an RFC 3339 instant, or a date (its midnight in the time zone). Default: now.',
   ),
   timezone: Timezone,
 };

@@ -5,12 +5,15 @@ import { Count } from './parts.js';
 export const Problem = z.object({
   type: z.string(),
   title: z.string(),
-  status: z.int().optional().describe('Absent in the problem of an export, which is no answer to a request.'),
+  status: z
+    .int()
+    .optional()
+    .describe('Absent in the problem of an export, because that is not an answer to a request.'),
   detail: z.string(),
-  code: z.string().describe('What a client branches on.'),
-  remedy: z.string().describe('What the reader can do about it.'),
-  instance: z.string().optional().describe('Of a 500: the id under which the log holds the cause.'),
+  code: z.string().describe('The error code. Clients decide by it.'),
+  remedy: z.string().describe('What to do about the problem.'),
+  instance: z.string().optional().describe('With status 500: the id under which the log has the cause.'),
   errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
-  retryAfterSeconds: Count.optional().describe('Of a 429: as the Retry-After header says.'),
-  maxRangeMs: Count.optional().describe('Of RANGE_TOO_LONG: the longest range allowed.'),
+  retryAfterSeconds: Count.optional().describe('With status 429: the same as the Retry-After header.'),
+  maxRangeMs: Count.optional().describe('With RANGE_TOO_LONG: the longest range allowed.'),
 });

@@ -8,12 +8,12 @@ const MAX_FACETS = 500;
 const DEFAULT_FACETS = 100;
 
 const PAGE = {
-  cursor: Text.optional().describe('The "next" of the page before.'),
+  cursor: Text.optional().describe('The "next" of the previous page.'),
   limit: limitOf(MAX_PAGE_LENGTH)
     .default(DEFAULT_PAGE_LENGTH)
     // The description names the default, because the OpenAPI document does not show the default of a
     // preprocessed schema.
-    .describe(`Entries a page. Default: ${DEFAULT_PAGE_LENGTH}.`),
+    .describe(`Maximum number of entries in the page. Default: ${DEFAULT_PAGE_LENGTH}.`),
 };
 
 export const EntriesQuery = strict({ ...QUERY_FILTERS, ...RANGE, ...PAGE });
@@ -23,20 +23,24 @@ const FACETS = {
   ...RANGE,
   limit: limitOf(MAX_FACETS)
     .default(DEFAULT_FACETS)
-    .describe(`Values of a list at most, beside those that the filter names. Default: ${DEFAULT_FACETS}.`),
+    .describe(
+      `Maximum number of values in a list, in addition to those that the filter names. Default: ${DEFAULT_FACETS}.`,
+    ),
 };
 export const FacetsQuery = strict(FACETS);
 export type FacetsQuery = z.infer<typeof FacetsQuery>;
 export const FacetListQuery = strict({
   ...FACETS,
-  search: Text.optional().describe('Only values whose name or key has every word of this, ignoring case.'),
+  search: Text.optional().describe(
+    'Only values whose name or key has every word of this text, ignoring case.',
+  ),
 });
 export type FacetListQuery = z.infer<typeof FacetListQuery>;
-/** Lists of facets, as a part of the path. */
+/** Names of the lists of facets, as they are in the path. */
 export const FACET_LISTS = ['modifiers', 'actingAs', 'actions', 'entityTypes', 'tenants'] as const;
 export const StreamQuery = strict(QUERY_FILTERS);
 export type StreamQuery = z.infer<typeof StreamQuery>;
-/** What may be followed by one stream: about as many as a browser has tabs of the page. */
+/** Maximum number of views that one stream follows: about the tabs of the page that a browser has open. */
 const MAX_VIEWS = 10;
 const View = strict({
   ...FILTERS,
@@ -44,7 +48,7 @@ const View = strict({
     .string('must be a text')
     .regex(/^\d{1,18}$/, 'is not the id of an entry')
     .optional()
-    .describe('Id of the last entry that is known, as Last-Event-ID. Default: new entries only.'),
+    .describe('Id of the last entry that the client has, as in Last-Event-ID. Default: new entries only.'),
 });
 /** The body of `POST entries/stream`. */
 export const ViewsBody = strict({
@@ -52,14 +56,14 @@ export const ViewsBody = strict({
     .array(View, 'must be a list of views')
     .min(1, 'is empty')
     .max(MAX_VIEWS, `has more than ${MAX_VIEWS} views`)
-    .describe('Filters, as in the body of an export, each with its own place to resume.'),
+    .describe('Views: filters as in the body of an export. Each view has its own position to resume from.'),
 });
 export type ViewsBody = z.infer<typeof ViewsBody>;
 export const HistoryQuery = strict(PAGE);
 export type HistoryQuery = z.infer<typeof HistoryQuery>;
 export const GapsQuery = strict({
   ...RANGE,
-  limit: PAGE.limit.describe(`Gaps at most. Default: ${DEFAULT_PAGE_LENGTH}.`),
+  limit: PAGE.limit.describe(`Maximum number of gaps. Default: ${DEFAULT_PAGE_LENGTH}.`),
 });
 export type GapsQuery = z.infer<typeof GapsQuery>;
 export const NoQuery = strict({});
@@ -73,7 +77,7 @@ export const EXPORT_FORMATS = ['xlsx', 'csv', 'ndjson'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 /**
- * The body of `POST exports`: the filters and the range of `GET entries` at the top level, lists as arrays.
+ * The body of `POST exports`: the filters and the range of `GET entries` as members, lists as arrays.
  */
 export const ExportBody = strict({
   ...FILTERS,
@@ -83,8 +87,8 @@ export const ExportBody = strict({
 export type ExportBody = z.infer<typeof ExportBody>;
 
 /**
- * An object without unknown members: a misspelt filter must not be ignored, or it would find more than was
- * requested.
+ * An object without unknown members. A misspelt filter must not be ignored, or the request would find more
+ * than was meant.
  */
 function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$strict> {
   return z.strictObject(shape, {
@@ -100,8 +104,8 @@ function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$stric
 
 function limitOf(most: number) {
   return z.preprocess(
-    // Number() also reads "0x10", "1e2", " 5" and "5.0". What is no number stays what it is, for the error to
-    // say so.
+    // Number() also reads "0x10", "1e2", " 5" and "5.0". Other texts stay texts, so that the error reports
+    // them.
     (value) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value),
     z
       .number({

@@ -1,6 +1,6 @@
 import os from 'node:os';
 
-/** Returns the name of the operating system's account; null if it has none. */
+/** Returns the name of the operating system's account. Null if it has none. */
 export function accountName(): string | null {
   try {
     return os.userInfo().username;

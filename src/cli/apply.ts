@@ -8,12 +8,12 @@ import { makePlan, planAnswer, withSource } from './source-plan.js';
 
 /**
  * `waltrail apply`: prints the plan and carries it out. Exits with 0 if the source is then as the YAML wants
- * it. Exits with 1 if a problem of the whole source forbids every step, if tables with problems of their own
+ * it. Exits with 1 if a problem of the whole source forbids every step, if tables with their own problems
  * were left out, or if somebody else changed the source at the same time.
  */
 export const apply: Command = defineCommand({
   usage: '[--yes] [--take-over]',
-  help: `Carries out what waltrail plan shows, in one transaction. Tables with problems of their own are left out. If a problem
+  help: `Carries out what waltrail plan shows, in one transaction. Tables with their own problems are left out. If a problem
 concerns the whole source, nothing is done. Exits with 1 if a problem remains.
 
   --yes         let tables leave the publication; without it, the command asks on a terminal
@@ -45,8 +45,8 @@ concerns the whole source, nothing is done. Exits with 1 if a problem remains.
 });
 
 /**
- * Asks whether tables may leave the publication: deleting a line of the YAML by mistake would end their
- * trail. Throws TRACKING_TABLES_LEAVE if there is nobody to ask.
+ * Asks whether tables may leave the publication. A line of the YAML may have been deleted by mistake, and
+ * their changes would no longer be recorded. Throws TRACKING_TABLES_LEAVE if there is no terminal.
  */
 async function mayLeave(tables: readonly string[], confirm: Confirm | null): Promise<boolean> {
   const says = `${listNames(tables)} ${tables.length === 1 ? 'leaves' : 'leave'} the publication: changes of ${tables.length === 1 ? 'it' : 'them'} will no longer be recorded.`;
@@ -64,7 +64,8 @@ function outcomeAnswer(
     refused: '',
     'nothing to do': '',
     'not confirmed': 'Nothing was applied.\n',
-    'changed meanwhile': 'Somebody else changed the source at the same time. Run waltrail apply again.\n',
+    'changed meanwhile':
+      'Nothing was applied: somebody else changed the source at the same time. Run waltrail apply again.\n',
     applied: `Applied: ${steps} ${steps === 1 ? 'step' : 'steps'} in one transaction.\n`,
   }[outcome];
   return { text, data: { outcome, plan: planned.data } };

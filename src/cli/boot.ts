@@ -4,7 +4,7 @@ import type { Settings } from '../settings.js';
 import type { Teardown } from '../teardown.js';
 import type { StartOptions } from './start-options.js';
 
-/** Everything that the steps of a start need. A step adds to `teardown` what it has started. */
+/** Everything that the steps of a start need. Each step adds to `teardown` what it has started. */
 export interface Boot {
   readonly options: StartOptions;
   readonly settings: Settings;

@@ -4,7 +4,7 @@ import type { Settings, SettingsOptions } from '../settings.js';
 
 export type Options = NonNullable<ParseArgsConfig['options']>;
 
-/** What a command answers: text for people, or the same as data for `--json`. */
+/** The answer of a command: text for people, and the same as data for `--json`. */
 export interface Answer {
   readonly text: string;
   /** What `JSON.stringify` prints. */
@@ -14,24 +14,24 @@ export interface Answer {
 /** Asks a person a question, and resolves with whether the answer is yes. */
 export type Confirm = (question: string) => Promise<boolean>;
 
-/** What a command gets. `O` are its options as {@link Command.options} declares them. */
+/** The environment of a command. `O` are its options as {@link Command.options} declares them. */
 export interface CommandContext<O extends Options = Options> {
   /** The options of the command line, as `parseArgs` types them. */
   readonly values: ReturnType<typeof parseArgs<{ options: O }>>['values'];
   /** The arguments of the command line that are not options. */
   readonly arguments: readonly string[];
   /**
-   * Reads the settings when it is called, so that `--help` answers in a broken environment too. Throws
-   * SETTINGS_INVALID.
+   * Reads the settings. They are read only when this is called, so `--help` works with wrong settings, too.
+   * Throws SETTINGS_INVALID.
    */
   readonly settings: (options?: SettingsOptions) => Settings;
-  /** Prints to standard error what a long command is doing, so that standard output has the answer alone. */
+  /** Prints to standard error what a long command is doing. Standard output has only the answer. */
   readonly progress: (text: string) => void;
   /** Prints progress and explanations for people. Prints nothing with `--json`. */
   readonly say: (text: string) => void;
-  /** Prints the answer in the form that was asked for. */
+  /** Prints the answer as text or as JSON, as requested. */
   readonly answer: (answer: Answer) => void;
-  /** Asks the user; null if there is no terminal, or if a program reads the answer. */
+  /** Asks the user. Null if there is no terminal, or if a program reads the answer. */
   readonly confirm: Confirm | null;
 }
 
@@ -43,7 +43,7 @@ export interface Command<O extends Options = Options> {
   readonly help: string;
   /** Options for `parseArgs`. Every command also has `--help`, and `--json` if `json` is true. */
   readonly options: O;
-  /** How many arguments that are not options the command takes. None if left out. */
+  /** Number of arguments that are not options. If left out, the command takes none. */
   readonly arguments?: { readonly least: number; readonly most: number };
   /** Whether it can print its answer as JSON. */
   readonly json: boolean;
@@ -52,18 +52,18 @@ export interface Command<O extends Options = Options> {
 }
 
 /**
- * Checks the types of a command where it is defined, because the table of commands does not know the options
- * of each.
+ * Checks the types of a command where it is defined. The table of commands does not know the options of each
+ * command.
  */
 export const defineCommand = <const O extends Options>(command: Command<O>): Command => command;
 
 /**
- * Makes the error for a mistake in the command line. The process then exits with 2, as with most Unix tools.
+ * Creates the error for a mistake in the command line. The process then exits with 2, like most Unix tools.
  */
 export const usageError = (message: string, cause?: unknown): WaltrailError =>
   new WaltrailError('CLI_USAGE', message, { cause });
 
-/** What {@link runCommand} needs of the process. */
+/** The parts of the process that {@link runCommand} needs. */
 export interface Surroundings {
   readonly write: (text: string) => void;
   readonly writeError: (text: string) => void;

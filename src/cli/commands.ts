@@ -30,7 +30,7 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     load: async () => (await import('./drop.js')).drop,
   },
   doctor: {
-    summary: 'check source and trail for what is wrong or may go wrong',
+    summary: 'check what is wrong, or may go wrong, in source and trail',
     load: async () => (await import('./doctor.js')).doctor,
   },
   status: {
@@ -38,16 +38,15 @@ export const COMMANDS: Readonly<Record<string, ListedCommand>> = {
     load: async () => (await import('./status.js')).status,
   },
   reload: {
-    summary: 'have running daemons read the changed YAML, without a restart',
+    summary: 'make running daemons read the changed YAML, without a restart',
     load: async () => (await import('./reload.js')).reload,
   },
   explain: {
-    summary:
-      'show which key of the YAML gives an entry each of its words, for a made-up change or a stored entry',
+    summary: 'show which keys of the YAML decide what an entry says, for a made-up change or a stored entry',
     load: async () => (await import('./explain.js')).explain,
   },
   gaps: {
-    summary: 'list gaps: changes that the trail may lack; resume capture after them',
+    summary: 'list gaps, where changes may be missing from the trail; resume capture after them',
     load: async () => (await import('./gaps.js')).gaps,
   },
   skip: {

@@ -34,7 +34,7 @@ export async function dispatch(argv: readonly string[], terminal: Surroundings):
 }
 
 /**
- * Answers arguments that are no command. If they name a group of commands, such as `token`, it lists the
+ * Answers arguments that are not a command. If they name a group of commands, such as `token`, it lists the
  * group.
  */
 function unknownCommand([first, second]: readonly string[], { write, writeError }: Surroundings): number {
@@ -76,7 +76,7 @@ Usage: waltrail <command> [options]
 
 ${table(commandsBelow(''))}
 
-waltrail <command> --help says more about a command; --version prints the version.
+waltrail <command> --help explains a command; waltrail --version prints the version.
 `;
 }
 

@@ -6,7 +6,7 @@ import { loadOwnConfig } from './config.js';
 
 const OPERATIONS: readonly Operation[] = ['insert', 'update', 'delete', 'truncate'];
 
-/** `waltrail explain`: prints which key of the YAML gives an entry each of its words. */
+/** `waltrail explain`: prints which keys of the YAML decide what an entry says. */
 export const explain: Command = defineCommand({
   usage: "TABLE 'JSON' [--operation NAME] [--old 'JSON'] | --entry ID",
   help: `Prints which key of the YAML gives an entry its entity, name, action, modifier, labels and masks, with file, line and
@@ -14,8 +14,8 @@ column. TABLE 'JSON' is a made-up change, such as public.agents '{"blocked": tru
 printed, not even one that is in the JSON.
 
   --operation NAME   insert, update (the default), delete or truncate
-  --old 'JSON'       for an update, values of the row before it; a column that is not here had some other value
-  --entry ID         an entry of the trail, explained by the configuration that made it
+  --old 'JSON'       for an update, values of the row before it; a column that is missing here had a different value
+  --entry ID         an entry of the trail, explained by the configuration that was in effect for it
 `,
   options: {
     operation: { type: 'string' },

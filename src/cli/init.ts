@@ -13,18 +13,18 @@ const DEFAULT_FILE = 'waltrail.yaml';
 /** Longest time that a statement on the source may take. */
 const STATEMENT_LIMIT_MS = 5_000;
 /**
- * Number of tables from which progress is printed. Reading fewer is finished before a person could read it.
+ * Number of tables from which progress is printed. With fewer tables, reading takes less than a moment.
  */
 const MANY_TABLES = 200;
 
 /** `waltrail init`: writes a first YAML for a database. */
 export const init: Command = defineCommand({
   usage: '[--source URL] [--out FILE]',
-  help: `Reads the catalog of a database and writes a YAML that is right for most of it: an entity type and a name for each table,
-labels, people, audit tables, the tenant, secrets and columns of no interest. Comments give the facts behind each choice.
+  help: `Reads the catalog of a database and writes a first YAML: an entity type and a name for each table, labels, people, audit
+tables, the tenant, secrets, and columns to ignore. Comments give the reason for each choice.
 Reads no row of a table, takes no lock, and changes nothing. An existing file is never overwritten.
 
-  --source URL   the database (default: WALTRAIL_SOURCE_URL; the process list shows a typed URL with its password)
+  --source URL   the database (default: WALTRAIL_SOURCE_URL, which keeps the password out of the process list)
   --out FILE     where to write (default: ${DEFAULT_FILE})
 `,
   options: { source: { type: 'string' }, out: { type: 'string' } },
@@ -127,7 +127,7 @@ function answerText(draft: Draft, file: string): string {
 }
 
 const LESS: Readonly<Record<'rules' | 'names', string>> = {
-  rules: '  the file has the rules without their facts, because a YAML may have at most 1 MiB',
+  rules: '  the file has the rules without their reasons, because a YAML may have at most 1 MiB',
   names: '  the file has only the names of most tables, because a YAML may have at most 1 MiB',
 };
 

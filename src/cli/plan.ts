@@ -10,7 +10,7 @@ export const plan: Command = defineCommand({
   usage: '[--sql]',
   help: `Exits with 1 if the plan has problems. The SQL of its steps can be run by hand as printed.
 
-  --sql   print only that SQL, as for: waltrail plan --sql | psql; prints nothing if a problem forbids the steps
+  --sql   print only that SQL, for example for waltrail plan --sql | psql; print nothing if a problem forbids the steps
 `,
   options: { sql: { type: 'boolean' } },
   json: true,
@@ -19,7 +19,7 @@ export const plan: Command = defineCommand({
       const made = await makePlan(source);
       const { plan: found } = made;
       answer(values.sql === true ? sqlAnswer(found) : planAnswer(made));
-      // The SQL goes into a pipe, where nobody would read other output.
+      // Standard output may be piped to psql, so problems go to standard error.
       if (values.sql === true)
         for (const { code, message, remedy } of found.problems) progress(`${code}: ${message}\n${remedy}\n`);
       return found.problems.length > 0 ? 1 : 0;

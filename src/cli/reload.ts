@@ -8,7 +8,7 @@ import { loadOwnConfig } from './config.js';
 import { dryRun } from './reload-dry-run.js';
 import { withTrail } from './trail-client.js';
 
-/** Limit for the answer of a capturing daemon. It looks every second, and decides about a file within ten. */
+/** Limit for the answer of a capturing daemon. It polls every second, and decides about a file within ten. */
 const LIMIT_MS = 20_000;
 const POLL_MS = 200;
 /** Time for further daemons of the trail, which answer at about the same time as the first. */

@@ -8,7 +8,7 @@ import { withTrail } from './trail-client.js';
 const MAX_REASON = 500;
 
 /**
- * `waltrail skip --at LSN --reason TEXT`: has capture skip one transaction. Without options it prints the
+ * `waltrail skip --at LSN --reason TEXT`: makes capture skip one transaction. Without options it prints the
  * error that capture waits on, and exits with 1 if there is one. Throws SKIP_….
  */
 export const skip: Command = defineCommand({
@@ -50,7 +50,7 @@ interface Wish {
   readonly reason: string;
 }
 
-/** Parses the options; null if there are none. */
+/** Parses the options. Null if there are none. */
 function parseWish(values: { readonly at?: string; readonly reason?: string }): Wish | null {
   if (values.at === undefined && values.reason === undefined) return null;
   const reason = values.reason?.trim() ?? '';

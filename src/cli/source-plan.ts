@@ -17,12 +17,12 @@ import type { Answer } from './command.js';
 import { loadOwnConfig } from './config.js';
 import { lookForPlan } from './trail-look.js';
 
-/** The plan for a source, and what it was computed from. */
+/** The plan for a source, and the inputs of its computation. */
 export interface SourcePlan {
   readonly config: TrackingConfig;
   readonly catalog: Catalog;
   readonly plan: TrackingPlan;
-  /** WAL that the plan adds on the source. */
+  /** WAL that the plan adds to the source. */
   readonly costs: readonly IdentityCost[];
   /** What tables with `baseline` add to the trail. */
   readonly baselines: readonly BaselineCost[];
@@ -57,7 +57,7 @@ export interface PlanSource {
   /** The configuration, with the slot that capture uses. */
   readonly config: TrackingConfig;
   readonly client: pg.Client;
-  /** What was found elsewhere than in the source's catalog. Empty if nothing else was read. */
+  /** Remarks that come from elsewhere than the source's catalog. Empty if nothing else was read. */
   readonly remarks?: readonly string[];
   readonly problems?: readonly PlanProblem[];
   readonly advice?: readonly string[];

@@ -7,7 +7,7 @@ import { loadOwnConfig } from './config.js';
 import { lookAtTrail, refuseFirstTrailInSource } from './trail-look.js';
 
 /**
- * Starts on the user's own servers. Nothing on them is changed, so a source that `apply` has not prepared is
+ * Starts on the user's own servers. It does not prepare the source: a source that `apply` has not prepared is
  * refused.
  */
 export async function startOnOwn(boot: Boot): Promise<Running> {

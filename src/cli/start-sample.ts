@@ -50,8 +50,8 @@ export async function startOnSample(boot: Boot): Promise<Running> {
   const lost = sample.postgres.ended.then(() => {
     if (!stopping) throw lostError(dataDir);
   });
-  // Nothing handles the rejection before the start is done. If PostgreSQL ends before then, the start fails
-  // with a connection error.
+  // The rejection is handled only after the start. If PostgreSQL ends before, the start fails with a
+  // connection error.
   lost.catch(() => undefined);
   // A killed run may have left its file. This run holds the lock of the folder, so it may remove the file.
   await removeRunFile(dataDir, null);
@@ -93,9 +93,9 @@ export async function startOnSample(boot: Boot): Promise<Running> {
 }
 
 /**
- * Waits until capture is ready. The trail begins where the slot does, so an earlier change would have no
- * entry. That is why the invitation to try is printed only afterwards. If capture does not start, the page
- * and the log say why; the start does not wait for it forever.
+ * Waits until capture is ready. The trail begins where the slot begins, so an earlier change would have no
+ * entry. So the invitation to try is printed only afterwards. If capture does not start within a limit, the
+ * start continues, and the page and the log say why.
  */
 async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<void> {
   await Promise.race([
@@ -106,8 +106,8 @@ async function untilReady(ready: Promise<void>, signal: AbortSignal): Promise<vo
 }
 
 /**
- * Sets the URLs of the embedded server, for `${WALTRAIL_SOURCE_URL}` in the YAML. The environment of this
- * process stays as it is.
+ * Returns settings with the URLs of the embedded server, for `${WALTRAIL_SOURCE_URL}` in the YAML. The
+ * environment of this process stays as it is.
  */
 function withUrls(settings: Settings, { sourceUrl, trailUrl }: Sample): Settings {
   const environment = {

@@ -17,8 +17,8 @@ class Interrupted extends Error {}
 
 /**
  * `waltrail start`: runs until SIGINT or SIGTERM and resolves with the exit code. A second signal ends the
- * process at once. That is safe too: what PostgreSQL has not committed is read again, and a guard stops the
- * embedded server.
+ * process immediately. That is safe, too: changes whose entries are not committed are read again, and a guard
+ * stops the embedded server.
  */
 export const start: Command = defineCommand({
   usage: START_USAGE,

@@ -5,12 +5,12 @@ import { statusText } from '../doctor/status-text.js';
 import { defineCommand, usageError, type Command } from './command.js';
 import { loadOwnConfig } from './config.js';
 
-/** Between the two looks of which a rate is made. */
+/** Time between the two looks from which rates are computed. */
 const LOOK_MS = 1_000;
 const USUAL_WATCH_S = 5;
 const MAX_WATCH_S = 3_600;
 
-/** By what scripts ask. */
+/** Exit codes, for scripts. */
 const EXIT_CODES: Readonly<Record<CaptureState, number>> = {
   streaming: 0,
   silent: 1,
@@ -20,14 +20,14 @@ const EXIT_CODES: Readonly<Record<CaptureState, number>> = {
   unknown: 3,
 };
 
-/** `waltrail status`: how capture stands, right now or again and again. */
+/** `waltrail status`: prints the status of capture, once or repeatedly. */
 export const status: Command = defineCommand({
   usage: '[--watch [SECONDS]]',
-  help: `Says how far capture is behind, until when the source keeps what it needs, who captures, and what is open. Looks twice, a
-second apart, for what changes. Exits with 0 where capture streams, with 1 where it does not, and with 3 where that is not
-known because the trail does not answer. Where one side does not answer, the other is shown all the same.
+  help: `Prints how far capture is behind, how long the source keeps the WAL that capture needs, which process captures, and which
+gaps are open. Reads both sides twice, a second apart, to measure rates. Exits with 0 if capture streams, with 1 if it does
+not, and with 3 if the trail does not answer, so that this is not known. If one side does not answer, the other is shown.
 
-  --watch [SECONDS]   go on, every ${USUAL_WATCH_S} seconds or as many as are given, until it is interrupted
+  --watch [SECONDS]   repeat every SECONDS (default: ${USUAL_WATCH_S}), until it is interrupted
 `,
   options: { watch: { type: 'boolean' } },
   arguments: { least: 0, most: 1 },
@@ -59,7 +59,9 @@ function secondsOf(given: string | undefined, watches: boolean): number {
   return seconds;
 }
 
-/** The first interruption ends the watch after one more look, whose exit code it has. */
+/**
+ * Returns a signal for the first interruption. The watch then looks once more, and exits with that status.
+ */
 function onInterrupt(): AbortSignal {
   const stopping = new AbortController();
   const stop = (): void => {

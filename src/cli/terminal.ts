@@ -1,7 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import type { Confirm } from './command.js';
 
-/** Asks on a terminal; null unless both input and output are one. Every answer but y or yes means no. */
+/**
+ * Asks on a terminal. Null unless both input and output are terminals. Every answer except y and yes means
+ * no.
+ */
 export function confirmOn({
   stdin,
   stdout,

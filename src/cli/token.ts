@@ -24,10 +24,10 @@ const DAY_MS = 86_400_000;
 /** `waltrail token create --name NAME …`: creates a token and prints it, once. */
 export const tokenCreate: Command = defineCommand({
   usage: '--name NAME [--role ROLE] [--tenant TENANT] [--expires DAYS] [--single-use]',
-  help: `  --name NAME      whose token it is
+  help: `  --name NAME      the person or program that will use the token
   --role ROLE      ${TOKEN_ROLES.join(', ')} (default: viewer)
   --tenant TENANT  the only tenant that it sees (default: all)
-  --expires DAYS   for how many days it is valid (default: forever)
+  --expires DAYS   number of days for which it is valid (default: forever)
   --single-use     create a sign-in code: <url>/#signin=<code> opens one session of the page
 
 Prints the token once; only its hash is stored.
@@ -93,7 +93,7 @@ interface WantedToken {
   readonly singleUse: boolean;
 }
 
-/** Checks the options before anything is connected to: a mistyped option must not wait for a database. */
+/** Checks the options before connecting: a mistake in them must be reported without a database. */
 function parseWanted(values: {
   readonly name?: string;
   readonly role?: string;
@@ -103,12 +103,12 @@ function parseWanted(values: {
 }): WantedToken {
   const { name, role = 'viewer', tenant, expires } = values;
   if (name === undefined || name.trim() === '')
-    throw usageError('waltrail token create needs --name: whose token it is.');
+    throw usageError('waltrail token create needs --name: the person or program that will use the token.');
   if (!isRole(role)) throw usageError(`--role must be one of ${TOKEN_ROLES.join(', ')}.`);
   const days = expires === undefined ? null : Number(expires);
   if (days !== null && !(days > 0 && days <= MAX_DAYS))
     throw usageError(`--expires must be a number of days up to ${MAX_DAYS}.`);
-  if (tenant === '') throw usageError('--tenant is empty; leave it out for every tenant.');
+  if (tenant === '') throw usageError('--tenant is empty. Leave it out for all tenants.');
   return { name: name.trim(), role, tenant: tenant ?? null, days, singleUse: values['single-use'] ?? false };
 }
 
@@ -157,7 +157,7 @@ async function trailUrl(settings: Settings): Promise<string> {
 }
 
 function table(tokens: readonly TokenInfo[]): string {
-  if (tokens.length === 0) return 'There is no token. To create one: waltrail token create --name NAME\n';
+  if (tokens.length === 0) return 'There are no tokens. To create one: waltrail token create --name NAME\n';
   const lines = [
     ['NAME', 'ROLE', 'TENANT', 'STATE', 'CREATED (UTC)', 'LAST USED (UTC)'],
     ...tokens.map((token) => [

@@ -8,11 +8,11 @@ import { checkedCheckpointSlot, hasTrail } from '../trail/checkpoint-slot.js';
 import { loginSql, reviewLogins } from '../trail/logins.js';
 import { trailInSource } from '../trail/not-source.js';
 
-/** What the trail adds to a YAML. */
+/** The YAML, with what was read from the trail. */
 export interface TrailLook {
-  /** The YAML, with the slot that the trail uses if it has begun. */
+  /** The YAML. If the trail has begun, with the slot that the trail uses. */
   readonly config: TrackingConfig;
-  /** The error if the trail would begin in the source's own database; null if it would not, or has begun. */
+  /** The error if the trail would begin in the source's own database. Null if not, or if it has begun. */
   readonly inSource: WaltrailError | null;
 }
 
@@ -53,12 +53,12 @@ export async function refuseFirstTrailInSource(urls: {
   });
 }
 
-/** What the trail adds to a plan. */
+/** What was read from the trail for a plan. */
 export interface PlanLook extends TrailLook {
   /** What is wrong with the logins of `trail.urls`. */
   readonly troubles: readonly WaltrailError[];
   readonly advice: readonly string[];
-  /** Says what was assumed because the trail could not be asked; null if it could. */
+  /** States what was assumed because the trail did not answer. Null if it answered. */
   readonly unasked: string | null;
 }
 
@@ -79,7 +79,7 @@ export async function lookForPlan(config: TrackingConfig, source: pg.ClientBase)
     return { ...look, troubles, advice, unasked: null };
   } catch (error) {
     if (!isWaltrailError(error)) throw error;
-    const unasked = `The trail could not be asked whether it uses another slot than ${config.source.slot}: ${error.message}`;
+    const unasked = `The trail did not answer, so slot ${config.source.slot} of the YAML is assumed: ${error.message}`;
     return {
       config,
       inSource: null,

@@ -3,15 +3,15 @@ import { takeRole } from '../trail/roles.js';
 import { defineCommand, usageError, type Command } from './command.js';
 import { withTrail } from './trail-client.js';
 
-/** Number of findings that are printed; `--json` has more. */
+/** Maximum number of findings that are printed. `--json` has more. */
 const MOST_PRINTED = 20;
 const PROGRESS_MS = 10_000;
 
-/** `waltrail verify --quick`: exits with 1 if something does not agree. */
+/** `waltrail verify --quick`: exits with 1 if parts of the trail contradict each other. */
 export const verify: Command = defineCommand({
   usage: '--quick',
-  help: `Reads the whole trail, also while capture writes to it. Exits with 1 if something does not agree. A million entries take
-about two seconds.
+  help: `Reads the whole trail and may run while capture writes to it. Exits with 1 if parts of the trail contradict each other.
+A million entries take about two seconds.
 
   --quick   compare counters, ids, order, references, posting lists and summaries with the entries;
             does not check the values of entries

@@ -1,16 +1,18 @@
 import type { Findings, PlanProblem } from '../tracking/findings.js';
 
-/** `warn`: capture is right, and something may go wrong or is less than it could be. */
+/** `warn`: capture works, but something may go wrong or could be better. */
 export type Outcome = 'pass' | 'warn' | 'fail';
 
-/** One line of what `waltrail doctor` says. */
+/** One check of `waltrail doctor` with its result. */
 export interface Check {
-  /** What was looked at, as `source.wal_level`. Stable: scripts may look for it. */
+  /** What was checked, such as `source.wal_level`. Stable, because scripts may look for it. */
   readonly id: string;
   readonly outcome: Outcome;
-  /** What was found. No value of a row and no secret. */
+  /** What was found. Contains neither values of rows nor secrets. */
   readonly says: string;
-  /** What to do about it, as exactly as it is known; null: nothing has to be done, or `says` says it. */
+  /**
+   * What to do about it, as precisely as possible. Null if nothing has to be done, or if `says` states it.
+   */
   readonly remedy: string | null;
 }
 
@@ -30,14 +32,14 @@ export const fail = (id: string, says: string, remedy: string | null): Check => 
   remedy,
 });
 
-/** A problem of the plan, or that there is none. */
+/** Returns a problem of the plan as a failed check. Without a problem, the check passes. */
 export const ofProblem = (id: string, problem: PlanProblem | null, otherwise: string): Check =>
   problem === null ? pass(id, otherwise) : fail(id, problem.message, problem.remedy);
 
-/** Findings of one aspect that are told one by one. */
+/** Maximum number of problems of one aspect that are listed. */
 const MAX_TOLD = 5;
 
-/** Everything that plan has found of one aspect, or that it has found nothing. */
+/** Returns what the plan has found about one aspect as checks. Without findings, one check passes. */
 export function ofFindings(id: string, { problems, warnings }: Findings, otherwise: string): Check[] {
   if (problems.length + warnings.length === 0) return [pass(id, otherwise)];
   const more = problems.length - MAX_TOLD;

@@ -24,10 +24,10 @@ import { readTrailFacts, type TrailFacts } from './trail-facts.js';
 type Side = 'source' | 'trail';
 
 /**
- * Looks at a source and its trail, and says of each thing that can be wrong whether it is, the source first.
- * Changes nothing. What cannot be reached is one failure, and the other side is looked at all the same.
+ * Checks a source, then its trail, and returns the result of each check. Changes nothing. If one side cannot
+ * be reached, that is one failed check, and the other side is still checked.
  *
- * @param options.now for what depends on the day
+ * @param options.now the time for checks that depend on the date
  */
 export async function examine(options: {
   readonly config: TrackingConfig;
@@ -63,7 +63,7 @@ async function opened(url: string, side: Side): Promise<Opened> {
 
 const failed = (id: string, { message, remedy }: WaltrailError): Check => fail(id, message, remedy);
 
-/** What `work` finds; or one failure, where it is refused what it asks for. */
+/** Returns the checks of `work`. If the server refuses one of its statements, returns one failed check. */
 async function guarded(
   address: { readonly url: string; readonly side: Side },
   work: () => Promise<Check[]>,
@@ -95,7 +95,7 @@ const sourceExamined = (
     ];
   });
 
-/** What the server and the role have to allow. */
+/** Checks what the server and the role must allow. */
 function rightChecks(given: { readonly config: TrackingConfig; readonly catalog: Catalog }): Check[] {
   const { config, catalog } = given;
   const { server, slots } = catalog;
@@ -103,7 +103,7 @@ function rightChecks(given: { readonly config: TrackingConfig; readonly catalog:
   const stale = staleCacheWarnings(catalog);
   const left = leftSlots(config, catalog);
   return [
-    ofProblem('source.primary', problems.standby, 'it is no standby'),
+    ofProblem('source.primary', problems.standby, 'it is not a standby'),
     ofProblem('source.wal_level', problems.wal_level, `wal_level = ${server.walLevel}`),
     ofProblem('source.replication', problems.replication, `${catalog.role.name} may start replication`),
     ofProblem(
@@ -117,7 +117,9 @@ function rightChecks(given: { readonly config: TrackingConfig; readonly catalog:
       `${server.senders} of ${server.maxSenders} replication connections are taken`,
     ),
     ...(problems.slot === null ? [] : [ofProblem('source.slot_name', problems.slot, '')]),
-    server.pooled ? warn('source.pooler', POOLED) : pass('source.pooler', 'no pooler is between'),
+    server.pooled
+      ? warn('source.pooler', POOLED)
+      : pass('source.pooler', 'the connection does not lead through a pooler'),
     ...stale.map((text) => warn('source.release', text)),
     ...left.map((text) => warn('source.left_slots', text)),
   ];
@@ -125,7 +127,7 @@ function rightChecks(given: { readonly config: TrackingConfig; readonly catalog:
 
 interface TrailExamined {
   readonly checks: readonly Check[];
-  /** Undefined: it has not begun, or could not be asked. */
+  /** Undefined: the trail has not begun, or could not be asked. */
   readonly facts: TrailFacts | undefined;
 }
 
@@ -146,22 +148,22 @@ async function trailExamined(
       server.inRecovery
         ? fail(
             'trail.primary',
-            'The trail is on a standby, which takes no writes.',
-            'Point trail.url at the primary.',
+            'The trail database is on a standby, which cannot be written to.',
+            'Set trail.url to the primary.',
           )
-        : pass('trail.primary', 'it is no standby'),
+        : pass('trail.primary', 'it is not a standby'),
       (await isPooled(client))
         ? warn(
             'trail.pooler',
-            'trail.url leads through a connection pooler: it must not hand the session of one client to another between transactions.',
+            'trail.url leads through a connection pooler. It must not pool by transaction: a client must keep its session.',
           )
-        : pass('trail.pooler', 'no pooler is between'),
+        : pass('trail.pooler', 'the connection does not lead through a pooler'),
       ...(begun && pending.length > 0
         ? [
             warn(
               'trail.schema',
-              `The trail is of an earlier release: ${pending.length} migrations are to be applied.`,
-              'Start Waltrail, which applies them; with a login that owns the trail.',
+              `The trail has the schema of an earlier release: ${pending.length} migrations are missing.`,
+              'Start Waltrail with a login that owns the trail. It applies the migrations.',
             ),
           ]
         : trailChecks(facts, { config })),
@@ -176,9 +178,9 @@ async function loginsExamined(config: TrackingConfig): Promise<Check[]> {
   return loginChecks({ troubles, shared, sql: loginSql(shared) });
 }
 
-/** A trail in the database that it tracks. */
+/** Checks that the trail is not in the database that it tracks. */
 async function apartCheck(source: pg.Client, trail: pg.Client): Promise<Check[]> {
   const id = 'trail.apart';
   const trouble = await trailInSource({ trail, source });
-  return [trouble === null ? pass(id, 'the trail is in a database of its own') : failed(id, trouble)];
+  return [trouble === null ? pass(id, 'the trail is in a separate database') : failed(id, trouble)];
 }

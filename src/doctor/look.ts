@@ -10,33 +10,33 @@ import { TrailReader } from '../trail/read/trail-reader.js';
 import { readSourceFacts, type SourceFacts } from './source-facts.js';
 import { readTrailStanding, type TrailStanding } from './trail-facts.js';
 
-/** No statement of a look takes longer: it may be made every second, and beside whatever is wrong. */
+/** Limit for each statement of a look: looks may be made every second, and while something is wrong. */
 const STATEMENT_LIMIT_MS = 1_000;
-/** Entity types with most entries that are told. */
+/** Maximum number of entity types that are shown, those with most entries first. */
 const MOST_TYPES = 20;
 const DAY_MS = 86_400_000;
 
-/** Where the source is. */
+/** The state of the source. */
 export interface SourceLook extends SourceFacts {
-  /** Its clock: RFC 3339. */
+  /** The time of its clock, in RFC 3339. */
   readonly at: string;
-  /** Where its WAL ends. */
+  /** The end of its WAL. */
   readonly lsn: bigint;
 }
 
-/** One look at both sides. A side that does not answer is the error that says why. */
+/** One look at both sides. For a side that does not answer, it has the error. */
 export interface Look {
   readonly source: SourceLook | WaltrailError;
-  /** Null: no trail has begun. */
+  /** Null: the trail has not begun. */
   readonly trail: TrailStanding | null | WaltrailError;
   /** When the look was made, in milliseconds of the clock of `performance.now()`. */
   readonly madeAtMs: number;
 }
 
-/** Looks at both sides at once. Changes nothing. */
+/** Looks at both sides at the same time. Changes nothing. */
 export async function lookAround(config: TrackingConfig): Promise<Look> {
   const looking = answered(config.trail.url, 'trail', () => lookAtTrail(config));
-  // The slot on which the trail stands is not always that of the YAML (DECISIONS 59).
+  // The trail does not always use the slot that the YAML names (decision 59).
   const slotOf = (trail: Look['trail']): string =>
     trail instanceof WaltrailError || trail === null ? config.source.slot : trail.slot;
   const source = await answered(config.source.url, 'source', () =>
@@ -71,16 +71,16 @@ const lookAtTrail = (config: TrackingConfig): Promise<TrailStanding | null> =>
       if (standing !== undefined && standing.source !== config.source.name)
         throw new WaltrailError(
           'TRAIL_OTHER_SOURCE',
-          `The trail is that of source ${standing.source}, and the YAML names ${config.source.name}.`,
+          `The trail belongs to source ${standing.source}, but the YAML names ${config.source.name}.`,
         );
       return standing ?? null;
     },
   );
 
-/** Entries of the last 24 hours by entity type, most first; null: the trail took too long to count them. */
+/** Entries of the last 24 hours by entity type, most first. Null if they could not be counted in time. */
 export type RecentCounts = readonly { readonly entityType: string; readonly entries: number }[] | null;
 
-/** Counts by the summaries of the trail. Null where that fails, for whatever reason. */
+/** Counts entries with the summaries of the trail. Returns null if that fails, for any reason. */
 export async function countRecent(config: TrackingConfig, now: Date): Promise<RecentCounts> {
   const pool = openTrailPool({
     url: urlOf(config.trail, 'reader'),
@@ -97,7 +97,7 @@ export async function countRecent(config: TrackingConfig, now: Date): Promise<Re
     );
     return items.map(({ value, count }) => ({ entityType: value, entries: count }));
   } catch {
-    // Everything else of the look was answered, and says more than why this was not.
+    // The rest of the look was answered and matters more. The cause of this failure is not reported.
     return null;
   } finally {
     await pool.end();
@@ -112,7 +112,7 @@ async function answered<T>(
   try {
     return await work();
   } catch (error) {
-    // A connection that breaks in the middle has no SQLSTATE.
+    // The error of a connection that breaks during a query has no SQLSTATE.
     return isWaltrailError(error) ? error : queryError({ url, side }, error);
   }
 }

@@ -3,8 +3,8 @@ import { fail, pass, warn, type Check } from './check.js';
 import type { ServerFacts } from './server-facts.js';
 
 /**
- * Last release of each major version, https://www.postgresql.org/support/versioning/; a later major is
- * supported for five years.
+ * Date of the last release of each major version (https://www.postgresql.org/support/versioning/). Later
+ * major versions are supported for five years.
  */
 const LAST_RELEASES: Readonly<Record<number, string>> = {
   14: '2026-11-12',
@@ -14,14 +14,14 @@ const LAST_RELEASES: Readonly<Record<number, string>> = {
   18: '2030-11-14',
 };
 
-/** Clocks that differ by less are right for reports in seconds. */
+/** Clocks that differ by less are accurate enough: reports show seconds. */
 const CLOCK_LIMIT_MS = 2_000;
 
 /**
- * What has to be so of the server of the source and of that of the trail.
+ * Checks a server for what is required of the source and the trail alike.
  *
- * @param side `source` or `trail`, as the keys of the YAML are called
- * @param now for what depends on the day
+ * @param side `source` or `trail`, like the keys of the YAML
+ * @param now the time for checks that depend on the date
  */
 export function serverChecks(
   facts: ServerFacts,
@@ -46,8 +46,8 @@ function versionCheck(
   if (last === undefined || now < new Date(last)) return pass(id, name);
   return warn(
     id,
-    `${name}: the last release of PostgreSQL ${major} was on ${last}, so its faults are mended no more.`,
-    'Upgrade the server. Waltrail works with it as before.',
+    `${name}: the last release of PostgreSQL ${major} was on ${last}. Its faults are no longer fixed.`,
+    'Upgrade the server. Waltrail also works with this version.',
   );
 }
 
@@ -57,7 +57,7 @@ function tlsCheck({ encrypted, local }: ServerFacts, side: string): Check {
   if (local) return pass(id, 'the connection stays on this machine');
   return warn(
     id,
-    'The connection is not encrypted: passwords and rows can be read on the way.',
+    'The connection is not encrypted: passwords and rows can be read on the network.',
     `Add sslmode=verify-full (and sslrootcert=…) to ${side}.url.`,
   );
 }
@@ -69,15 +69,15 @@ function clockCheck({ clockAheadMs }: ServerFacts, side: string): Check {
   return warn(
     id,
     `The clock of the ${side} is ${formatDuration(aheadMs / 1000)} ${clockAheadMs > 0 ? 'ahead of' : 'behind'} this machine's: ` +
-      'what is current, and what lies in the last minutes, is said by both.',
+      'ranges such as the last minutes, and how current the trail is, depend on both.',
     'Synchronize both clocks (chrony, systemd-timesyncd).',
   );
 }
 
 function durabilityCheck({ unsafe }: ServerFacts, side: string): Check {
   const id = `${side}.durability`;
-  if (!unsafe) return pass(id, 'what is committed survives a crash');
-  const says = 'fsync is off: a crash of the machine loses what was committed, or damages the database.';
+  if (!unsafe) return pass(id, 'committed data survives a crash');
+  const says = 'fsync is off: a crash of the machine can lose committed data or damage the database.';
   const remedy = "Run: alter system set fsync = 'on'; select pg_reload_conf();";
   return side === 'trail' ? fail(id, says, remedy) : warn(id, says, remedy);
 }

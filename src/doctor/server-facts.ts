@@ -1,20 +1,23 @@
 import type pg from 'pg';
 import { catalogRows } from '../pg/catalog-rows.js';
 
-/** What a server says of itself and of the connection to it, source and trail alike. */
+/** Facts about a server and the connection to it, for source and trail alike. */
 export interface ServerFacts {
-  /** As `server_version_num`: 180004 is 18.4. */
+  /** As in `server_version_num`: 180004 is 18.4. */
   readonly version: number;
   readonly database: string;
   readonly role: string;
   readonly inRecovery: boolean;
-  /** The connection is encrypted. */
+  /** Whether the connection is encrypted. */
   readonly encrypted: boolean;
-  /** It stays on this machine: over a Unix socket or a loopback address. */
+  /** Whether the connection stays on this machine, over a Unix socket or a loopback address. */
   readonly local: boolean;
-  /** What was committed may be lost in a crash of the machine: `fsync` is off. */
+  /** Whether a crash of the machine may lose committed data, because `fsync` is off. */
   readonly unsafe: boolean;
-  /** How far the server's clock is ahead of this machine's, at least; 0 within the time of the question. */
+  /**
+   * Least time by which the server's clock is ahead of this machine's; negative if it is behind. 0 if the
+   * server's time lies between the start and the end of the query.
+   */
   readonly clockAheadMs: number;
 }
 
@@ -38,6 +41,6 @@ export async function readServerFacts(client: pg.Client): Promise<ServerFacts> {
   return { ...facts, clockAheadMs: outside(clockMs, { from: asked, to: answered }) };
 }
 
-/** How far a time lies outside of an interval: behind it positive, before it negative. */
+/** Returns the distance of a time from an interval. It is positive after the interval, negative before it. */
 const outside = (time: number, { from, to }: { readonly from: number; readonly to: number }): number =>
   Math.round(Math.max(time - to, 0) - Math.max(from - time, 0));

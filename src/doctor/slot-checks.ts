@@ -4,14 +4,14 @@ import { formatBytes, formatDuration } from '../tracking/format.js';
 import { fail, pass, warn, type Check } from './check.js';
 import type { SlotFacts, SourceFacts } from './source-facts.js';
 
-/** From this part of what may be kept on, somebody should know. */
+/** Part of a limit from which a person should be told that the limit is near. */
 const NEARLY = 0.5;
-/** A backlog of less is that of the last seconds. */
+/** A smaller backlog may come from the last seconds alone. */
 const BACKLOG_BYTES = 64 * 1024 ** 2;
-/** PostgreSQL copies no slot to standbys before it. */
+/** First version of PostgreSQL that copies slots to standbys. */
 const HAS_FAILOVER_SLOTS = 170_000;
 
-/** The slot of the source, and what becomes of it while capture stands still or the source fails over. */
+/** Checks the slot of the source, and what happens to it while capture is stopped or at a failover. */
 export function slotChecks(
   facts: SourceFacts,
   { slot, version }: { readonly slot: string; readonly version: number },
@@ -28,21 +28,24 @@ export function slotChecks(
 function stateCheck({ slot }: SourceFacts, name: string): Check {
   const id = 'source.slot';
   if (slot === undefined)
-    return pass(id, `slot ${name} is not there yet; the first start of capture makes it`);
+    return pass(id, `slot ${name} does not exist yet; the first start of capture creates it`);
   if (slot.invalidated !== null)
     return fail(
       id,
-      `The source has given slot ${name} up (${slot.invalidated}).`,
+      `The source has invalidated slot ${name} (${slot.invalidated}).`,
       ERROR_CODES.SOURCE_SLOT_INVALID.remedy,
     );
   if (slot.active) return pass(id, `slot ${name} is being read`);
-  const since = slot.idleSeconds === null ? '' : ` for ${formatDuration(slot.idleSeconds)}`;
-  return warn(id, `Nobody has read slot ${name}${since}: capture does not run.`, 'Start Waltrail.');
+  const is =
+    slot.idleSeconds === null
+      ? 'is not being read'
+      : `has not been read for ${formatDuration(slot.idleSeconds)}`;
+  return warn(id, `Slot ${name} ${is}: capture does not run.`, 'Start Waltrail.');
 }
 
 function backlogCheck({ keepBytes, walBytesPerSecond }: SourceFacts, slot: SlotFacts): Check {
   const id = 'source.backlog';
-  const kept = `the source keeps ${formatBytes(slot.keptBytes)} of WAL for the slot, ${formatBytes(slot.unacknowledgedBytes)} of it not stored in the trail yet`;
+  const kept = `the source keeps ${formatBytes(slot.keptBytes)} of WAL for the slot, ${formatBytes(slot.unacknowledgedBytes)} of that is not stored in the trail yet`;
   const { leftBytes } = slot;
   if (leftBytes !== null && keepBytes !== null && leftBytes < (1 - NEARLY) * keepBytes) {
     const lasts =
@@ -51,12 +54,12 @@ function backlogCheck({ keepBytes, walBytesPerSecond }: SourceFacts, slot: SlotF
         : `, about ${formatDuration(Math.max(leftBytes, 0) / walBytesPerSecond)} at its average rate`;
     return fail(
       id,
-      `${capital(kept)}; after another ${formatBytes(Math.max(leftBytes, 0))}${lasts} the slot is given up.`,
-      'Let capture run (see source.slot and the log of Waltrail), or raise max_slot_wal_keep_size until it has caught up.',
+      `${capital(kept)}. After another ${formatBytes(Math.max(leftBytes, 0))}${lasts}, the source invalidates the slot.`,
+      'Resume capture (see source.slot and the log of Waltrail), or raise max_slot_wal_keep_size until capture has caught up.',
     );
   }
   if (slot.unacknowledgedBytes > BACKLOG_BYTES)
-    return warn(id, `${capital(kept)}.`, 'See waltrail status --watch whether it gets less.');
+    return warn(id, `${capital(kept)}.`, 'Run waltrail status --watch to see whether it decreases.');
   return pass(id, kept);
 }
 
@@ -68,8 +71,8 @@ function keepCheck({ keepBytes, walBytesPerSecond, walFilesBytes }: SourceFacts)
       walBytesPerSecond === null ? '' : ` (about ${formatBytes(86_400 * walBytesPerSecond)} a day)`;
     return warn(
       id,
-      `max_slot_wal_keep_size is not set: while capture stands still, the source keeps WAL without limit${rate} and can fill its disk, whose free space no SQL tells.${files}`,
-      "Compare with the free space of the disk of pg_wal (df), and run: alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf(); A longer stop then loses changes, and says so.",
+      `max_slot_wal_keep_size is not set: while capture is stopped, the source keeps WAL without limit${rate} and can fill its disk.${files}`,
+      "Choose a limit below the free space of the disk that holds pg_wal (df shows it; SQL cannot). Run: alter system set max_slot_wal_keep_size = '50GB'; select pg_reload_conf(); If capture is stopped for longer than that allows, changes are lost, and Waltrail records a gap.",
     );
   }
   const lasts =
@@ -78,18 +81,18 @@ function keepCheck({ keepBytes, walBytesPerSecond, walFilesBytes }: SourceFacts)
       : `, ${formatDuration(keepBytes / walBytesPerSecond)} at its average rate`;
   return pass(
     id,
-    `capture may stand still for ${formatBytes(keepBytes)} of WAL${lasts}.${files}`.replace(/\.$/, ''),
+    `capture may be stopped for ${formatBytes(keepBytes)} of WAL${lasts}.${files}`.replace(/\.$/, ''),
   );
 }
 
 function idleCheck(seconds: number, slot: SlotFacts | undefined): Check {
   const id = 'source.idle_timeout';
   const idle = slot?.idleSeconds ?? 0;
-  const says = `idle_replication_slot_timeout: a slot that nobody reads for ${formatDuration(seconds)} is given up, and changes are lost`;
+  const says = `idle_replication_slot_timeout: the source invalidates a slot that was not read for ${formatDuration(seconds)}, and changes are lost`;
   const remedy =
-    'Run: alter system set idle_replication_slot_timeout = 0; select pg_reload_conf(); max_slot_wal_keep_size protects the disk as well.';
+    'Run: alter system set idle_replication_slot_timeout = 0; select pg_reload_conf(); To protect the disk, set max_slot_wal_keep_size instead.';
   return idle > NEARLY * seconds
-    ? fail(id, `${says}: nobody has read it for ${formatDuration(idle)}.`, remedy)
+    ? fail(id, `${says}. This slot was not read for ${formatDuration(idle)}.`, remedy)
     : warn(id, `${says}.`, remedy);
 }
 
@@ -99,8 +102,8 @@ function failoverCheck({ slot, standbys }: SourceFacts, version: number): Check 
   if (version < HAS_FAILOVER_SLOTS)
     return warn(
       id,
-      `There ${standbys === 1 ? 'is a standby' : `are ${standbys} standbys`}, and this version of PostgreSQL copies no slots to them: a failover begins a gap.`,
-      'Run waltrail start at once after a failover, which records the gap and makes a slot there; PostgreSQL 17 and later carry slots over.',
+      `There ${standbys === 1 ? 'is a standby' : `are ${standbys} standbys`}, and this version of PostgreSQL does not copy slots to them: a failover begins a gap.`,
+      'After a failover, run waltrail start immediately: it records the gap and creates a slot on the new primary. PostgreSQL 17 and later can copy slots.',
     );
   if (slot?.failover === false)
     return warn(
@@ -110,7 +113,7 @@ function failoverCheck({ slot, standbys }: SourceFacts, version: number): Check 
     );
   return pass(
     id,
-    'the slot is copied to standbys that have sync_replication_slots = on; name them in synchronized_standby_slots here, so that they never lag behind it',
+    'the slot is copied to standbys that have sync_replication_slots = on; name their slots in synchronized_standby_slots on this server, so that they never lag behind it',
   );
 }
 

@@ -4,39 +4,43 @@ import { quoteLiteral } from '../pg/quote.js';
 import type { CatalogServer } from '../tracking/catalog.js';
 import { walRate } from '../tracking/server.js';
 
-/** What of the source says how long capture may stop, and what a failover does. */
+/** Facts about the source that decide how long capture may be stopped and what a failover causes. */
 export interface SourceFacts {
-  /** Undefined: there is no slot of that name. */
+  /** Undefined: there is no slot with that name. */
   readonly slot: SlotFacts | undefined;
-  /** Bytes; null: no limit. */
+  /** Limit for the WAL that slots keep, in bytes. Null: no limit. */
   readonly keepBytes: number | null;
-  /** Average over the time since the server began to count; null: too short, or not known. */
+  /** Average since the server began to count. Null if that time is too short or not known. */
   readonly walBytesPerSecond: number | null;
-  /** WAL files on the disk, in bytes; null: the role may not ask. */
+  /** Size of the WAL files on the disk, in bytes. Null: the role may not read it. */
   readonly walFilesBytes: number | null;
-  /** After this time a slot that nobody reads is given up; null: never. */
+  /** Time after which a slot that is not read is invalidated. Null: never. */
   readonly idleTimeoutSeconds: number | null;
-  /** Physical standbys that are connected. */
+  /** Number of physical standbys that are connected. */
   readonly standbys: number;
 }
 
 export interface SlotFacts {
   readonly name: string;
   readonly active: boolean;
-  /** Why the source gave it up; null while it can be read from. */
+  /** Why the source has invalidated the slot. Null while the slot can be read. */
   readonly invalidated: string | null;
-  /** WAL that the source keeps for it, and that it has not acknowledged. */
+  /** Bytes of WAL that the source keeps for the slot, and those that are not acknowledged. */
   readonly keptBytes: number;
   readonly unacknowledgedBytes: number;
-  /** WAL that may still be written before it is given up; null: there is no limit. */
+  /** Bytes of WAL that may still be written before the slot is invalidated. Null: there is no limit. */
   readonly leftBytes: number | null;
-  /** Seconds since somebody read it; null: it is being read, or that is not known. */
+  /** Seconds since the slot was last read. Null: it is being read, or the time is not known. */
   readonly idleSeconds: number | null;
-  /** Null: this version of PostgreSQL copies no slots to standbys. */
+  /** Whether the slot is copied to standbys. Null: this version of PostgreSQL cannot do that. */
   readonly failover: boolean | null;
 }
 
-/** @param options.server as the catalog has it */
+/**
+ * Reads the facts about the source.
+ *
+ * @param options.server as read with the catalog
+ */
 export async function readSourceFacts(
   client: pg.Client,
   { slot, server }: { readonly slot: string; readonly server: Omit<CatalogServer, 'pooled'> },
@@ -48,7 +52,7 @@ export async function readSourceFacts(
     }
   >(
     client,
-    // to_jsonb() makes one query fit all versions: a column that a version does not have is null.
+    // With to_jsonb(), one query fits all versions: a column that a version does not have is null.
     /* sql */ `
     select
       (select pg_catalog.jsonb_build_object(
@@ -72,7 +76,7 @@ export async function readSourceFacts(
         where not exists (select from pg_catalog.pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')) as standbys`,
   );
   const { slot: found, mayListWal, ...facts } = rows[0]!;
-  // Asked by itself: PostgreSQL refuses a function also where no row calls it.
+  // A separate statement: PostgreSQL refuses a function without right to it even if no row calls it.
   const walFilesBytes = mayListWal ? await readWalFiles(client) : null;
   return {
     ...facts,

@@ -1,7 +1,7 @@
 import { formatBytes, formatDuration } from '../tracking/format.js';
 import type { CaptureState, Status } from './status.js';
 
-/** How capture stands, for a terminal. */
+/** Formats the status of capture for a terminal. */
 export function statusText(status: Status): string {
   const lines: (readonly [what: string, says: string])[] = [
     ['capture', captureText(status)],
@@ -21,18 +21,18 @@ export function statusText(status: Status): string {
 
 const STATES: Readonly<Record<CaptureState, string>> = {
   streaming: 'streams',
-  silent: 'does not say that it streams: see its log, or "error" of GET /v1/status',
+  silent: 'has not reported that it streams: see its log, or "error" of GET /v1/status',
   'stopped at a gap': 'stopped at a gap of the whole stream: waltrail gaps says what to do',
   'nobody captures':
-    'nobody captures: start Waltrail, or see the log of the process that runs, which waits because of an error',
-  'not begun': 'no trail has begun: the first start of capture makes it',
-  unknown: 'not known: only the trail knows who captures',
+    'nobody captures: start Waltrail. If it runs, it waits because of an error, which its log states',
+  'not begun': 'the trail has not begun: the first start of capture creates it',
+  unknown: 'not known: the trail, which knows it, does not answer',
 };
 
 function captureText({ state, capture }: Status): string {
   if (capture === null) return STATES[state];
   const at = capture.address === null ? 'this machine' : capture.address;
-  return `${STATES[state]}; the lock of capture is held from ${at} since ${capture.since} (process ${capture.pid} of the server of the trail)`;
+  return `${STATES[state]}; the lock of capture is held from ${at} since ${capture.since} (server process ${capture.pid} of the trail)`;
 }
 
 function lagText({ lagBytes, lagSeconds, currentUntil, walBytesPerSecond }: Status): string {
@@ -50,24 +50,24 @@ function slotText({ slot, unreachable }: Status): string {
   if (slot === null)
     return unreachable.some(({ side }) => side === 'source') ? 'not known' : 'there is none yet';
   const { name, active, keptBytes, unacknowledgedBytes } = slot;
-  return `${name} is ${active ? '' : 'not '}being read; ${formatBytes(keptBytes)} of WAL kept for it, ${formatBytes(unacknowledgedBytes)} of them not acknowledged; ${invalidationText(slot)}`;
+  return `${name} is ${active ? '' : 'not '}being read; ${formatBytes(keptBytes)} of WAL kept for it, ${formatBytes(unacknowledgedBytes)} of that is not acknowledged; ${invalidationText(slot)}`;
 }
 
 function invalidationText({ invalidation }: NonNullable<Status['slot']>): string {
   switch (invalidation.is) {
     case 'invalidated':
-      return `the source has given it up (${invalidation.reason})`;
+      return `the source has invalidated it (${invalidation.reason})`;
     case 'in sight': {
       const { seconds, leftBytes } = invalidation;
       const left = leftBytes === null ? '' : ` (${formatBytes(Math.max(leftBytes, 0))} of WAL left)`;
-      return `given up in ${formatDuration(seconds)} at the present rate${left}`;
+      return `the source invalidates it in ${formatDuration(seconds)} at the current rate${left}`;
     }
     case 'not at the present rate':
-      return `not given up at the present rate (${formatBytes(invalidation.leftBytes)} of WAL left)`;
+      return `the source does not invalidate it at the current rate (${formatBytes(invalidation.leftBytes)} of WAL left)`;
     case 'never':
-      return 'never given up: there is no limit to the WAL that is kept';
+      return 'the source never invalidates it: the WAL that is kept has no limit';
     case 'unknown':
-      return 'not known when it is given up';
+      return 'not known when the source invalidates it';
   }
 }
 
@@ -75,18 +75,18 @@ const count = (value: number): string => value.toLocaleString('en');
 
 function entriesText({ entries, lastEntryAt }: Status): string {
   if (entries === null) return 'not known';
-  return `${count(entries)}, the last of a commit at ${lastEntryAt ?? 'no time yet'}`;
+  return `${count(entries)}; last commit ${lastEntryAt === null ? 'not known' : `at ${lastEntryAt}`}`;
 }
 
 function gapsText({ gaps }: Status): string {
   if (gaps === null) return 'not known';
   if (gaps.open + gaps.accepted === 0) return 'none is open';
-  return `${gaps.open} open, ${gaps.accepted} accepted that last: see waltrail gaps`;
+  return `${gaps.open} open, ${gaps.accepted} accepted but not ended: see waltrail gaps`;
 }
 
 const CONFIGURATION: Readonly<Record<Status['configuration'], string>> = {
-  'in effect': 'that of the file is in effect',
-  other: 'entries are made by another one than that of the file: see waltrail reload --dry-run',
+  'in effect': 'the configuration in the file is in effect',
+  other: 'another configuration than that in the file is in effect: see waltrail reload --dry-run',
   unknown: 'not known',
 };
 

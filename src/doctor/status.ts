@@ -5,35 +5,38 @@ import type { Look, RecentCounts, SourceLook } from './look.js';
 import type { TrailStanding } from './trail-facts.js';
 
 /**
- * Whether capture streams. `silent`: somebody holds the lock of capture and has not said for half a minute
- * that the trail is current. `stopped at a gap`: nobody holds it, and would not stream. `unknown`: the trail
- * does not answer, and only it knows.
+ * Whether capture streams. `silent`: a process holds the lock of capture, but has not reported for half a
+ * minute that the trail is current. `stopped at a gap`: no process holds the lock, and an open gap keeps
+ * capture from streaming. `unknown`: the trail does not answer, and only the trail knows the state.
  */
 export type CaptureState =
   'streaming' | 'silent' | 'stopped at a gap' | 'nobody captures' | 'not begun' | 'unknown';
 
-/** When the source gives the slot up, and with it what is not stored. */
+/** When the source invalidates the slot. Changes that are not stored by then are lost. */
 export type Invalidation =
-  /** It has. */
+  /** The slot is invalidated. */
   | { readonly is: 'invalidated'; readonly reason: string }
-  /** After so many bytes of WAL more, or without a reader for so long; `seconds` at the present rate. */
+  /**
+   * After `leftBytes` more WAL, or after some time without a reader. `seconds`: the time left at the current
+   * rate.
+   */
   | { readonly is: 'in sight'; readonly seconds: number; readonly leftBytes: number | null }
-  /** There is a limit, and what is kept does not grow. */
+  /** There is a limit, but the WAL that is kept does not grow. */
   | { readonly is: 'not at the present rate'; readonly leftBytes: number }
   | { readonly is: 'never' }
   | { readonly is: 'unknown' };
 
-/** How capture stands. What is not known is null, or says so. */
+/** The status of capture. What is not known is null or `unknown`. */
 export interface Status {
   readonly state: CaptureState;
-  /** Between the end of the WAL and the checkpoint. */
+  /** Bytes between the end of the WAL and the checkpoint. */
   readonly lagBytes: number | null;
   /**
-   * Since when, by the clock of the source, what was committed may be missing. Capture says every ten
-   * seconds.
+   * Time before now from which commits may be missing, by the clock of the source. Capture reports it every
+   * ten seconds.
    */
   readonly lagSeconds: number | null;
-  /** Bytes of WAL a second between two looks. */
+  /** Bytes of WAL that the source wrote a second between two looks. */
   readonly walBytesPerSecond: number | null;
   readonly slot: {
     readonly name: string;
@@ -42,15 +45,15 @@ export interface Status {
     readonly unacknowledgedBytes: number;
     readonly invalidation: Invalidation;
   } | null;
-  /** Who captures; null: nobody, or it is not known. */
+  /** The process that captures. Null: none, or not known. */
   readonly capture: TrailStanding['capture'];
   readonly currentUntil: string | null;
   readonly entries: number | null;
   readonly lastEntryAt: string | null;
   readonly gaps: TrailStanding['gaps'] | null;
-  /** `other`: entries are made by another configuration than that of the file. */
+  /** `in effect`: the configuration in the file is in effect. `other`: another one is. */
   readonly configuration: 'in effect' | 'other' | 'unknown';
-  /** Of the last 24 hours; null: not known. */
+  /** Entries of the last 24 hours. Null: not known. */
   readonly recent: RecentCounts;
   /** Sides that do not answer. */
   readonly unreachable: readonly {
@@ -61,13 +64,13 @@ export interface Status {
   }[];
 }
 
-/** Without a note for longer than this, capture does not stream; it notes every ten seconds. */
+/** Without a report for longer than this, capture does not stream. It reports every ten seconds. */
 const SILENT_S = 30;
 
 /**
- * Says how capture stands by one look, and at what rate that changes by the look before it.
+ * Returns the status of capture, computed from one look. Its rates are computed from the previous look.
  *
- * @param options.before null: there is none, so no rate is known
+ * @param options.before the previous look. Null if there is none: no rate is then known
  */
 export function statusOf(options: {
   readonly config: TrackingConfig;
@@ -118,7 +121,10 @@ function stateOf(trail: Look['trail']): CaptureState {
   return trail.saidSecondsAgo !== null && trail.saidSecondsAgo <= SILENT_S ? 'streaming' : 'silent';
 }
 
-/** By the clock of the source where it answers; else as long as capture says nothing new. */
+/**
+ * Returns the lag by the clock of the source. If that is unknown, returns the time since capture's last
+ * report.
+ */
 function lagSeconds(source: SourceLook | null, trail: TrailStanding | null): number | null {
   if (trail?.currentUntil == null) return null;
   const until = Date.parse(trail.currentUntil);
@@ -148,7 +154,8 @@ function invalidationOf(
   if (keepBytes === null || leftBytes === null)
     return idle === null ? { is: 'never' } : { is: 'in sight', seconds: idle, leftBytes: null };
   const leftBefore = earlier?.slot?.leftBytes ?? null;
-  // Without a look before, the time without a reader is all that is known, and WAL may be quicker.
+  // Without a previous look, the rate of the WAL is not known. The limit of WAL may be reached before the
+  // idle timeout.
   if (leftBefore === null) return { is: 'unknown' };
   const perSecond = (leftBefore - leftBytes) / seconds;
   const byWal = leftBytes <= 0 ? 0 : perSecond <= 0 ? null : leftBytes / perSecond;

@@ -11,7 +11,7 @@ import { fail, ofFindings, pass, warn, type Check } from './check.js';
 
 type Given = { readonly config: TrackingConfig; readonly catalog: Catalog };
 
-/** Whether the source's tables are tracked as the YAML says, and what is not tracked. */
+/** Checks whether the source's tables are tracked as the YAML says, and which are not tracked. */
 export function tableChecks({ config, catalog }: Given): Check[] {
   const aspects = aspectsOf({ config, catalog });
   const { tables, unnamed, children, columns, redaction, entities, vain } = aspects;
@@ -25,14 +25,14 @@ export function tableChecks({ config, catalog }: Given): Check[] {
       `${count} ${count === 1 ? 'table is' : 'tables are'} tracked or give names`,
     ),
     ...(unnamed.problems.length === 0 ? [] : ofFindings('tables.unnamed', unnamed, '')),
-    ...ofFindings('tables.columns', columns, 'all columns that the YAML names are there'),
+    ...ofFindings('tables.columns', columns, 'all columns that the YAML names exist'),
     ...ofFindings(
       'tables.entities',
       entities,
-      'every table has an entity type of its own, or shares one on purpose',
+      'every table has its own entity type, or shares one on purpose',
     ),
-    ...ofFindings('tables.rules', vain, 'every rule of the YAML can come into effect'),
-    ...ofFindings('tables.children', children, 'no rows are shown by tracked tables that are not captured'),
+    ...ofFindings('tables.rules', vain, 'every rule of the YAML can take effect'),
+    ...ofFindings('tables.children', children, 'tracked tables show no rows of tables that are not captured'),
     ...ofFindings(
       'tables.secrets',
       redaction,
@@ -42,31 +42,31 @@ export function tableChecks({ config, catalog }: Given): Check[] {
     temporaryCheck({ config, catalog }),
     ...applied('source.publication', steps, {
       findings: publication,
-      otherwise: `publication ${config.source.publication} is as the YAML wants it`,
+      otherwise: `publication ${config.source.publication} is as the YAML requires`,
     }),
     ...applied('source.replica_identity', identity.steps, {
       findings: identity,
-      otherwise: 'previous values are sent of every tracked table',
+      otherwise: 'previous values of every tracked table are sent',
     }),
     ...applied('source.event_trigger', eventTrigger.steps, {
       findings: eventTrigger,
       otherwise: config.source.eventTrigger
         ? 'the event triggers are installed'
-        : 'no event trigger is asked for',
+        : 'the YAML asks for no event trigger',
     }),
     ...applied('source.session', session.steps, {
       findings: session,
       otherwise:
         config.session === null
-          ? 'no trigger of session is asked for'
-          : 'the trigger of session is on every tracked table, and may emit messages',
+          ? 'the YAML asks for no session trigger'
+          : 'every tracked table has the session trigger, which may emit messages',
     }),
     othersCheck({ config, catalog }),
     messagesCheck(catalog),
   ];
 }
 
-/** Steps that apply would take: the source is not as the YAML wants it. */
+/** Checks that `apply` has no steps left of one kind. Otherwise the source is not as the YAML requires. */
 function applied(
   id: string,
   steps: readonly PlanStep[],
@@ -78,7 +78,7 @@ function applied(
   const told = ofFindings(id, findings, otherwise);
   if (steps.length === 0) return told;
   const tables = [...new Set(steps.flatMap((step) => step.tables))];
-  const says = `The source is not as the YAML wants it: ${steps.length} ${steps.length === 1 ? 'step is' : 'steps are'} to be applied${tables.length === 0 ? '' : `, of ${listNames(tables)}`}.`;
+  const says = `The source is not as the YAML requires: ${steps.length} ${steps.length === 1 ? 'step' : 'steps'} must be applied${tables.length === 0 ? '' : `, for ${listNames(tables)}`}.`;
   const remedy = 'Run: waltrail plan, then waltrail apply';
   const isOptional = steps.every(({ optional }) => optional);
   return [
@@ -87,7 +87,7 @@ function applied(
   ];
 }
 
-/** Tables that nothing in the YAML matches: nobody has decided about them. */
+/** Checks that the YAML decides about every table: a rule tracks it or `exclude` names it. */
 function matchedCheck({ config, catalog }: Given): Check {
   const id = 'tables.unmatched';
   const named = new Set(
@@ -106,14 +106,14 @@ function matchedCheck({ config, catalog }: Given): Check {
   return warn(
     id,
     `${listNames(forgotten.map(keyOf))} ${is} neither tracked nor excluded: ${forgotten.length === 1 ? 'its' : 'their'} changes are not in the trail.`,
-    'Name them under tables, or under exclude.',
+    'Name them under "tables" or under "exclude".',
   );
 }
 
 const isExcluded = (table: CatalogTable, { exclude }: TrackingConfig): boolean =>
   exclude.some((pattern) => matchesTable(pattern, nameOf(table)));
 
-/** What a rule matches and PostgreSQL has no rows of in its WAL. Views are meant to be left out. */
+/** Checks that no rule matches a table whose rows are not in the WAL. Views are left out on purpose. */
 function temporaryCheck({ config, catalog }: Given): Check {
   const id = 'tables.not_in_wal';
   const found = catalog.tables.filter(
@@ -125,12 +125,15 @@ function temporaryCheck({ config, catalog }: Given): Check {
   if (found.length === 0) return pass(id, 'no rule matches a foreign or unlogged table');
   return warn(
     id,
-    `${listNames(found.map((table) => `${keyOf(table)} (${table.kind === 'foreign table' ? 'foreign' : 'unlogged'})`))}: changes there are not in the WAL and cannot be tracked.`,
-    'List them under exclude, or run alter table … set logged.',
+    `${listNames(found.map((table) => `${keyOf(table)} (${table.kind === 'foreign table' ? 'foreign' : 'unlogged'})`))}: their changes are not in the WAL and cannot be tracked.`,
+    'List them under "exclude". An unlogged table can be made trackable: alter table … set logged.',
   );
 }
 
-/** What others publish of the same tables can make PostgreSQL refuse writes, and is told where it does. */
+/**
+ * Lists other publications of tracked tables. They can make PostgreSQL refuse writes; where they do, another
+ * check reports it.
+ */
 function othersCheck({ config, catalog }: Given): Check {
   const id = 'source.other_publications';
   const tracked = new Set(publishedTables(config, catalog).map(({ key }) => key));
@@ -144,14 +147,14 @@ function othersCheck({ config, catalog }: Given): Check {
   if (others.length === 0) return pass(id, 'no other publication holds tracked tables');
   return pass(
     id,
-    `${listNames(others.map(({ name }) => name))} may hold tracked tables, too: what one of them needs of a replica identity counts for both`,
+    `${listNames(others.map(({ name }) => name))} may also contain tracked tables: a replica identity must then satisfy all their publications`,
   );
 }
 
 function messagesCheck(catalog: Catalog): Check {
   const id = 'source.messages';
   const [advice] = messageAdvice(catalog);
-  if (advice === undefined) return pass(id, 'only who was granted it may say who makes changes');
+  if (advice === undefined) return pass(id, 'only roles with a grant may state who makes changes');
   const [says, ...sql] = advice.split('\n');
   return warn(id, says!, sql.join('\n'));
 }

@@ -5,23 +5,27 @@ import type { TrackingConfig } from '../tracking/rules.js';
 import { fail, pass, warn, type Check } from './check.js';
 import type { TrailFacts } from './trail-facts.js';
 
-/** Capture says every ten seconds how far it is. */
+/**
+ * Seconds without a report after which capture counts as silent. It reports its position every ten seconds.
+ */
 const SILENT_S = 60;
-/** Partitions are made for seven days ahead, every hour. */
+/**
+ * Days ahead below which too few partitions exist. Each hour, partitions are created for seven days ahead.
+ */
 const FEW_DAYS = 2;
 
-/** Whether the trail has everything, is kept and is written by this configuration. */
+/** Checks whether the trail is complete, is maintained, and is written with this configuration. */
 export function trailChecks(
   facts: TrailFacts | undefined,
   { config }: { readonly config: TrackingConfig },
 ): Check[] {
   if (facts === undefined)
-    return [pass('trail.begun', 'no trail has begun in this database; the first start makes it')];
+    return [pass('trail.begun', 'no trail has begun in this database; the first start creates it')];
   if (facts.source !== config.source.name)
     return [
       fail(
         'trail.begun',
-        `The trail is that of source ${facts.source}, and the YAML names ${config.source.name}.`,
+        `The trail belongs to source ${facts.source}, but the YAML names ${config.source.name}.`,
         ERROR_CODES.TRAIL_OTHER_SOURCE.remedy,
       ),
     ];
@@ -36,7 +40,7 @@ export function trailChecks(
   ];
 }
 
-/** Nothing where the YAML asks for none. */
+/** Checks the baselines. Returns nothing if there are none. */
 function baselineCheck({ baselines }: TrailFacts): Check[] {
   const id = 'trail.baselines';
   if (baselines.length === 0) return [];
@@ -54,7 +58,7 @@ function baselineCheck({ baselines }: TrailFacts): Check[] {
     warn(
       id,
       `Too large for a baseline: ${listNames(named)}.`,
-      'Say max_rows under baseline of these tables, or baseline: false.',
+      'Set max_rows under "baseline" of these tables, or set "baseline: false".',
     ),
   ];
 }
@@ -66,19 +70,19 @@ function captureCheck({ capture, currentUntil, saidSecondsAgo, gaps }: TrailFact
       ? fail(
           id,
           'Capture is stopped at a gap of the whole stream.',
-          'See waltrail gaps, which says what to do.',
+          'Run waltrail gaps, which says what to do.',
         )
       : fail(
           id,
-          'Nobody captures into this trail.',
-          'Start Waltrail (waltrail start). If it runs, it waits because of an error, which its log and GET /v1/status name.',
+          'No process captures into this trail.',
+          'Start Waltrail (waltrail start). If it runs, it waits because of an error, which its log and GET /v1/status state.',
         );
-  const who = `a process ${capture.address === null ? 'of this machine' : `at ${capture.address}`} captures since ${capture.since}`;
+  const who = `a process ${capture.address === null ? 'of this machine' : `at ${capture.address}`} has captured since ${capture.since}`;
   if (saidSecondsAgo === null || saidSecondsAgo > SILENT_S)
     return fail(
       id,
-      `${who[0]!.toUpperCase()}${who.slice(1)}, and has not been able to say for ${saidSecondsAgo === null ? 'as long' : formatDuration(saidSecondsAgo)} that the trail is current.`,
-      'Look at its status (GET /v1/status, "error") or its log: it has no connection to the source, or waits.',
+      `${who[0]!.toUpperCase()}${who.slice(1)}, but has not reported ${saidSecondsAgo === null ? 'yet' : `for ${formatDuration(saidSecondsAgo)}`} that the trail is current.`,
+      'Read its status (GET /v1/status, "error") or its log: it has no connection to the source, or waits.',
     );
   return pass(id, `${who}; current until ${currentUntil ?? 'a time that is not known yet'}`);
 }
@@ -89,35 +93,35 @@ function gapCheck({ gaps: { open, accepted } }: TrailFacts): Check {
     return fail(
       id,
       `${open} ${open === 1 ? 'gap is' : 'gaps are'} open: changes may be missing.`,
-      'See waltrail gaps, which says for each what to do.',
+      'Run waltrail gaps, which says for each what to do.',
     );
   if (accepted > 0)
     return warn(
       id,
-      `${accepted} accepted ${accepted === 1 ? 'gap lasts' : 'gaps last'}: of its tables changes are still missing.`,
-      'See waltrail gaps, which says for each what to do.',
+      `${accepted} accepted ${accepted === 1 ? 'gap has' : 'gaps have'} not ended: changes of named tables are still missing.`,
+      'Run waltrail gaps, which says for each what to do.',
     );
   return pass(id, 'no gap is open');
 }
 
 function configurationCheck({ configuration }: TrailFacts, { definition }: TrackingConfig): Check {
   const id = 'trail.configuration';
-  if (configuration === null) return pass(id, 'entries are made by this file from the first start on');
-  if (configuration === definition.digest) return pass(id, 'entries are made by this file');
+  if (configuration === null) return pass(id, 'this file takes effect at the first start');
+  if (configuration === definition.digest) return pass(id, 'the configuration in this file is in effect');
   return warn(
     id,
-    'Entries are made by another configuration than that of this file.',
+    'Another configuration than that in this file is in effect.',
     'Run: waltrail plan, then waltrail apply (if it has steps), then waltrail reload',
   );
 }
 
 function partitionCheck({ daysAhead }: TrailFacts): Check {
   const id = 'trail.partitions';
-  if (daysAhead >= FEW_DAYS) return pass(id, `there is room for entries of the next ${daysAhead} days`);
+  if (daysAhead >= FEW_DAYS) return pass(id, `partitions exist for the next ${daysAhead} days`);
   return fail(
     id,
-    `There is room for entries of ${daysAhead < 0 ? 'no day' : `${daysAhead + 1} more days`} only: housekeeping does not run.`,
-    'Look into the log of Waltrail for "housekeeping failed", or run on the trail: select trail.ensure_partitions(7);',
+    `Partitions for entries exist for ${daysAhead < 0 ? 'no day from now' : `${daysAhead + 1} days only`}: housekeeping does not run.`,
+    'Search the log of Waltrail for "housekeeping failed", or run on the trail: select trail.ensure_partitions(7);',
   );
 }
 
@@ -127,32 +131,32 @@ function retentionCheck({ retentionFloor }: TrailFacts, { trail: { retentionDays
   if (retentionFloor !== null && retentionDays < retentionFloor)
     return warn(
       id,
-      `The YAML keeps entries for ${retentionDays} days, and the floor of the trail is ${retentionFloor} days, which counts.`,
+      `The YAML keeps entries for ${retentionDays} days, but the floor of the trail is ${retentionFloor} days. Entries are kept for ${retentionFloor} days.`,
       ERROR_CODES.TRAIL_RETENTION_FLOOR.remedy,
     );
   return pass(id, `entries are kept for ${retentionDays} days`);
 }
 
-/** Of the logins by which roles of the trail are used. */
+/** Checks the logins that use the roles of the trail. */
 export function loginChecks({
   troubles,
   shared,
   sql,
 }: {
   readonly troubles: readonly WaltrailError[];
-  /** Roles that are used by a login which may do more. */
+  /** Roles whose login may do more than the role. */
   readonly shared: readonly string[];
-  /** Makes a login for each of these. */
+  /** Statements that create a login for each of these roles. */
   readonly sql: string;
 }): Check[] {
   const id = 'trail.logins';
   if (troubles.length > 0) return troubles.map(({ message, remedy }) => fail(id, message, remedy));
-  if (shared.length === 0) return [pass(id, 'each role has a login that may do no more')];
+  if (shared.length === 0) return [pass(id, 'the login of each role may do no more than the role')];
   return [
     warn(
       id,
-      `The trail is used by a login that may do more than ${shared.join(', ')}.`,
-      `To give each role a login of its own, which trail.urls then names, run on the trail:\n${sql}`,
+      `The login for the trail may do more than the roles ${shared.join(', ')}.`,
+      `To give each role its own login, run this on the trail, and name the logins in trail.urls:\n${sql}`,
     ),
   ];
 }

@@ -3,45 +3,45 @@ import { COVERAGE_SQL } from '../trail/read/coverage.js';
 import { ELECTION_LOCK } from '../trail/election.js';
 import { queryTrail } from '../trail/query.js';
 
-/** How far a trail is, and who writes it. */
+/** How current a trail is, and who writes it. */
 export interface TrailStanding {
   readonly source: string;
   readonly slot: string;
-  /** End of the last transaction that is stored, as PostgreSQL writes it. */
+  /** End of the last stored transaction, as PostgreSQL prints an LSN. */
   readonly endLsn: string;
   readonly entries: number;
-  /** RFC 3339; null: there is none. */
+  /** Commit time of the last entry, in RFC 3339. Null: there is none. */
   readonly lastEntryAt: string | null;
-  /** Up to when the trail is current, by the clock of the source; null: not known yet. */
+  /** Time up to which the trail is current, by the clock of the source. Null: not known yet. */
   readonly currentUntil: string | null;
-  /** Since capture last said so, in seconds. */
+  /** Seconds since capture last reported that time. */
   readonly saidSecondsAgo: number | null;
   /**
-   * Who holds the lock that elects whoever captures; null: nobody. `address` is that of its machine (null:
-   * over a Unix socket), `pid` that of the process of the trail's server which serves it.
+   * The process that holds the lock of capture. Null: none. `address`: its machine (null: connected over a
+   * Unix socket). `pid`: the server process of the trail that serves it.
    */
   readonly capture: {
     readonly address: string | null;
     readonly pid: number;
     readonly since: string;
   } | null;
-  /** `stream`: an open one is of the whole stream, at which capture stops. */
+  /** Gaps that have not ended. `stream`: an open gap concerns the whole stream, and capture stops at it. */
   readonly gaps: { readonly open: number; readonly accepted: number; readonly stream: boolean };
-  /** SHA-256 of the configuration in effect at the checkpoint; null: none was stored. */
+  /** SHA-256 of the configuration in effect at the checkpoint. Null: none was stored. */
   readonly configuration: string | null;
 }
 
-/** The same with what housekeeping has done. */
+/** The standing of a trail, and what housekeeping has done. */
 export interface TrailFacts extends TrailStanding {
-  /** Days ahead for which there are partitions. */
+  /** Number of days ahead for which partitions exist. */
   readonly daysAhead: number;
-  /** Null: forever. */
+  /** Shortest retention that is carried out, in days. Null: entries are kept forever. */
   readonly retentionFloor: number | null;
   readonly bytes: number;
   readonly baselines: readonly StoredBaseline[];
 }
 
-/** What became of the baseline of a table. */
+/** The outcome of a table's baseline. */
 export interface StoredBaseline {
   readonly table: string;
   readonly outcome: 'taken' | 'too many rows' | 'too many bytes';
@@ -49,7 +49,7 @@ export interface StoredBaseline {
   readonly entries: number;
 }
 
-/** Undefined: the trail has not begun. */
+/** Reads how current the trail is. Undefined: the trail has not begun. */
 export async function readTrailStanding(client: pg.Client): Promise<TrailStanding | undefined> {
   const [row] = await queryTrail<TrailStanding & pg.QueryResultRow>(
     client,
@@ -73,7 +73,7 @@ export async function readTrailStanding(client: pg.Client): Promise<TrailStandin
   return row;
 }
 
-/** Undefined: the trail has not begun. */
+/** Reads the facts about the trail. Undefined: the trail has not begun. */
 export async function readTrailFacts(client: pg.Client): Promise<TrailFacts | undefined> {
   const standing = await readTrailStanding(client);
   const [kept] = await queryTrail<Omit<TrailFacts, keyof TrailStanding>>(

@@ -61,14 +61,14 @@ export interface ExplainedModifier {
   readonly key: string | null;
   /** Null if the name is not known here; `lookup` tells where capture finds it. */
   readonly name: string | null;
-  /** In whose name the modifier acted, which messages alone say; null: in their own. */
+  /** The person in whose name the modifier acted, which only a message can state. Null: in their own name. */
   readonly actingAs: {
     readonly key: string;
     readonly name: string;
-    /** The table of modifiers of which it is a key; null: of none. */
+    /** The table of modifiers that has the key. Null: none has it. */
     readonly lookup: Lookup | null;
   } | null;
-  /** Rules that may have named the modifier, which is one where that is known. */
+  /** Rules that may have named the modifier. If it is known which rule did, only that one. */
   readonly rules: readonly Place[];
   /** The table of modifiers that the key belongs to; null if there is none. */
   readonly lookup: Lookup | null;
@@ -112,11 +112,11 @@ export interface ExplainedValue {
     readonly rule: Place | null;
   }[];
   /**
-   * Without lookups it is one of `values`; of several, the type of the row says which. Of an array it is that
-   * of each element, of a bit mask that of each bit.
+   * Rules for the labels of the value, of each element of an array, or of each bit of a bit mask. Without
+   * lookups, the label is one of `values`. If there are several lookups, the type of the row decides.
    */
   readonly labels: ExplainedLabels | null;
-  /** Of members of its JSON. */
+  /** Rules for the labels of members of its JSON. */
   readonly memberLabels: readonly (ExplainedLabels & { readonly member: string })[];
 }
 

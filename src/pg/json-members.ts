@@ -3,10 +3,10 @@ import { MAX_DEPTH, OPEN_OBJECT, QUOTE, scanJson, type JsonTokens } from './json
 
 /**
  * Returns the values at a path of member names, each as its JSON text without white space between tokens.
- * Lists are looked through: a name means that member of each object in them. Of a name that an object has
- * twice, the last counts, as for PostgreSQL. Null: the text is not JSON, or deeper than can be read.
+ * Lists are searched: a name means that member of each object in them. If an object has a name twice, the
+ * last one counts, as for PostgreSQL. Null: the text is not JSON, or deeper than can be read.
  *
- * @param options.ofLists a list at the end of the path stands for its items; false: it is one value
+ * @param options.ofLists whether a list at the end of the path stands for its items; false: it is one value
  */
 export function valuesAt(
   bytes: Buffer,
@@ -20,10 +20,10 @@ export function valuesAt(
   });
 }
 
-/** Whether JSON text is that of an object or a list. */
+/** Whether JSON text is an object or a list. */
 export const isTree = (json: string): boolean => json.startsWith('{') || json.startsWith('[');
 
-/** Returns the text of a string without its quotes and escapes, and of everything else its JSON text. */
+/** Returns a string without its quotes and escapes. Returns any other value as its JSON text. */
 export const plainText = (json: string): string =>
   json.startsWith('"') ? (JSON.parse(json) as string) : json;
 
@@ -69,7 +69,7 @@ class Finder implements JsonTokens {
       return;
     }
     this.#next = inner.matched + 1;
-    // Of this name, what came before in the same object does not count.
+    // The object has this name again: earlier values of it do not count.
     this.found.length = inner.foundBefore;
   }
 

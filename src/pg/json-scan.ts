@@ -39,7 +39,7 @@ const NAME = 2;
 const NAME_OR_END = 3;
 const COMMA_OR_END = 4;
 
-/** The closing bytes of what is open. Shared by all scans, of which one runs at a time. */
+/** The closing bytes of the open lists and objects. All scans share it, because only one runs at a time. */
 const closers = Buffer.alloc(MAX_DEPTH);
 
 /**

@@ -1,13 +1,13 @@
 import { OPEN_OBJECT, scanJson, type JsonTokens } from './json-scan.js';
 
-/** A value of JSON, as places in its text: numbers keep every digit. */
+/** A value of JSON. Scalars are kept as text, so numbers keep every digit. */
 export type JsonNode =
   | { readonly is: 'scalar'; readonly text: string }
   | { readonly is: 'list'; readonly items: JsonNode[] }
-  /** Of a name that is there twice, the last counts, as for PostgreSQL. */
+  /** If an object has a name twice, the last one counts, as for PostgreSQL. */
   | { readonly is: 'object'; readonly members: Map<string, JsonNode> };
 
-/** Reads JSON; null: the text is none, or deeper than `maxDepth`. */
+/** Reads JSON. Null: the text is not JSON, or deeper than `maxDepth`. */
 export function readJson(text: string, maxDepth: number): JsonNode | null {
   const bytes = Buffer.from(text);
   const builder = new Builder(bytes);

@@ -2,8 +2,8 @@ import type { Answer } from '../api/answers.ts';
 import type { Json } from './exact-json.ts';
 
 /**
- * What the API answers, as the page reads it: its only contract with the daemon. Types only, so that no
- * schema is in the bundle.
+ * The answers of the API, as the page reads them. They are the page's only contract with the daemon. Only
+ * types are imported, so the bundle contains no schema.
  */
 export type EntryPage = Omit<Answer<'EntryPage'>, 'items'> & { readonly items: readonly Entry[] };
 
@@ -15,7 +15,7 @@ export type Entry = Omit<Answer<'Entry'>, 'previous' | 'updated' | 'context'> & 
   readonly updated: Values | null;
   readonly context: Json;
 };
-/** Column to value; numbers that a double would change are `ExactNumber`. */
+/** Values by column. Numbers that a double would change are `ExactNumber`. */
 export type Values = Readonly<Record<string, Json>>;
 
 export type Operation = Entry['operation'];
@@ -35,5 +35,7 @@ export type Export = Answer<'Export'>;
 export type ExportFormat = Export['format'];
 export type ExportState = Export['state'];
 
-/** A problem document, or what the page says where there is none: `status` is 0 without an answer. */
+/**
+ * A problem document, or the page's own description of a problem. `status` is 0 if the server did not answer.
+ */
 export type Problem = Partial<Answer<'Problem'>> & Pick<Answer<'Problem'>, 'title'>;

@@ -14,7 +14,7 @@ import { EntriesTable } from './table/entries-table.tsx';
 import { LiveNote } from './table/live-note.tsx';
 import { NewEntries, Toolbar } from './table/toolbar.tsx';
 
-/** The whole page: the form to sign in, or the trail. */
+/** Shows the whole page: the form to sign in, or the trail. */
 export function App() {
   const state = sessionState.value;
   return (

@@ -1,4 +1,4 @@
-/** A number that JavaScript's would not print as it was written: 64-bit integers, `1.50`, `1e400`. */
+/** A number that JavaScript would print differently: a 64-bit integer, `1.50`, `1e400`. */
 export class ExactNumber {
   readonly text: string;
 
@@ -12,15 +12,15 @@ export interface JsonObject {
   readonly [key: string]: Json;
 }
 
-/** Where a string begins, or a number. */
+/** Matches the beginning of a string, or a number. */
 const TOKEN = /"|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/g;
 const COLON = /\s*:/y;
 
 /**
- * `JSON.parse` that keeps every number's text: one that a double would change comes back as `ExactNumber`.
- * Such numbers travel through the parser as strings marked with a leading NUL, and strings that really begin
- * with NUL get a mark too, so nothing in the data can pose as a number. `context.source` of the reviver would
- * do the same, but not every browser in use has it. Throws SyntaxError as JSON.parse does.
+ * Parses JSON like `JSON.parse`, but keeps the text of each number: a number that a double would change
+ * becomes an `ExactNumber`. The parser gets such numbers as strings that begin with NUL and `n`. Strings of
+ * the data that begin with NUL get NUL and `s` in front, so no string is taken for a number. `context.source`
+ * of the reviver would do the same, but not all browsers in use have it. Throws SyntaxError.
  */
 export function parseExact(text: string): unknown {
   return JSON.parse(markNumbers(text), (_key, value: unknown) => {
@@ -52,8 +52,8 @@ function markNumbers(text: string): string {
 }
 
 /**
- * Behind the quote that ends a string. By looking for quotes: a pattern for a whole string ends the stack on
- * one of 16 MB.
+ * Returns the position after the quote that ends a string. It searches for quotes, because a pattern for the
+ * whole string overflows the stack with a string of 16 MB.
  */
 function endOfString(text: string, start: number): number {
   for (let at = text.indexOf('"', start + 1); at >= 0; at = text.indexOf('"', at + 1)) {
@@ -69,7 +69,7 @@ function isName(text: string, end: number): boolean {
   return COLON.test(text);
 }
 
-/** JSON text of a value with numbers as they came; `indent` spaces a level, 0 for one line. */
+/** Prints a value as JSON, with numbers as they were parsed. `indent`: spaces for each level; 0: one line. */
 export function printExact(value: Json, indent = 0): string {
   return print(value, indent, '\n');
 }

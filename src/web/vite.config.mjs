@@ -7,7 +7,7 @@ const FOLDER = path.resolve(import.meta.dirname, '../../dist/web');
 /** Smaller files fit into one packet anyway. */
 const SMALL_BYTES = 1_024;
 
-/** Writes a compressed copy beside each file that is worth it, as the server offers it (admin/page.ts). */
+/** Writes a compressed copy of each larger file, which the server offers (admin/page.ts). */
 function compressFiles() {
   return {
     name: 'compress-files',
@@ -25,15 +25,15 @@ function compressFiles() {
 }
 
 /**
- * Builds the page into dist/web. Relative URLs, so that a proxy may serve it under any path; no data: URLs
- * and nothing inline, so that it runs under the Content-Security-Policy `default-src 'self'`.
+ * Builds the page into dist/web. URLs are relative, so that a proxy may serve the page under any path. There
+ * are no data: URLs and nothing inline: the Content-Security-Policy is `default-src 'self'`.
  */
 export default defineConfig({
   root: import.meta.dirname,
   base: './',
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   plugins: [compressFiles()],
-  // The shared worker is a file of its own, which the Content-Security-Policy takes like any script.
+  // The shared worker is a separate file, which the Content-Security-Policy allows like any script.
   worker: { format: 'es' },
   build: {
     outDir: FOLDER,

@@ -239,7 +239,7 @@ describe('before anything runs', () => {
     expect(found.says('tables.children')).toContain('public.agents_old');
     expect(found.says('tables.secrets')).toContain('public.keys.api_token');
     expect(found.says('tables.not_in_wal')).toContain('public.jobs (unlogged)');
-    expect(found.says('source.other_publications')).toContain('other may hold tracked tables');
+    expect(found.says('source.other_publications')).toContain('other may also contain tracked tables');
   });
 
   test('doctor works with few rights, and names the missing ones', async () => {

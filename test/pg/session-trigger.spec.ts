@@ -136,7 +136,7 @@ describe('the trigger', () => {
       const { catalog } = await planOf(g);
       return troublesOf({ config: g.config, catalog }).map(({ code, table }) => `${code} ${table}`);
     };
-    expect(await doctor()).toContain('pass the trigger of session is on every tracked table');
+    expect(await doctor()).toContain('pass every tracked table has the session trigger');
     expect((await planOf(g)).plan.steps).toEqual([]);
     for (const sql of [
       'alter table items disable trigger waltrail_session',
@@ -144,7 +144,7 @@ describe('the trigger', () => {
     ]) {
       await g.source.query(sql);
       expect(await codes()).toEqual(['SOURCE_SESSION_TRIGGER public.items']);
-      expect(await doctor()).toMatch(/^warn .*1 step is to be applied, of public.items/);
+      expect(await doctor()).toMatch(/^warn .*1 step must be applied, for public.items/);
       await applyTracking(g.config);
       expect(await codes()).toEqual([]);
     }

@@ -178,7 +178,7 @@ describe('a trail of an older version', () => {
       lacks: 'unknown',
       sentences: [
         expect.stringContaining(
-          `not known yet up to when the trail is current; it has entries up to ${newest}`,
+          `not known yet up to what time the trail is current; it has entries up to ${newest}`,
         ),
       ],
     });

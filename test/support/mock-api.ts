@@ -194,7 +194,7 @@ export async function startMockApi(
       status: 404,
       title: 'Not found',
       detail: 'There is no entry of this id.',
-      remedy: 'Take the id from GET /v1/entries; an entry older than the retention no longer exists.',
+      remedy: 'Take the id from GET /v1/entries. Entries older than the retention no longer exist.',
     });
   }
 
@@ -274,7 +274,7 @@ export async function startMockApi(
         status: 401,
         title: 'The token is not valid',
         detail: 'It is unknown, expired, revoked or, for a sign-in code, already used.',
-        remedy: 'Ask whoever runs Waltrail for a new token.',
+        remedy: 'Ask the operator of Waltrail for a new token.',
       });
     }
     const secret = `secret${sessions.size}${role}`;

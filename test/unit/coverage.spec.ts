@@ -96,7 +96,7 @@ describe("the page's note about a range", () => {
 
   test('states that recording began later, that days were dropped, and that recording is behind or stopped', () => {
     expect(said(1, 3).sentences).toEqual([
-      'Recording began on 2026-03-02: what was changed before is not in the trail.',
+      'Recording began on 2026-03-02. Earlier changes are not in the trail.',
     ]);
     expect(said(1, 2).lacks).toBe('all');
     expect(said(2, 4, { droppedBefore: day(3) }).sentences).toHaveLength(1);
@@ -111,20 +111,20 @@ describe("the page's note about a range", () => {
     expect(said(3, 6, upgraded)).toEqual({
       lacks: 'unknown',
       sentences: [
-        'It is not known yet up to when the trail is current; it has entries up to 2026-03-05. No daemon has said lately that it records.',
+        'It is not known yet up to what time the trail is current; it has entries up to 2026-03-05. No daemon has recently reported that it records.',
       ],
     });
     expect(said(1, 6, upgraded)).toMatchObject({ lacks: 'a part', sentences: { length: 2 } });
     expect(said(1, 2, upgraded)).toEqual({
       lacks: 'all',
-      sentences: ['Recording began on 2026-03-02: what was changed before is not in the trail.'],
+      sentences: ['Recording began on 2026-03-02. Earlier changes are not in the trail.'],
     });
     expect(said(8, 9, upgraded)).toEqual({
       lacks: 'unknown',
       sentences: [expect.stringContaining('it has entries up to 2026-03-05')],
     });
     expect(said(3, 6, { until: null, capture: 'streaming' }).sentences).toEqual([
-      'It is not known yet up to when the trail is current.',
+      'It is not known yet up to what time the trail is current.',
     ]);
   });
 

@@ -142,7 +142,7 @@ describe('a slot', () => {
     expect(outcomeOf(checked({}, { unacknowledgedBytes: GB }), 'source.backlog')).toBe('warn');
     const soon = checked({}, { unacknowledgedBytes: 44 * GB, leftBytes: 6 * GB });
     expect(outcomeOf(soon, 'source.backlog')).toBe('fail');
-    expect(saysOf(soon, 'source.backlog')).toContain('after another 6.0 GB, about 1 h 42 min');
+    expect(saysOf(soon, 'source.backlog')).toContain('After another 6.0 GB, about 1 h 42 min');
     expect(outcomeOf(checked({}, { leftBytes: -MB }), 'source.backlog')).toBe('fail');
   });
 
@@ -214,7 +214,7 @@ describe('a trail', () => {
     ['capture', { capture: null, gaps: { open: 1, accepted: 0, stream: true } }, 'fail', 'stopped at a gap'],
     ['capture', { saidSecondsAgo: 600 }, 'fail', 'for 10 min'],
     ['gaps', { gaps: { open: 2, accepted: 1, stream: false } }, 'fail', '2 gaps are open'],
-    ['gaps', { gaps: { open: 0, accepted: 1, stream: false } }, 'warn', '1 accepted gap lasts'],
+    ['gaps', { gaps: { open: 0, accepted: 1, stream: false } }, 'warn', '1 accepted gap has not ended'],
     ['configuration', { configuration: 'f00' }, 'warn', 'waltrail reload'],
     ['partitions', { daysAhead: 0 }, 'fail', 'ensure_partitions'],
     ['retention', { retentionFloor: 365 }, 'warn', '365 days'],

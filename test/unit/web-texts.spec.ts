@@ -92,7 +92,7 @@ test('every rung and every conflict with a lower rung has its own text', () => {
   expect(new Set(rungs).size).toBe(7);
   expect(RUNG_TEXTS.witness).toEqual({
     short: 'from an audit row',
-    sentence: expect.stringContaining('an audit table of its own in the same transaction'),
+    sentence: expect.stringContaining('a row to its own audit table'),
   });
   expect(Object.values(CONFLICT_TEXTS).map(({ short }) => short)).toEqual([
     'an audit row names',

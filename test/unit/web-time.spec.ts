@@ -128,7 +128,7 @@ describe('ranges', () => {
     const from = '2026-11-10T00:00:00Z';
     const to = '2026-11-19T02:00:00Z';
     expect(checkRange(custom(from, to), LIMIT)).toEqual({
-      text: 'This range is 9 days and 2 hours long; a report covers at most 7 days.',
+      text: 'This range is 9 days and 2 hours long. A report covers at most 7 days.',
       fixes: [
         { text: 'Keep the start', range: custom(from, '2026-11-17T00:00:00Z') },
         { text: 'Keep the end', range: custom('2026-11-12T02:00:00Z', to) },
@@ -153,7 +153,7 @@ describe('ranges', () => {
     expect(checkRange(autumn, { ...berlin, calendarDays: false })).not.toBeNull();
     const spring = custom('2026-03-23T00:00:00+01:00', '2026-03-30T01:00:00+02:00');
     expect(checkRange(spring, berlin)).toEqual({
-      text: 'This range is longer than 7 days on the calendar of Europe/Berlin, which a report covers at most.',
+      text: 'This range is longer than 7 days of the calendar in Europe/Berlin. A report covers at most 7 days.',
       fixes: [
         { text: 'Keep the start', range: custom('2026-03-23T00:00:00+01:00', '2026-03-29T22:00:00Z') },
         { text: 'Keep the end', range: custom('2026-03-23T00:00:00Z', '2026-03-29T23:00:00Z') },

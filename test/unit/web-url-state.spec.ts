@@ -55,19 +55,17 @@ describe('the view in the URL', () => {
   test('each invalid part of a link is reported, and a valid link reports nothing', () => {
     const told = (query: string): string[] => unreadable(new URLSearchParams(query));
     expect(told('range=xx&from=junk&tz=Mars/Olympus')).toEqual([
-      'The address has a range that is not known; showing the last 24 hours.',
-      'The address has a date that cannot be read; showing the last 24 hours.',
-      'The address has a time zone that is not known; it is left out.',
+      'The link has an unknown range; showing the last 24 hours.',
+      'The link has a date that cannot be read; showing the last 24 hours.',
+      'The link has an unknown time zone; it is ignored.',
     ]);
     expect(told('rung=column&rung=guess')).toEqual([
-      'The address has a way of finding the modifier that is not known; it is left out.',
+      'The link has an unknown way in which the modifier was found; it is ignored.',
     ]);
     expect(told('from=2026-11-23T00:00:00Z&to=')).toEqual([
-      'The address has a date that cannot be read; it is left out.',
+      'The link has a date that cannot be read; it is ignored.',
     ]);
-    expect(told('range=today&to=junk')).toEqual([
-      'The address has a date that cannot be read; showing today.',
-    ]);
+    expect(told('range=today&to=junk')).toEqual(['The link has a date that cannot be read; showing today.']);
     fc.assert(
       fc.property(view, (given) => {
         expect(told(writeView(given).toString())).toEqual([]);

@@ -132,7 +132,7 @@ describe('the page on the real daemon', () => {
 
       // A range over the limit is explained.
       await page.goto(`${ground.url}/?from=2026-01-01T00:00:00Z&to=2026-01-09T00:00:00Z`);
-      await page.getByText('This range is 8 days long; a report covers at most 7 days.').waitFor();
+      await page.getByText('This range is 8 days long. A report covers at most 7 days.').waitFor();
 
       // An export is started, the page is reloaded, and the file is downloaded.
       await page.goto(`${ground.url}/?action=block`);

@@ -36,7 +36,7 @@ describe('an entry of a baseline', () => {
       const dialog = page.getByRole('dialog');
       await dialog.getByRole('heading', { name: 'Existed already: role Administrator' }).waitFor();
       const detail = (await dialog.textContent())!;
-      expect(detail).toContain('Who made it, and when, is not known.');
+      expect(detail).toContain('Who created it, and when, is not known.');
       expect(detail).toContain('All fields of the row that existed already');
       expect(detail).toContain('None: the row existed already');
       expect(detail).not.toContain('Date of modification');

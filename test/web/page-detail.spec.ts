@@ -221,7 +221,7 @@ describe('the detail of an entry', () => {
       await dialog.getByText('Conflict').waitFor();
       const conflict = await dialog.textContent();
       expect(conflict).toContain('ConflictTag RobotBot 31');
-      expect(conflict).toContain('somebody else than the application named by a message or an audit row.');
+      expect(conflict).toContain('A message or an audit row of the application names somebody else');
       await tab.expectAccessible('detail with a conflict');
       tab.expectQuiet();
     },

@@ -72,7 +72,7 @@ describe('filters', () => {
   browserTest('the way of finding the modifier is chosen below the list of modifiers', async () => {
     await using ground = await openGround(open, { entries: 40, path: '?rung=witness&rung=guess' });
     const { api, page, tab } = ground;
-    await page.locator('#main').getByText('The address has a way of finding the modifier').waitFor();
+    await page.locator('#main').getByText('The link has an unknown way in which').waitFor();
     const chips = page.getByRole('list', { name: 'Active filters' }).getByRole('button');
     expect(await chips.allTextContents()).toEqual(['Modifier from an audit row']);
     await page.getByRole('button', { name: /^Modified by/ }).click();
@@ -188,7 +188,7 @@ describe('filters', () => {
     await tab.expectAccessible('date range');
     await page.getByLabel('From', { exact: true }).fill('2026-11-01T00:00:00');
     await page.getByLabel('To (not included)').fill('2026-11-10T12:00:00');
-    await page.getByText('This range is 9 days and 12 hours long; a report covers at most 7 days.').waitFor();
+    await page.getByText('This range is 9 days and 12 hours long. A report covers at most 7 days.').waitFor();
     expect(await page.getByRole('button', { name: 'Apply' }).isDisabled()).toBe(true);
     await tab.expectAccessible('date range too long');
     await page.getByRole('button', { name: 'Keep the end' }).click();
@@ -260,8 +260,8 @@ describe('filters', () => {
     await entryRows(page).first().waitFor();
     const notices = page.locator('.notice');
     expect(await notices.allTextContents()).toEqual([
-      'The address has a range that is not known; showing the last 24 hours.',
-      'The address has a date that cannot be read; showing the last 24 hours.',
+      'The link has an unknown range; showing the last 24 hours.',
+      'The link has a date that cannot be read; showing the last 24 hours.',
     ]);
     await tab.expectAccessible('notices');
     for (const left of [1, 0]) {

@@ -54,14 +54,14 @@ describe('a range in which the trail may be incomplete', () => {
       await banner(page).waitFor();
       const text = (await banner(page).textContent())!;
       expect(text).toContain(
-        'The trail may lack changes between 2026-03-02 11:00:00 and 2026-03-02 12:30:00',
+        'The trail may be incomplete between 2026-03-02 11:00:00 and 2026-03-02 12:30:00',
       );
       expect(text).toContain('the replication slot no longer exists (SOURCE_SLOT_LOST; all tracked tables)');
-      expect(text).not.toContain('stands still');
+      expect(text).not.toContain('Recording is stopped');
       await tab.expectAccessible('closed gap');
 
       // The entry about the gap is at the time of its discovery, which is after the range.
-      await page.getByRole('link', { name: 'Show what Waltrail recorded' }).click();
+      await page.getByRole('link', { name: 'Show Waltrail’s entries' }).click();
       const query = new URL(page.url()).searchParams;
       expect([query.getAll('entityType'), query.getAll('action')]).toEqual([['waltrail'], []]);
       expect(Date.parse(query.get('from')!)).toBeLessThan(Date.parse('2026-03-02T09:10:00Z'));
@@ -98,10 +98,10 @@ describe('a range in which the trail may be incomplete', () => {
         await page.reload();
         await banner(page).waitFor();
         const text = (await banner(page).textContent())!;
-        expect(text).toContain('The trail may lack changes in 2 stretches of this range');
+        expect(text).toContain('The trail may be incomplete in 2 parts of this range');
         expect(text).toMatch(/Since \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\./);
         expect(text).toContain('public.agents');
-        expect(text).toContain('Recording stands still');
+        expect(text).toContain('Recording is stopped');
         expect(text).toContain('waltrail gaps --accept');
         expect(await banner(page).count()).toBe(1);
         expect(
@@ -124,8 +124,8 @@ describe('a range in which the trail may be incomplete', () => {
     await banner(page).waitFor();
     const text = (await banner(page).textContent())!;
     expect(text).toContain('public.invoices');
-    expect(text).toContain('Other tables are recorded as ever.');
-    expect(text).not.toContain('stands still');
+    expect(text).toContain('Recording of other tables continues.');
+    expect(text).not.toContain('Recording is stopped');
     tab.expectQuiet();
   });
 
@@ -185,7 +185,7 @@ describe('a range in which the trail may be incomplete', () => {
     // After this error the page does not retry automatically, unlike after a server that does not answer.
     api.failWith('/v1/gaps', { status: 500, title: 'The trail does not answer' });
     await page.reload();
-    await banner(page).getByText('Whether the trail lacks changes in this range is not known').waitFor();
+    await banner(page).getByText('It is not known whether the trail is complete in this range').waitFor();
     await tab.expectAccessible('gaps not known');
     api.failWith('/v1/gaps', null);
     await banner(page).getByRole('button', { name: 'Try again' }).click();
@@ -227,7 +227,7 @@ describe('entries that Waltrail itself records', () => {
       .waitFor();
     const detail = (await dialog.textContent())!;
     expect(detail).toContain('Missing to (LSN)not known yet');
-    expect(detail).toContain('Waltrail wrote this entry itself');
+    expect(detail).toContain('Waltrail wrote this entry.');
     expect(detail).not.toMatch(/new row|Previous value|xid|of this waltrail/);
     await tab.expectAccessible('detail of a gap');
     await page.keyboard.press('j');

@@ -20,7 +20,7 @@ browserTest('an old entry leads to its neighbours, and to the whole history of i
   await drawer.locator('.history li').first().waitFor();
   expect(await drawer.locator('.history li').count()).toBe(20);
   await drawer.getByRole('button', { name: 'Older changes' }).click();
-  await drawer.getByText('That is all that the trail has.').waitFor();
+  await drawer.getByText('The trail has no older changes.').waitFor();
   expect(await drawer.locator('.history li').count()).toBe(25);
   expect(await drawer.locator('.history li[aria-current=true] time').textContent()).toBe(
     '2026-03-02 09:13:00',

@@ -146,14 +146,14 @@ describe('the live list', () => {
       await page.getByRole('button', { name: 'Load more' }).focus();
       await page.keyboard.press('Enter');
     }
-    await page.getByText('Newer entries were left out').waitFor();
+    await page.getByText('Newer entries are not shown').waitFor();
     expect(await entryRows(page).count()).toBe(500);
     const ids = await entryRows(page).evaluateAll((rows) =>
       rows.map((row) => row.getAttribute('data-entry')),
     );
     expect(new Set(ids).size).toBe(500);
     expect([...ids].sort().reverse()).toEqual(ids);
-    await page.getByRole('button', { name: 'Back to the newest' }).click();
+    await page.getByRole('button', { name: 'Show the newest' }).click();
     await until('the newest page', async () => (await entryRows(page).count()) === 50);
     tab.expectQuiet();
   });

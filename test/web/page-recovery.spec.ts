@@ -47,7 +47,7 @@ describe('after the server did not answer for a while', () => {
     await api.up();
     await live(page).waitFor();
     await entryRows(page).first().waitFor();
-    await page.getByRole('alert').getByText('The trail may lack changes').waitFor();
+    await page.getByRole('alert').getByText('The trail may be incomplete').waitFor();
     expect(await page.getByText('Waltrail does not answer').count()).toBe(0);
     await page
       .locator('.summary strong')

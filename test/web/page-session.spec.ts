@@ -29,7 +29,7 @@ describe('signing in', () => {
     const alert = page.getByRole('alert');
     await alert.waitFor();
     expect(await alert.textContent()).toContain('The token is not valid');
-    expect(await alert.textContent()).toContain('Ask whoever runs Waltrail for a new token.');
+    expect(await alert.textContent()).toContain('Ask the operator of Waltrail for a new token.');
     await tab.expectAccessible('refused sign-in');
 
     await page.getByLabel('Access token or sign-in code').fill('');

@@ -6,9 +6,9 @@ import type { GuardedRequest } from './guard.js';
 const REFUSED = new Set([401, 403, 429]);
 
 /**
- * Records a request before its answer leaves: if a use of the trail cannot be recorded, it is not answered.
- * Runs as Fastify's `onSend` hook, so that it sees refusals, files and pages alike. Streams take over their
- * reply and record themselves.
+ * Records a request before its answer is sent. If a use of the trail cannot be recorded, it is not answered.
+ * Runs as Fastify's `onSend` hook, and so for refusals, files and pages alike. It does not run for streams:
+ * they take over their reply and record themselves.
  */
 export async function recordAccess(
   access: AccessRecord,
@@ -20,7 +20,7 @@ export async function recordAccess(
     await access.record(accessOf(request, reply.statusCode));
 }
 
-/** Returns what the access record says about a refusal: what was asked for, as far as a row may hold it. */
+/** Returns what the access record says about a refusal. What was requested is cut to the limits of a row. */
 function refusalOf(request: GuardedRequest, status: number): Access {
   return { ...accessOf(request, status, { isRefused: true }), action: 'refused' };
 }
@@ -44,7 +44,7 @@ export function accessOf(
     route: `${request.method} ${request.routeOptions?.url ?? 'unknown'}`,
     filters: Object.keys(filters).length === 0 ? null : storable(filters, { isRefused }),
     status,
-    // Of a client that has gone meanwhile the socket has no address any more.
+    // If the client has disconnected in the meantime, the socket no longer has an address.
     address: request.ip ?? 'unknown',
     ...(request.delivered === undefined ? {} : { delivered: request.delivered }),
   };

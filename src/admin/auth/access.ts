@@ -6,7 +6,7 @@ import type { Principal } from './tokens.js';
 
 /**
  * The kind of a use of the trail. `watch`: a live stream was opened, or has delivered. `refused`: the request
- * was turned away (401, 403 or 429). `unrecorded`: so many others were in the same minute.
+ * was refused (401, 403 or 429). `unrecorded`: the row counts further refusals of the same minute.
  */
 export type AccessAction =
   'sign_in' | 'sign_out' | 'read' | 'watch' | 'export' | 'download' | 'remove' | 'refused' | 'unrecorded';
@@ -18,7 +18,7 @@ export interface DeliveredEntries {
   readonly through: string;
 }
 
-/** What a download in part delivers: so many bytes of a file of `of` bytes, the first of them at `from`. */
+/** What a partial download delivers: `bytes` bytes from offset `from`, of a file that has `of` bytes. */
 export interface DeliveredBytes {
   readonly bytes: number;
   readonly from: number;
@@ -37,18 +37,18 @@ export interface Access {
   readonly status: number;
   readonly address: string;
   readonly delivered?: Delivered;
-  /** Of an `unrecorded` row: how many refusals it stands for. */
+  /** Number of refusals that an `unrecorded` row stands for. */
   readonly refusals?: number;
 }
 
 const MINUTE_MS = 60_000;
 
-/** Writes the append-only record of who used the trail (`trail.access`). */
+/** Writes the append-only record of every use of the trail (`trail.access`). */
 export class AccessRecord {
   readonly #pool: pg.Pool;
   readonly #log: Log;
   readonly #budgets = new RefusalBudgets<Access>();
-  /** Ends the minute that began with a refusal. */
+  /** Timer that ends the minute. A minute begins with its first refusal. */
   #minute: NodeJS.Timeout | undefined;
 
   constructor(options: { readonly pool: pg.Pool; readonly log: Log }) {
@@ -67,7 +67,7 @@ export class AccessRecord {
     await this.#insert(access).catch(() => undefined);
   }
 
-  /** Records what a live stream has delivered. Never rejects: its opening is recorded in any case. */
+  /** Records what a live stream has delivered. Never rejects: the opening was recorded already. */
   async recordDelivered(access: Access, delivered: DeliveredEntries): Promise<void> {
     await this.#insert({ ...access, delivered }).catch((error: unknown) =>
       this.#log.warn(
@@ -77,7 +77,7 @@ export class AccessRecord {
     );
   }
 
-  /** Writes what was only counted. Never rejects. */
+  /** Records the refusals that were only counted so far. Never rejects. */
   async close(): Promise<void> {
     await this.#endMinute();
   }

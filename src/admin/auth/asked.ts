@@ -5,19 +5,19 @@ interface Limits {
   readonly members: number;
 }
 
-/** Of a request that was refused: nobody has checked it, and anybody may send it. */
+/** Limits for a refused request. It was not checked, and anybody can send one. */
 const OF_REFUSED: Limits = { textLength: 200, members: 20 };
 /**
- * Of one that was answered: all that a request may hold (api/filters.ts). A route that takes no body, or no
- * query, has not checked what it was sent.
+ * Limits for an answered request: all that a request may hold (api/filters.ts). They are needed because a
+ * route without body, or without query, does not check what it was sent.
  */
 const OF_ANSWERED: Limits = { textLength: 1000, members: 500 };
 const DEPTH = 3;
-/** A token that was sent at the wrong place. */
+/** Matches a token that was sent in the wrong place. */
 const SECRETS = /wt_[\w-]{20,}/g;
 
 /**
- * Returns what was asked for, cut to what a row of the access record holds: short texts that PostgreSQL can
+ * Returns what was requested, cut to what a row of the access record holds: short texts that PostgreSQL can
  * store, few members, and no token.
  */
 export const storable = (asked: Asked, { isRefused }: { readonly isRefused: boolean }): Asked =>
@@ -34,7 +34,7 @@ function cut(value: unknown, depth: number, limits: Limits): unknown {
   );
 }
 
-/** jsonb holds neither NUL nor half a surrogate pair: with one of them nothing would be recorded. */
+/** Replaces NUL and halves of surrogate pairs. jsonb cannot hold them, so the row could not be written. */
 const text = (value: string, { textLength }: Limits): string =>
   value
     .replace(SECRETS, 'wt_…')

@@ -2,17 +2,17 @@ import { WaltrailError } from '../../errors.js';
 import { networkOf } from './network.js';
 
 /**
- * Failed attempts of one address in a minute, after which it is told to wait. Nobody can guess 256 bits; the
- * limit keeps guesses from loading the database. Only failures count, because many people may be behind one
- * address.
+ * Failed attempts of one address in a minute. After them, the address is told to wait. 256 bits cannot be
+ * guessed: the limit protects the database from the load of guesses. Only failures count, because many people
+ * may share one address.
  */
 const FAILURES = 30;
 const WINDOW_MS = 60_000;
-/** Addresses that are remembered. They are invented, and then the oldest is forgotten. */
+/** Addresses that are remembered. The oldest is forgotten first, because addresses can be invented. */
 const ADDRESSES = 1_000;
-/** Secrets of such addresses that wait to be looked up, one after the other. */
+/** Secrets that wait to be looked up one after the other, because their address has too many failures. */
 const WAITING = 100;
-/** Secrets of other addresses that are looked up at the same time: most connections are for other work. */
+/** Secrets of other addresses that are looked up at the same time. Most connections are for other work. */
 const AT_ONCE = 2;
 
 interface Failures {
@@ -29,15 +29,15 @@ export class FailedAttempts {
   readonly #turns: (() => void)[] = [];
 
   /**
-   * Looks a secret up that nobody is known to have. A secret of an address with too many failures is still
-   * looked up, for whoever shares the address with a guesser, but only one at a time. Throws
-   * HTTP_TOO_MANY_REQUESTS instead of returning undefined once there were too many failures.
+   * Looks up a secret that may be a guess. If its address has too many failures, it is still looked up, but
+   * only one at a time: an honest user may share the address with a guesser. In that case, throws
+   * HTTP_TOO_MANY_REQUESTS instead of returning undefined.
    */
   async lookUp<T>(address: string, find: () => Promise<T | undefined>): Promise<T | undefined> {
     const network = networkOf(address);
     const counted = (): Promise<T | undefined> => this.#counted(network, find);
     const looked = await this.fewAtOnce(async () => {
-      // Asked only now: of many that come together, most wait until the first have failed.
+      // Decided only here, when it is this secret's turn: the failures of those before it then count.
       const known = this.#known(network);
       const isOver = known !== undefined && known.count >= FAILURES;
       return isOver ? { over: known } : { over: undefined, found: await counted() };

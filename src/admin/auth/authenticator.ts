@@ -6,18 +6,18 @@ import type { Site, SiteRequest } from './site.js';
 import { findToken, noteTokenUse, proofOf, type Principal } from './tokens.js';
 
 /**
- * The parts of a request from which its principal is found. Header names are in lower case, as node:http
- * gives them.
+ * The parts of a request that identify its principal. Header names are in lower case, as node:http gives
+ * them.
  */
 export interface Credentials extends SiteRequest {
   readonly method: string;
-  /** Address of the client, as a trusted proxy says. */
+  /** Address of the client. Behind a trusted proxy, the address that the proxy reports. */
   readonly ip: string;
 }
 
 /**
- * Time for which a found principal is cached: a revoked token stops working within it, in every process.
- * After it the secret is looked up again, but known not to be a guess.
+ * Time for which a found principal is cached. A revoked token stops working within this time, in every
+ * process. Afterwards the secret is looked up again, but no longer as a possible guess.
  */
 const CACHE_MS = 2_000;
 const CACHE_ENTRIES = 1_000;
@@ -30,13 +30,13 @@ export class Authenticator {
   readonly #sessionIdleMinutes: number;
   readonly #attempts = new FailedAttempts();
   readonly #cache = new Map<string, { readonly principal: Principal; readonly until: number }>();
-  /** Secrets of the cache that are being looked up again. */
+  /** Lookups in progress that renew a principal of the cache. */
   readonly #renewing = new Map<string, Promise<Principal | undefined>>();
 
   constructor(options: {
     readonly pool: pg.Pool;
     readonly site: Site;
-    /** A session ends when it is not used for so long. */
+    /** A session that is not used for this time ends. */
     readonly sessionIdleMinutes: number;
   }) {
     this.#pool = options.pool;
@@ -46,9 +46,9 @@ export class Authenticator {
 
   /**
    * Returns the principal of a request. Throws HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID, after many wrong ones
-   * HTTP_TOO_MANY_REQUESTS or, for a cookie that another site made the browser send, HTTP_CROSS_SITE. A wrong
-   * Authorization header does not fall back to the cookie: the caller would act as a principal that it does
-   * not expect. `byPerson`: somebody has asked for it, so it keeps the session from ending.
+   * HTTP_TOO_MANY_REQUESTS or, for a cookie that another site made the browser send, HTTP_CROSS_SITE. With a
+   * wrong Authorization header, the cookie is not tried: the caller would act as a principal that it does not
+   * expect. `byPerson`: a person caused the request, so it keeps the session from ending.
    */
   async authenticate(request: Credentials, { byPerson }: { readonly byPerson: boolean }): Promise<Principal> {
     const { authorization } = request.headers;
@@ -68,11 +68,12 @@ export class Authenticator {
     const cookie = this.#site.sessionSecret(request);
     if (cookie === undefined) throw new WaltrailError('HTTP_TOKEN_MISSING', 'This route needs a token.');
     if (!SAFE_METHODS.has(request.method)) this.#site.assertSameOrigin(request);
-    // Apart, because what the page asks for by itself must not hide the uses that count.
+    // Cached separately. Otherwise a request that the page sends automatically would fill the cache, and a
+    // person's use would not reach the trail.
     const principal = await this.#cached(
       `${byPerson ? 'used' : 'open'} session ${keyOf(cookie)}`,
       () => findSession(this.#pool, { secret: cookie, byPerson }),
-      // Not counted: every tab of a session that has ended asks once more.
+      // Not counted as a failed attempt: after a session has ended, each of its tabs asks once more.
       (find) => this.#attempts.fewAtOnce(find),
     );
     if (principal === undefined) throw new WaltrailError('HTTP_TOKEN_INVALID', 'The session has ended.');
@@ -80,8 +81,8 @@ export class Authenticator {
   }
 
   /**
-   * Opens a session. Throws HTTP_SIGN_IN_REFUSED, HTTP_TOO_MANY_REQUESTS, or HTTP_CROSS_SITE: no other site
-   * may sign a browser in as a principal of its choice.
+   * Opens a session. Throws HTTP_SIGN_IN_REFUSED, HTTP_TOO_MANY_REQUESTS, or HTTP_CROSS_SITE: another site
+   * must not sign a browser in as a principal of its choice.
    */
   async signIn(request: Credentials, tokenOrCode: string): Promise<OpenedSession> {
     if (request.headers.origin !== undefined || request.headers['sec-fetch-site'] !== undefined)
@@ -108,16 +109,17 @@ export class Authenticator {
 
   async #findToken(secret: string): Promise<Principal | undefined> {
     const principal = await findToken(this.#pool, secret);
-    // Only the list of tokens shows the last use, so a request neither waits for the update nor fails with
+    // Only the list of tokens shows the last use. So a request neither waits for the update nor fails with
     // it.
     if (principal !== undefined) noteTokenUse(this.#pool, secret).catch(() => undefined);
     return principal;
   }
 
   /**
-   * Returns a principal from the cache, or finds it. Only principals that were found are cached: a guesser
-   * cannot fill the cache, and a new token works at once. A secret that was right before is no guess: it does
-   * not wait behind guesses with `lookUp`, and requests that come together find it once.
+   * Returns a principal from the cache, or finds it. Only principals that were found are cached, so a guesser
+   * cannot fill the cache, and a new token works at once. A secret that was right before is not a guess. It
+   * is looked up directly instead of with `lookUp`, where it would wait for guesses, and only once for
+   * simultaneous requests.
    */
   async #cached(
     key: string,

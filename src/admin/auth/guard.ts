@@ -15,11 +15,11 @@ import { TOKEN_ROLES, type Principal, type TokenRole } from './tokens.js';
 const RULE = Symbol('waltrail.rule');
 
 interface Rule {
-  /** The lowest role that may call the route; `open`: no token is needed. */
+  /** The lowest role that may call the route. `open`: no token is needed. */
   readonly role: TokenRole | 'open';
-  /** The action that the access record gives a successful use; undefined: such a use is not recorded. */
+  /** The action that is recorded for a successful use. Undefined: such a use is not recorded. */
   readonly record?: AccessAction;
-  /** The page asks by itself, again and again: that keeps no session from ending. */
+  /** Whether the page calls the route automatically. Such a use does not keep a session from ending. */
   readonly polled?: boolean;
 }
 
@@ -36,12 +36,12 @@ export const Allow = (
 export interface GuardedRequest extends FastifyRequest {
   principal?: Principal;
   accessAction?: AccessAction;
-  /** Where it is not all that was asked for. */
+  /** What was delivered, if it is not all that was requested. */
   delivered?: Delivered;
 }
 
 /**
- * Checks every request. It is the only guard, and every route of every controller passes through it. Throws
+ * Checks every request. It is the only guard, and it guards every route of every controller. Throws
  * HTTP_TOKEN_MISSING, HTTP_TOKEN_INVALID, HTTP_CROSS_SITE, HTTP_FORBIDDEN.
  */
 @Injectable()
@@ -61,7 +61,7 @@ export class AuthGuard implements CanActivate {
     ]);
     const request = context.switchToHttp().getRequest<GuardedRequest>();
     if (rule === undefined)
-      throw new WaltrailError('HTTP_FORBIDDEN', 'This route says nothing of who may call it.');
+      throw new WaltrailError('HTTP_FORBIDDEN', 'This route does not declare who may call it.');
     if (rule.record !== undefined) request.accessAction = rule.record;
     if (rule.role === 'open') return true;
     request.principal = await this.#authenticator.authenticate(request, {

@@ -1,8 +1,8 @@
 import { isIPv6 } from 'node:net';
 
 /**
- * Returns what limits count an address by: an IPv4 address itself, and the first 64 bits of an IPv6 address,
- * because whoever has one has all that share them.
+ * Returns the key by which limits count an address. An IPv4 address is its own key. The key of an IPv6
+ * address is its first 64 bits, because one client usually has all addresses that share them.
  */
 export function networkOf(address: string): string {
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];

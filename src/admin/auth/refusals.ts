@@ -1,25 +1,25 @@
 import { networkOf } from './network.js';
 
 /**
- * Refusals that are recorded in a minute. A person at the page makes few; a token gets one a second, so that
- * a script that is refused is seen in every step.
+ * Refusals of a token that are recorded in a minute: one a second. A person at the page causes fewer, and the
+ * record shows each step of a script that is refused.
  */
 const OF_A_TOKEN = 60;
-/** Of an address that nobody is known behind, and of all of these: guesses cost a guesser nothing. */
+/** The same for an address without a known token, and for all of them together: guesses are free to make. */
 const OF_AN_ADDRESS = 20;
 const OF_ALL_ADDRESSES = 120;
-/** Addresses that have a budget of their own in a minute. Further ones share one: addresses are invented. */
+/** Addresses that have their own budget in a minute. Further ones share one: addresses can be invented. */
 const ADDRESSES = 50;
-/** The address of the row that counts refusals of those. */
+/** The address in the row that counts the refusals of those further addresses. */
 const OTHER_ADDRESSES = 'others';
 
-/** What a budget is found by. */
+/** A refusal, as far as its budget depends on it. */
 export interface Refusal {
   readonly principal: { readonly tokenId: string } | undefined;
   readonly address: string;
 }
 
-/** Refusals beyond a budget: the last of them with the address to record, and how many there were. */
+/** Refusals beyond a budget: the last of them, the address to record, and their number. */
 export interface Beyond<T> {
   readonly last: T;
   readonly address: string;
@@ -33,15 +33,15 @@ interface Budget<T> {
 }
 
 /**
- * Decides which refusals of a minute are recorded one by one, and counts the others. Refusals of a known
- * token and those of addresses have budgets apart: no guesser can keep a token's refusals out of the record.
+ * Decides which refusals of a minute are recorded one by one, and counts the others. Known tokens and
+ * addresses have separate budgets, so a guesser cannot keep the refusals of a token out of the record.
  */
 export class RefusalBudgets<T extends Refusal> {
   readonly #tokens = new Map<string, Budget<T>>();
   readonly #addresses = new Map<string, Budget<T>>();
   #ofAllAddresses = 0;
 
-  /** Takes a place for a refusal. Returns whether it is recorded; otherwise it is counted. */
+  /** Takes a refusal from its budget. Returns whether to record it; otherwise it is counted. */
   take(refusal: T): boolean {
     const { principal } = refusal;
     const budget =
@@ -62,7 +62,7 @@ export class RefusalBudgets<T extends Refusal> {
     return true;
   }
 
-  /** Begins a new minute. Returns what was beyond each budget that did not suffice. */
+  /** Begins a new minute. Returns what was beyond the budgets of the old one. */
   renew(): Beyond<T>[] {
     const found: Beyond<T>[] = [];
     for (const budgets of [this.#tokens, this.#addresses]) {

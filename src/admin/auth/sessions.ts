@@ -10,10 +10,10 @@ export interface OpenedSession {
 }
 
 /**
- * Opens a session for an API token or a one-time sign-in code, which is spent by it. Returns undefined if it
- * is unknown, revoked, expired or spent. A session lasts 12 hours (`trail.open_session`): a working day, so
- * that everybody signs in again every morning, whatever was left open overnight. It ends before that when it
- * is not used for `idleMinutes`.
+ * Opens a session for an API token or a one-time sign-in code. This spends a code. Returns undefined if the
+ * token or code is unknown, revoked, expired or spent. A session lasts 12 hours (`trail.open_session`), which
+ * is a working day: everybody signs in again every morning, even if a page was left open overnight. A session
+ * that is not used for `idleMinutes` ends earlier.
  */
 export async function openSession(
   pool: pg.Pool,
@@ -32,8 +32,8 @@ export async function openSession(
 }
 
 /**
- * Returns the principal of a session cookie, or undefined if it is unknown, expired or was not used for too
- * long, or if its token was revoked. `byPerson`: counts as a use.
+ * Returns the principal of a session cookie. Returns undefined if the session is unknown, expired or was not
+ * used for too long, or if its token was revoked. `byPerson`: this counts as a use.
  */
 export async function findSession(
   pool: pg.Pool,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { WaltrailError } from '../../errors.js';
 
-/** The parts of a request that say where it comes from. `protocol` is what a trusted proxy says. */
+/** The parts of a request that say where it comes from. A trusted proxy may state the `protocol`. */
 export interface SiteRequest {
   readonly protocol: string;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
@@ -15,11 +15,11 @@ const NAME = 'waltrail_session';
  * cookie is set.
  */
 export class Site {
-  /** As `https://audit.example.com`; undefined: nobody has said it. */
+  /** Such as `https://audit.example.com`. Undefined if it is not configured. */
   readonly #origin: string | undefined;
   readonly #plainName: string;
 
-  /** `instance` tells this Waltrail from others on the same host, for example by its trail. */
+  /** `instance` distinguishes this Waltrail from others on the same host, for example by its trail. */
   constructor(options: { readonly origin: string | undefined; readonly instance: string }) {
     this.#origin = options.origin;
     this.#plainName = `${NAME}_${createHash('sha256').update(options.instance).digest('hex').slice(0, 8)}`;
@@ -31,8 +31,8 @@ export class Site {
   }
 
   /**
-   * Returns the name of the session's cookie. On HTTPS no other host can set one with that prefix (RFC
-   * 6265bis, 4.1.3.2). Otherwise it is by instance, because cookies do not tell ports apart.
+   * Returns the name of the session's cookie. On HTTPS it has a prefix with which no other host can set a
+   * cookie (RFC 6265bis, 4.1.3.2). Otherwise it contains the instance, because cookies ignore ports.
    */
   cookieName(request: Pick<SiteRequest, 'protocol'>): string {
     return this.isSecure(request) ? `__Host-${NAME}` : this.#plainName;
@@ -51,10 +51,10 @@ export class Site {
   }
 
   /**
-   * Throws HTTP_CROSS_SITE unless the request comes from a page of this site. Browsers send which site made
-   * them send a request (Fetch Metadata) and its origin; older ones only the origin. SameSite=Strict already
-   * keeps the cookie from other sites. Other ports and subdomains count as the same site, and this check
-   * keeps them out.
+   * Throws HTTP_CROSS_SITE unless the request comes from a page of this site. Browsers send the kind of site
+   * that caused a request (Fetch Metadata) and its origin; older ones send only the origin. SameSite=Strict
+   * already keeps the cookie from other sites. But it takes other ports and subdomains for the same site:
+   * this check refuses those.
    */
   assertSameOrigin({ headers }: SiteRequest): void {
     const site = headers['sec-fetch-site'];
@@ -69,8 +69,8 @@ export class Site {
   #isOwn(origin: string | string[], host: string | string[] | undefined): boolean {
     if (typeof origin !== 'string' || !URL.canParse(origin)) return false;
     if (this.#origin !== undefined) return origin === this.#origin;
-    // Whoever owns a name may let it lead here, and the Host header then has that name. An address or
-    // localhost is nobody's.
+    // The owner of a domain can point its name to this server. The Host header then has that name. Nobody can
+    // do that with an address or with localhost.
     const url = new URL(origin);
     return (
       url.host === host && (url.hostname === 'localhost' || isIP(url.hostname.replace(/[[\]]/g, '')) !== 0)

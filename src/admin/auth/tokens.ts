@@ -5,12 +5,12 @@ import type pg from 'pg';
 export const TOKEN_ROLES = ['viewer', 'exporter', 'admin'] as const;
 export type TokenRole = (typeof TOKEN_ROLES)[number];
 
-/** The authenticated requester, found by a token or a session. */
+/** The authenticated requester, identified by a token or a session. */
 export interface Principal {
   readonly tokenId: string;
   readonly name: string;
   readonly role: TokenRole;
-  /** The only tenant that the principal sees; null: it sees all tenants. */
+  /** The only tenant that the principal sees. Null: it sees all tenants. */
   readonly tenant: string | null;
 }
 
@@ -40,7 +40,7 @@ const SECRET_BYTES = 32;
 
 /**
  * Stores a new token and returns its secret: `wt_` followed by 256 random bits. The secret cannot be shown
- * again. Takes the rights of the trail's owner: no role of the trail may make a token.
+ * again. Needs the rights of the trail's owner: no other role of the trail may create a token.
  */
 export async function createToken(pool: pg.Pool, token: NewToken): Promise<string> {
   const secret = `wt_${randomBytes(SECRET_BYTES).toString('base64url')}`;
@@ -59,8 +59,8 @@ export async function createToken(pool: pg.Pool, token: NewToken): Promise<strin
 }
 
 /**
- * Revokes every token of a name that is not revoked yet, which also ends its sessions. Returns how many
- * tokens there were. Takes the rights of the trail's owner.
+ * Revokes all tokens of a name that are not revoked yet, and ends their sessions. Returns the number of these
+ * tokens. Needs the rights of the trail's owner.
  */
 export async function revokeTokensNamed(pool: pg.Pool, name: string): Promise<number> {
   const { rowCount } = await pool.query(
@@ -70,7 +70,7 @@ export async function revokeTokensNamed(pool: pg.Pool, name: string): Promise<nu
   return rowCount ?? 0;
 }
 
-/** Returns every token that was ever created, newest first. Takes the rights of the trail's owner. */
+/** Returns every token that was ever created, newest first. Needs the rights of the trail's owner. */
 export async function listTokens(pool: pg.Pool): Promise<TokenInfo[]> {
   const { rows } =
     await pool.query<TokenInfo>(/* sql */ `select name, role, tenant, single_use as "singleUse", created_at as "createdAt", expires_at as "expiresAt",
@@ -101,8 +101,8 @@ export async function noteTokenUse(pool: pg.Pool, secret: string): Promise<void>
 }
 
 /**
- * Returns what proves to the trail that somebody has a secret: its SHA-256, of which the trail has the
- * SHA-256. It needs no salt and no work factor, because secrets are random and not chosen. Whoever reads it
- * in a log of statements cannot sign in with it.
+ * Returns the proof that the caller has a secret: its SHA-256. The trail stores the SHA-256 of that proof.
+ * Neither salt nor work factor is needed, because secrets are random and not chosen. A proof in a log of
+ * statements is not a secret: nobody can sign in with it.
  */
 export const proofOf = (secret: string): Buffer => createHash('sha256').update(secret).digest();

@@ -3,7 +3,7 @@ import { ApiOperation, ApiProduces, ApiResponse, ApiSecurity } from '@nestjs/swa
 import type { AnswerName } from '../../api/answers.js';
 
 const PROBLEMS: Readonly<Record<number, string>> = {
-  400: 'A parameter, the cursor or the body is wrong; "errors" names what',
+  400: 'A parameter, the cursor or the body is wrong; "errors" names each fault',
   401: 'No token, or one that is unknown, revoked or expired',
   403: 'The role or the tenant of the token does not allow this',
   404: 'Not found',

@@ -20,8 +20,8 @@ import { Reports } from './reports.js';
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /**
- * Serves the entries of the trail. Entries are sent as the JSON text that the trail prints, so that no number
- * passes through a double.
+ * Serves the entries of the trail. Entries are sent as the JSON text that the trail prints, so no number
+ * is converted to a double.
  */
 @Controller()
 export class EntriesController {
@@ -65,7 +65,7 @@ export class EntriesController {
     );
     if (entry === undefined) {
       throw new WaltrailError('HTTP_NOT_FOUND', 'There is no entry of this id.', {
-        remedy: 'Take the id from GET /v1/entries; an entry older than the retention is gone.',
+        remedy: 'Take the id from GET /v1/entries. Entries older than the retention no longer exist.',
       });
     }
     return entryToJson(entry);
@@ -74,7 +74,7 @@ export class EntriesController {
   @Get('facets')
   @Allow('viewer', { record: 'read', polled: true })
   @Describe({
-    summary: 'How many entries the filter values with most of them have in the range',
+    summary: 'The most frequent values for the filters in the range, with their numbers of entries',
     answer: 'Facets',
     errors: [400, 401, 403, 422, 429, 503],
   })
@@ -94,7 +94,7 @@ export class EntriesController {
   @Allow('viewer', { record: 'read' })
   @Describe({
     summary:
-      'The same of one list: modifiers, actingAs, actions, entityTypes or tenants, with a search in it',
+      'The same for one list (modifiers, actingAs, actions, entityTypes or tenants), which can be searched',
     answer: 'FacetList',
     errors: [400, 401, 403, 404, 422, 429, 503],
   })
@@ -105,7 +105,7 @@ export class EntriesController {
   ): Promise<Answer<'FacetList'>> {
     const asked = FACET_LISTS.find((name) => name === list);
     if (asked === undefined)
-      throw new WaltrailError('HTTP_NOT_FOUND', `There is no such list of facets.`, {
+      throw new WaltrailError('HTTP_NOT_FOUND', `There is no list of facets with this name.`, {
         remedy: `The lists are ${FACET_LISTS.join(', ')}.`,
       });
     const { tenant } = principalOf(request);

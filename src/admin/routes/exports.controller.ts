@@ -28,8 +28,8 @@ import { OpenStreams, SseStream, STREAM_HEADERS } from '../stream/sse.js';
 const COMMON = [401, 403, 503] as const;
 
 /**
- * Serves exports: durable jobs that are requested here and downloaded later. Except for admins, the exports
- * of others do not exist.
+ * Serves exports: durable jobs that are requested here and downloaded later. Only admins see the exports of
+ * others; for everybody else, they do not exist.
  */
 @Controller('exports')
 export class ExportsController {
@@ -49,10 +49,10 @@ export class ExportsController {
   @ApiHeader({
     name: 'Idempotency-Key',
     required: false,
-    description: 'A repeated key answers with the first export (200).',
+    description: 'A request with the same key is answered with the first export (200).',
   })
   @Describe({
-    summary: 'Ask for an export',
+    summary: 'Request an export',
     answer: 'Export',
     status: 202,
     errors: [400, 413, 415, 422, 429, ...COMMON],
@@ -118,8 +118,8 @@ export class ExportsController {
     const views = this.#exports.watch(id, requester, { signal: abort.signal });
     let first: IteratorResult<Answer<'Export'>, void>;
     try {
-      // The first state is read before the reply is taken over, so that an export that does not exist is a
-      // 404 and not an empty stream.
+      // The first state is read before the stream begins. An export that does not exist is then answered with
+      // a 404 instead of an empty stream.
       first = await this.#readings.ofExports(request, () => views.next());
     } catch (error) {
       place.free();
@@ -129,8 +129,8 @@ export class ExportsController {
     place.take(stream);
     void stream.closed.then(() => abort.abort());
     try {
-      // Every client can keep up: there are at most two small events a second, and only until the export is
-      // final.
+      // Whether the client keeps up is not checked: there are at most two small events a second, and only
+      // until the export is final.
       for (let view = first; !view.done; view = await views.next())
         stream.send([{ data: JSON.stringify(view.value) }]);
     } finally {
@@ -143,13 +143,13 @@ export class ExportsController {
   @ApiHeader({
     name: 'Range',
     required: false,
-    description: 'One range of bytes, to resume a download; several are answered with the whole file.',
+    description: 'One range of bytes, to resume a download. Several ranges are answered with the whole file.',
   })
   @ApiHeader({
     name: 'If-Range',
     required: false,
     description:
-      'The ETag of the file whose bytes the caller has; another one is answered with the whole file.',
+      'The ETag of the file that the caller has in part. With another one, the answer is the whole file.',
   })
   @Describe({
     summary: 'Download the file, or the rest of it',
@@ -158,7 +158,7 @@ export class ExportsController {
   })
   @ApiResponse({
     status: 206,
-    description: 'The bytes that were asked for',
+    description: 'The requested bytes',
     content: { 'application/octet-stream': { schema: { type: 'string' } } },
   })
   async file(
@@ -190,7 +190,7 @@ export class ExportsController {
       await file.close();
       // Nothing is downloaded.
       request.accessAction = 'read';
-      // Of no payload Fastify would say that its length is 0.
+      // Without a payload, Fastify would send a Content-Length of 0.
       await reply.send(Readable.from([]));
       return;
     }
@@ -218,6 +218,6 @@ export class ExportsController {
   }
 }
 
-/** Builds a Content-Disposition header (RFC 6266) with an ASCII name for old clients beside the exact one. */
+/** Builds a Content-Disposition header (RFC 6266): the exact name, and an ASCII name for old clients. */
 const attachment = (name: string): string =>
   `attachment; filename="${name.replaceAll(/[^\x20-\x7e]|["\\]/g, '_')}"; filename*=UTF-8''${encodeURIComponent(name)}`;

@@ -9,7 +9,7 @@ export type DaemonFacts = Omit<
 >;
 
 /**
- * Returns what capture is doing in this process; null if this process does not capture, or before capture has
+ * Returns what capture is doing in this process. Null if this process does not capture, or if capture has not
  * begun.
  */
 export type CaptureStatusSource = () => CaptureStatus | null;
@@ -17,7 +17,7 @@ export type CaptureStatusSource = () => CaptureStatus | null;
 /** Injection token of {@link CaptureStatusSource}. */
 export const CAPTURE_STATUS = Symbol('waltrail.captureStatus');
 
-/** Returns whether the export queue works; null in a process that does not use it. */
+/** Returns whether the export queue works. Null in a process that does not use it. */
 export type QueueStatusSource = () => ExportQueueStatus | null;
 
 /** Injection token of {@link QueueStatusSource}. */
@@ -26,7 +26,7 @@ export const QUEUE_STATUS = Symbol('waltrail.queueStatus');
 /** Injection token of {@link DaemonFacts}. */
 export const FACTS = Symbol('waltrail.facts');
 
-/** The longest range of a report, in the zone of the request, or that of reports. */
+/** Returns the longest range of a report, with the time zone of the request or, without one, of `reports`. */
 export const rangeLimit = (
   { maxRangeMs, maxRangeDays, timezone }: DaemonFacts,
   requested: string | undefined,

@@ -6,7 +6,7 @@ import type { GuardedRequest } from '../auth/guard.js';
 import { Describe } from './describe.js';
 import { Reports } from './reports.js';
 
-/** Serves the gaps: what the trail may lack. */
+/** Serves the gaps: where changes may be missing from the trail. */
 @Controller('gaps')
 export class GapsController {
   readonly #reports: Reports;
@@ -18,7 +18,7 @@ export class GapsController {
   @Get()
   @Allow('viewer', { record: 'read', polled: true })
   @Describe({
-    summary: 'What the trail may lack in the range, newest first',
+    summary: 'Gaps in the range, where changes may be missing from the trail; newest first',
     answer: 'GapList',
     errors: [400, 401, 403, 422, 429, 503],
   })
@@ -34,7 +34,7 @@ export class GapsController {
     } = await this.#reports.readings.run(request, {}, (reader) => reader.gaps(range, { limit: query.limit }));
     const coverage = this.#reports.coverage(stored);
     if (principalOf(request).tenant === null) return { items: gaps, total, coverage };
-    // Every tenant must know that its report may be incomplete, but not which tables there are.
+    // Every tenant must learn that its report may be incomplete, but not which tables exist.
     return { items: gaps.map(({ tables: _tables, ...gap }) => gap), total, coverage };
   }
 }

@@ -18,11 +18,13 @@ const TRAIL_TIMEOUT_MS = 2_000;
 
 /**
  * Answers orchestrators and Prometheus, outside the API's prefix. Health is open to everybody and shows
- * nothing that the trail holds; metrics need a token.
+ * nothing from the trail. Metrics need a token.
  */
 @Controller()
 export class HealthController {
-  /** Anybody may ask, so one statement answers all who ask at the same time. */
+  /**
+   * Asks the trail whether it answers. Anybody may cause this, so simultaneous requests share one statement.
+   */
   readonly #ask: () => Promise<boolean>;
   readonly #capture: CaptureStatusSource;
   readonly #queue: QueueStatusSource;
@@ -48,7 +50,7 @@ export class HealthController {
   @Get('healthz')
   @HttpCode(200)
   @Allow('open')
-  @Describe({ summary: 'The process lives', answer: 'Health', open: true })
+  @Describe({ summary: 'Whether the process runs', answer: 'Health', open: true })
   healthz(): Answer<'Health'> {
     return { status: 'ok' };
   }
@@ -58,7 +60,7 @@ export class HealthController {
    */
   @Get('readyz')
   @Allow('open')
-  @Describe({ summary: 'The process can do its work', answer: 'Readiness', open: true })
+  @Describe({ summary: 'Whether the process can do its work', answer: 'Readiness', open: true })
   async readyz(@Res({ passthrough: true }) reply: FastifyReply): Promise<Answer<'Readiness'>> {
     const trail = (await this.#trailAnswers()) ? 'up' : 'down';
     const capture = this.#capture()?.state ?? null;
@@ -71,13 +73,16 @@ export class HealthController {
   @Get('metrics')
   @Allow('viewer', { polled: true })
   @Describe({
-    summary: 'Prometheus metrics; send the token as a bearer token',
+    summary: 'Prometheus metrics (needs a bearer token)',
     answer: 'text/plain',
     errors: [401, 403],
   })
   async metrics(@Req() request: GuardedRequest, @Res() reply: FastifyReply): Promise<void> {
     if (principalOf(request).tenant !== null) {
-      throw new WaltrailError('HTTP_FORBIDDEN', 'Metrics are about every tenant; the token sees one only.');
+      throw new WaltrailError(
+        'HTTP_FORBIDDEN',
+        'Metrics are about all tenants, and the token sees only one tenant.',
+      );
     }
     await reply.header('Content-Type', this.#metrics.contentType).send(await this.#metrics.text());
   }

@@ -16,7 +16,7 @@ export interface MetricsSources {
   readonly openStreams: () => number;
 }
 
-/** The values known at one scrape. A value that could not be read is undefined, and its series are absent. */
+/** The values at one scrape. A value that could not be read is undefined, and its series are absent. */
 interface Snapshot {
   readonly capture: CaptureStatus | null;
   readonly head: TrailHead | undefined;
@@ -45,67 +45,67 @@ const seconds = (ms: number | null | undefined): number | null => (ms == null ? 
 const FIGURES: readonly Figure[] = [
   {
     name: 'waltrail_capture_transactions_total',
-    help: 'Source transactions with tracked changes, since this process started.',
+    help: 'Source transactions with tracked changes since this process started.',
     type: Counter,
     value: (now) => now.capture?.transactions,
   },
   {
     name: 'waltrail_capture_changes_total',
-    help: 'Row changes received, since this process started.',
+    help: 'Row changes received since this process started.',
     type: Counter,
     value: (now) => now.capture?.changes,
   },
   {
     name: 'waltrail_capture_entries_total',
-    help: 'Entries stored, since this process started.',
+    help: 'Entries stored since this process started.',
     type: Counter,
     value: (now) => now.capture?.entries,
   },
   {
     name: 'waltrail_capture_ignored_total',
-    help: 'Updates of nothing but ignored columns, since this process started.',
+    help: 'Updates of ignored columns only, since this process started.',
     type: Counter,
     value: (now) => now.capture?.ignored,
   },
   {
     name: 'waltrail_capture_troubled_tables',
-    help: 'Troubles with named tables: not captured, previous values unknown, writes of the application refused.',
+    help: 'Troubles with named tables: not captured, previous values unknown, or writes of the application refused.',
     type: Gauge,
     value: (now) => now.capture?.troubleCount,
   },
   {
     name: 'waltrail_capture_messages_unread_total',
-    help: 'Logical messages that should say who made changes and were not understood, since this process started.',
+    help: 'Logical messages that should name who made changes but were not understood, since this process started.',
     type: Counter,
     value: (now) => now.capture?.messagesUnread,
   },
   {
     name: 'waltrail_capture_tenants_unknown_total',
-    help: 'Entries without tenant because the row of another table that has it is not known, since this process started.',
+    help: 'Entries without tenant, since this process started. Their tenant is in a row of another table, which is not known.',
     type: Counter,
     value: (now) => now.capture?.tenantsUnknown,
   },
   {
     name: 'waltrail_capture_configuration_waiting',
-    help: 'Whether the configuration of the file waits to come into effect: 1 or 0.',
+    help: '1 if the configuration in the file is not in effect yet, else 0.',
     type: Gauge,
     value: (now) => now.capture && (now.capture.configuration.waitsFor === null ? 0 : 1),
   },
   {
     name: 'waltrail_capture_configurations_ignored_total',
-    help: 'Messages that announced a configuration which is not that of the file, since this process started.',
+    help: 'Messages that announced another configuration than that in the file, since this process started.',
     type: Counter,
     value: (now) => now.capture?.configuration.ignored,
   },
   {
     name: 'waltrail_capture_lag_bytes',
-    help: 'WAL between the position of the source and the checkpoint.',
+    help: 'Bytes of WAL between the position of the source and the checkpoint.',
     type: Gauge,
     value: (now) => now.capture?.lagBytes,
   },
   {
     name: 'waltrail_capture_latency_seconds',
-    help: 'Commit in the source to visibility in the trail, of the last batch.',
+    help: 'Time from the commit in the source to visibility in the trail, for the last batch.',
     type: Gauge,
     value: (now) => seconds(now.capture?.latencyMs),
   },
@@ -124,34 +124,34 @@ const FIGURES: readonly Figure[] = [
   },
   {
     name: 'waltrail_export_queue_up',
-    help: 'Whether the queue of exports works: 1 or 0.',
+    help: '1 if the queue of exports works, else 0.',
     type: Gauge,
     value: (now) => (now.queue === null ? null : Number(now.queue.works)),
   },
   {
     name: 'waltrail_export_duration_seconds_sum',
-    help: 'Time the exports that are ready took to make.',
+    help: 'Time that all ready exports took, from start to file.',
     type: Gauge,
     value: (now) => now.exports?.seconds.sum,
   },
   {
     name: 'waltrail_export_duration_seconds_max',
-    help: 'Time the slowest export that is ready took to make.',
+    help: 'Time that the slowest ready export took, from start to file.',
     type: Gauge,
     value: (now) => now.exports?.seconds.max,
   },
   {
     name: 'waltrail_http_streams',
-    help: 'Live streams that are open.',
+    help: 'Open live streams.',
     type: Gauge,
     value: (now) => now.openStreams,
   },
 ];
 
 /**
- * Produces what Prometheus reads. Labels are route patterns, methods, classes of status and states, never a
- * value of a request, so the number of series is bounded. Figures are read when they are requested; nothing
- * runs in between.
+ * Produces what Prometheus reads. Labels are route patterns, methods, classes of status, and states. They are
+ * never values of a request, so the number of series is bounded. Figures are read at each scrape; nothing
+ * runs between scrapes.
  */
 export class Metrics {
   readonly #sources: MetricsSources;
@@ -188,7 +188,7 @@ export class Metrics {
 
   /**
    * Returns the metrics in Prometheus's exposition format. Simultaneous scrapes share one result, because
-   * they set the same figures.
+   * they set the same gauges.
    */
   async text(): Promise<string> {
     this.#scrape ??= this.#take().finally(() => (this.#scrape = undefined));
@@ -214,12 +214,12 @@ export class Metrics {
     }
     this.#byState(
       'waltrail_capture_state',
-      'State of capture in this process: 1 for the present one.',
+      'State of capture in this process: 1 for the current state.',
       captureStates(now.capture),
     );
     this.#byState(
       'waltrail_trail_gaps',
-      'Gaps of the trail; an open one lasts.',
+      'Gaps of the trail. Open ones have not ended.',
       now.gaps === undefined ? {} : { open: now.gaps.open, closed: now.gaps.total - now.gaps.open },
     );
     this.#byState('waltrail_exports', 'Exports that the trail holds, by state.', now.exports?.states ?? {});

@@ -5,21 +5,21 @@ import type { Slices } from '../stream/slices.js';
 import { Turns } from './turns.js';
 
 /**
- * Plain reads take milliseconds. The page sends four at a time, so one token gets as many, and others have
- * places left.
+ * Limits for plain reads, which take milliseconds. The page sends four at a time, so one token gets four
+ * places. Others have places left.
  */
 export const PLAIN_READS = { atOnce: 8, forAdmins: 2, forToken: 4, waiting: 50 };
 /**
- * A search for text reads every value of the range. Each of these holds a connection, and works slice by
- * slice. The page sends two for one text (list and facets), and may have sent those of the texts before.
+ * Limits for searches for text. A search reads every value of the range, slice by slice, and holds a
+ * connection. The page sends two for each text (list and facets). Those for earlier texts may still run.
  */
 export const SEARCHES = { atOnce: 3, forAdmins: 1, forToken: 2, waiting: 6 };
-/** What is asked of exports takes milliseconds. That of one token waits for itself in the trail anyway. */
+/** Limits for requests about exports, which take milliseconds. In the trail, those of a token run in turn. */
 export const EXPORT_REQUESTS = { atOnce: 3, forAdmins: 1, forToken: 1, waiting: 50 };
 
 /**
- * Reads the trail for requests, with turns for each token: plain reads, searches, and what is asked of
- * exports.
+ * Reads the trail for requests, with turns by token. Plain reads, searches and requests about exports have
+ * separate turns.
  */
 export class Readings {
   readonly #plain: { readonly reader: TrailReader; readonly turns: Turns };
@@ -28,7 +28,7 @@ export class Readings {
   readonly #slices: Slices;
 
   /**
-   * The readers should have connections of their own: a search must not take those of plain pages. Searches
+   * The two readers should have separate connections: a search must not take those of plain reads. Searches
    * share `slices` with the other long reads of the process.
    */
   constructor(options: {
@@ -42,8 +42,8 @@ export class Readings {
   }
 
   /**
-   * Reads when it is the requester's turn. A search whose client has gone ends with its slice. Throws
-   * HTTP_TOKEN_BUSY, and what `read` throws.
+   * Reads when it is the requester's turn. If the client of a search disconnects, the search ends after its
+   * current slice. Throws HTTP_TOKEN_BUSY, and what `read` throws.
    */
   async run<T>(
     request: GuardedRequest,
@@ -61,7 +61,7 @@ export class Readings {
     );
   }
 
-  /** Asks something of exports when it is the requester's turn. Throws HTTP_TOKEN_BUSY. */
+  /** Runs a request about exports when it is the requester's turn. Throws HTTP_TOKEN_BUSY. */
   async ofExports<T>(request: GuardedRequest, ask: () => Promise<T>): Promise<T> {
     return takeTurn(request, this.#exports, ask);
   }
@@ -75,11 +75,11 @@ async function takeTurn<T>(
   const { socket } = request.raw;
   let close = (): void => undefined;
   const gone = new Promise<never>((_resolve, reject) => {
-    close = () => reject(new WaltrailError('HTTP_REQUEST_INVALID', 'The client has gone.'));
+    close = () => reject(new WaltrailError('HTTP_REQUEST_INVALID', 'The client has disconnected.'));
     if (socket.destroyed) close();
     else socket.once('close', close);
   });
-  // Only who waits looks at it.
+  // If nothing waits for `gone`, its rejection must not end the process.
   gone.catch(() => undefined);
   try {
     return await turns.run(principalOf(request), () => work(gone), gone);

@@ -8,14 +8,14 @@ import { Readings } from './readings.js';
 
 type Coverage = Answer<'EntryPage'>['coverage'];
 
-/** A range as a request gives it. */
+/** A range as it was requested. */
 export interface AskedRange {
   readonly from?: string | undefined;
   readonly to?: string | undefined;
   readonly timezone?: string | undefined;
 }
 
-/** What routes that answer about a range of the trail have in common. */
+/** Parts that all routes share that answer about a range of the trail. */
 @Injectable()
 export class Reports {
   readonly readings: Readings;
@@ -32,12 +32,12 @@ export class Reports {
     this.#capture = capture;
   }
 
-  /** The range that is asked for, as of now. Throws RANGE_TOO_LONG and what else `resolveRange` throws. */
+  /** Returns the requested range, resolved with the current time. Throws what `resolveRange` throws. */
   range({ from, to, timezone }: AskedRange): TimeRange {
     return resolveRange({ from, to, ...rangeLimit(this.#facts, timezone), now: new Date() });
   }
 
-  /** What the trail says that it covers, with what capture knows in this process. */
+  /** Returns the trail's coverage, with what capture knows in this process. */
   coverage(stored: Coverage): Coverage {
     return withCapture(stored, this.#capture());
   }

@@ -9,10 +9,10 @@ import { withCapture } from './coverage.js';
 import { CAPTURE_STATUS, FACTS, QUEUE_STATUS } from './facts.js';
 import type { CaptureStatusSource, DaemonFacts, QueueStatusSource } from './facts.js';
 
-/** Serves the status: what this process is and does, and how far the trail has got. */
+/** Serves the status: what this process is and does, and how current the trail is. */
 @Controller('status')
 export class StatusController {
-  /** One read for everybody who asks at the same time. */
+  /** Reads the standing of the trail. Simultaneous requests share one read. */
   readonly #standing: () => Promise<TrailStanding>;
   readonly #facts: DaemonFacts;
   readonly #capture: CaptureStatusSource;
@@ -33,7 +33,7 @@ export class StatusController {
   @Get()
   @Allow('viewer', { polled: true })
   @Describe({
-    summary: 'What this process does and how far the trail is',
+    summary: 'What this process does, and how current the trail is',
     answer: 'Status',
     errors: [401, 403, 503],
   })
@@ -43,7 +43,8 @@ export class StatusController {
     const { version: gapsVersion, ...gaps } = standing.gaps;
     const facts = { ...this.#facts, retentionDays: keptDays(this.#facts.retentionDays, floor) };
     const coverage = withCapture(stored, this.#capture());
-    // The numbers of entries and changes cover all tenants, so a tenant-scoped token does not see them.
+    // The numbers of entries and changes are those of all tenants, so a tenant-scoped token does not see
+    // them.
     const exportQueue = queueView(this.#queue());
     if (principalOf(request).tenant !== null)
       return { ...facts, capture: null, trail: null, coverage, gaps: null, gapsVersion, exportQueue };
@@ -59,7 +60,7 @@ export class StatusController {
   }
 }
 
-/** What is asked for, but for the floor of the trail; without a floor nothing is dropped. */
+/** Returns the days that entries are kept, which is at least the trail's floor. Null: forever. */
 const keptDays = (asked: number | null, floor: number | null): number | null =>
   asked === null || floor === null ? null : Math.max(asked, floor);
 

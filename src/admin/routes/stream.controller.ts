@@ -20,7 +20,7 @@ import type { DaemonFacts } from './facts.js';
 import { Readings } from './readings.js';
 import { WatchedStream, type WatchedView } from './watched-stream.js';
 
-/** A list to follow, as far as it was checked before the stream begins. */
+/** A list to follow, checked before the stream begins. */
 interface CheckedView {
   readonly filter: UnboundedFilter;
   readonly resume: ResumePoint | undefined;
@@ -57,7 +57,7 @@ export class StreamController {
   @Allow('viewer', { record: 'watch', polled: true })
   @Describe({
     summary:
-      'New entries as server-sent events; resumes after Last-Event-ID, no further back than reports.max_range',
+      'New entries as server-sent events. Resumes after Last-Event-ID, which may be as old as reports.max_range.',
     answer: 'text/event-stream',
     errors: [400, 401, 403, 422, 429, 503],
   })
@@ -84,7 +84,7 @@ export class StreamController {
   @Allow('viewer', { record: 'watch' })
   @Describe({
     summary:
-      'The same of several views at once: events entry.N and position.N are of the Nth view, from 0; each resumes after its own "after"',
+      'The same for several views at once. Events entry.N and position.N belong to view N, counted from 0. Each view resumes after its "after".',
     answer: 'text/event-stream',
     errors: [400, 401, 403, 413, 415, 422, 429, 503],
   })
@@ -99,7 +99,7 @@ export class StreamController {
     await this.#follow(request, reply, { views, isNumbered: true });
   }
 
-  /** Checks one of several views. The error names it, so that a client can leave it out. */
+  /** Checks one of several views. The error names the view, so that a client can leave it out. */
   async #checked(
     request: GuardedRequest,
     { index, view }: { readonly index: number; readonly view: EntryFilters & { after?: string | undefined } },
@@ -160,8 +160,8 @@ export class StreamController {
   }
 
   /**
-   * Returns where a stream resumes. A resume reads the past, so it reaches as far as a page or an export:
-   * throws RANGE_TOO_LONG if the first entry that it would look at is older. Throws HTTP_REQUEST_INVALID.
+   * Returns where a stream resumes. A resume reads the past, so it has the limit of pages and exports: throws
+   * RANGE_TOO_LONG if the first entry to read is older. Throws HTTP_REQUEST_INVALID.
    */
   async #resumePoint(
     request: GuardedRequest,

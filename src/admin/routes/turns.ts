@@ -3,17 +3,17 @@ import { WaltrailError } from '../../errors.js';
 import type { Principal } from '../auth/tokens.js';
 
 export interface TurnLimits {
-  /** Works that run at the same time. */
+  /** Pieces of work that run at the same time. */
   readonly atOnce: number;
-  /** Of these, the last ones that only admins get. */
+  /** Places out of `atOnce` that are reserved for admins. */
   readonly forAdmins: number;
-  /** Of these, for one token at most. */
+  /** Maximum number of places for one token. */
   readonly forToken: number;
-  /** Works of one token that wait beside them. */
+  /** Maximum number of pieces of work of one token that wait. */
   readonly waiting: number;
 }
 
-/** Who asks for a turn. */
+/** The requester of a turn. */
 export type Asker = Pick<Principal, 'tokenId' | 'role'>;
 
 interface Waiting {
@@ -21,19 +21,20 @@ interface Waiting {
   readonly begin: () => void;
 }
 
-/** When a token that has too much running may ask again. */
+/** Seconds after which a token that has too much running may retry. */
 const RETRY_AFTER_SECONDS = 1;
 /**
- * How long a refusal waits. A program that asks again as soon as it is refused would otherwise be refused
- * hundreds of times a second, which takes the processor that the pages of others need.
+ * Time for which a refusal is held back. A program may retry as soon as it is refused. Without this pause it
+ * would be refused hundreds of times a second, which takes processor time from others.
  */
 const REFUSAL_MS = 500;
-/** Refusals that wait at the same time; further ones are cheaper to answer than to hold. */
+/** Maximum number of refusals held back at the same time. Further ones are cheaper to answer than to hold. */
 const MOST_REFUSALS = 200;
 
 /**
- * Hands out turns to work, so that no token takes the place of all others: each has a few places, and what
- * waits comes by who has least running, then by when it was asked for. What waits is bounded for each token.
+ * Gives turns to work, so that no token takes the places of all others. Each token has a few places. The next
+ * turn goes to the token with the least work running; among equals, to the oldest request. The work that
+ * waits is limited for each token.
  */
 export class Turns {
   readonly #limits: TurnLimits;
@@ -47,8 +48,8 @@ export class Turns {
   }
 
   /**
-   * Runs `work` when it is its turn. Throws HTTP_TOKEN_BUSY, after a moment, if the token has too much
-   * running and waiting, and what `gone` rejects with if that happens before the turn has come.
+   * Runs `work` when it is its turn. Throws HTTP_TOKEN_BUSY, after a pause, if the token has too much running
+   * and waiting. If `gone` rejects before the turn has come, throws the same error.
    */
   async run<T>(asker: Asker, work: () => Promise<T>, gone: Promise<never>): Promise<T> {
     await this.#turn(asker, gone);
@@ -68,7 +69,7 @@ export class Turns {
       await this.#holdRefusal(gone);
       throw new WaltrailError(
         'HTTP_TOKEN_BUSY',
-        `This token has ${forToken} requests of this kind at work at most, and ${own} wait.`,
+        `This token may have ${forToken} requests of this kind running; ${own} more are waiting.`,
         { details: { retryAfterSeconds: RETRY_AFTER_SECONDS } },
       );
     }
@@ -77,7 +78,7 @@ export class Turns {
     try {
       await Promise.race([begun, gone]);
     } catch (error) {
-      // The turn may have come in the same moment; it is handed on.
+      // If the turn came at the same moment, it is given to the next.
       if (!this.#waiting.delete(waiting!)) {
         this.#count(asker, -1);
         this.#beginNext();
@@ -86,7 +87,7 @@ export class Turns {
     }
   }
 
-  /** Throws what `gone` rejects with if that happens before. */
+  /** Waits before a refusal. If `gone` rejects before the time is over, throws the same error. */
   async #holdRefusal(gone: Promise<never>): Promise<void> {
     if (this.#refusals >= MOST_REFUSALS) return;
     this.#refusals += 1;

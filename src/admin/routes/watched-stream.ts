@@ -11,18 +11,18 @@ import { SseStream } from '../stream/sse.js';
 
 const HEARTBEAT_MS = 15_000;
 /**
- * Interval between two checks of a stream's token. After its token was revoked, a stream ends within this
- * time and that for which principals are cached.
+ * Interval between two checks of a stream's token. When its token is revoked, a stream ends within this time
+ * plus the time for which principals are cached.
  */
 const RECHECK_MS = 5_000;
-/** A client that has not read for this long counts as gone. */
+/** A client that has not read for this long is disconnected. */
 const STALLED_MS = 60_000;
-/** A view that is further behind says so at each check, and not only with its heartbeats. */
+/** A view that is further behind reports its position at each check, and not only with its heartbeats. */
 const BEHIND_MS = 2_000;
-/** Longest time between two rows of the access record about a view that delivers. */
+/** Time after which the access record gets a further row about a view that delivers. */
 const RECORD_MS = 3_600_000;
 
-/** What a stream says of a view in an event `position`. */
+/** The data of an event `position` of a view. */
 interface ViewPosition {
   /** How far the view is behind the end of the trail, in whole seconds. */
   readonly behindSeconds: number;
@@ -32,13 +32,13 @@ interface ViewPosition {
 export interface WatchedView {
   readonly listening: Listening;
   readonly delivery: Delivery;
-  /** What the access record says when it has delivered. */
+  /** What is recorded when the view has delivered entries. */
   readonly access: Access;
 }
 
 /**
- * One stream to one client, with the views that it follows. Events of the only view of a stream have no
- * number; those of several have it in their names, `entry.0` and `position.0`.
+ * A stream to a client, with the views that it follows. If there are several views, the names of events have
+ * the view's number: `entry.0` and `position.0`.
  */
 export class WatchedStream {
   readonly #request: GuardedRequest;
@@ -52,7 +52,7 @@ export class WatchedStream {
     readonly request: GuardedRequest;
     readonly authenticator: Authenticator;
     readonly access: AccessRecord;
-    /** Whether events say of which view they are. */
+    /** Whether the names of events have the number of their view. */
     readonly isNumbered: boolean;
   }) {
     this.#request = options.request;
@@ -61,7 +61,7 @@ export class WatchedStream {
     this.#isNumbered = options.isNumbered;
   }
 
-  /** Whether an event may be sent: not before the stream has begun, nor while its client does not read. */
+  /** Whether an event may be sent: the stream has begun, and its client reads. */
   get writable(): boolean {
     return this.#stream?.writable ?? false;
   }
@@ -88,7 +88,7 @@ export class WatchedStream {
     return this.#stream;
   }
 
-  /** Watches over the stream until it is closed, and records what it has delivered. Never rejects. */
+  /** Supervises the stream until it is closed, and records what it has delivered. Never rejects. */
   async watch(): Promise<void> {
     const stream = this.#stream!;
     let sinceHeartbeat = 0;
@@ -127,7 +127,7 @@ export class WatchedStream {
     this.#stream?.send([{ event, id: delivery.position, data: JSON.stringify(said) }]);
   }
 
-  /** Records what was delivered since the last row, a row for each view. */
+  /** Records what was delivered since the last row, with one row for each view. */
   async #record(): Promise<void> {
     for (const { delivery, access } of this.#views) {
       const delivered = delivery.take();

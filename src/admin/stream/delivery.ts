@@ -1,6 +1,6 @@
 import type { DeliveredEntries } from '../auth/access.js';
 
-/** Counts what one live stream has delivered since it was recorded last. */
+/** Counts what one live stream has delivered since the last row of the access record. */
 export class Delivery {
   #entries = 0;
   #after: string;
@@ -12,7 +12,7 @@ export class Delivery {
     this.#through = position;
   }
 
-  /** The id up to which everything that matches was delivered. */
+  /** The id up to which every matching entry was delivered. */
   get position(): string {
     return this.#through;
   }
@@ -26,7 +26,7 @@ export class Delivery {
     this.#through = position;
   }
 
-  /** Returns what was delivered and begins to count again; undefined if it was nothing. */
+  /** Returns what was delivered, and starts to count again. Undefined if nothing was delivered. */
   take(): DeliveredEntries | undefined {
     if (this.#entries === 0) return undefined;
     const taken = { entries: this.#entries, after: this.#after, through: this.#through };

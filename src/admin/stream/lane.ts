@@ -1,24 +1,24 @@
-/** Who a listener belongs to: limits and turns are by owner. */
+/** The owner of a listener. Limits and turns are by owner. */
 export type Owner = string;
 
 /**
- * How long the time that was spent on an owner counts. Whoever opens its streams again and again is the same
- * owner, so nothing is gained by it.
+ * Time for which an owner's spent time is remembered. Opening streams again does not reset it, because the
+ * owner stays the same.
  */
 const MEMORY_MS = 60_000;
-/** How far an owner may be ahead of the one with the least time: the longest that it ever has to wait. */
+/** Maximum of an owner's spent time above the least one. It bounds the time that the owner has to wait. */
 const MOST_AHEAD_MS = 10_000;
 
 /**
- * Reads that run at the same time, with turns by the time that each owner has taken. The owner that has taken
- * least comes first: a slow search is followed by many quick reads of the others. An owner who was away is
- * not credited for it.
+ * Runs reads at the same time, with turns by the time that each owner has used. The owner that has used least
+ * comes first, so a slow search is followed by many quick reads of others. An owner that was absent gets no
+ * credit for that time.
  */
 export class Lane {
   readonly #atOnce: number;
   readonly #forOwner: number;
   readonly #running = new Map<Owner, number>();
-  /** By owner; owners are holders of tokens, and those who are gone for {@link MEMORY_MS} are forgotten. */
+  /** Time spent, by owner (a holder of a token). Forgotten after {@link MEMORY_MS} without a read. */
   readonly #spent = new Map<Owner, { ms: number; at: number }>();
 
   /** `atOnce`: reads of all owners; `forOwner`: those of one of them. */
@@ -27,7 +27,7 @@ export class Lane {
     this.#forOwner = options.forOwner;
   }
 
-  /** Returns the one of the waiting listeners whose turn it is; undefined if none may begin now. */
+  /** Returns the waiting listener that is next. Undefined if none may begin now. */
   next<T extends { readonly owner: Owner }>(waiting: Iterable<T>): T | undefined {
     let running = 0;
     for (const count of this.#running.values()) running += count;
@@ -63,7 +63,7 @@ export class Lane {
     this.#spent.set(owner, { ms: Math.min(spent, least + MOST_AHEAD_MS), at: now });
   }
 
-  /** Returns the least time that was spent on a known owner: where one that comes begins. */
+  /** Returns the least time spent on a known owner. A new owner starts with it. */
   #least(): number {
     let least = Infinity;
     for (const { ms } of this.#spent.values()) least = Math.min(least, ms);

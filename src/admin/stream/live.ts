@@ -13,7 +13,7 @@ export interface LiveTrail {
       readonly id: string;
       readonly limit: number;
       readonly stretch: number;
-      /** Of the listener that it is read for. */
+      /** The owner of the listener that is read for. */
       readonly owner: Owner;
     },
   ): Promise<TailBatch>;
@@ -22,32 +22,32 @@ export interface LiveTrail {
 export interface Listener {
   readonly owner: Owner;
   readonly filter: UnboundedFilter;
-  /** Where it begins; undefined: at the end of the trail. */
+  /** Where the listener begins. Undefined: at the end of the trail. */
   readonly resume?: ResumePoint | undefined;
   /**
-   * Returns false while the client has not read what it was sent. The listener is then skipped and keeps its
-   * position.
+   * Returns false while the client has not read what it was sent. Until then the listener is skipped and
+   * keeps its position.
    */
   readonly ready: () => boolean;
   /**
    * Delivers one entry. Entries come in ascending order of id, and stop when the listener is no longer ready.
    */
   readonly deliver: (entry: Entry) => void;
-  /** Reports a position up to which every entry was looked at and, if it matched, delivered. */
+  /** Reports a position. Every entry up to it was examined and, if it matched, delivered. */
   readonly reached: (position: string) => void;
 }
 
-/** Where a listener resumes that was away. */
+/** The point at which a listener resumes after its connection was lost. */
 export interface ResumePoint {
   /** Entries after this id are delivered. */
   readonly after: string;
-  /** Commit time of the first of these, in milliseconds since the epoch. */
+  /** Commit time of the first entry after it, in milliseconds since the epoch. */
   readonly asOfMs: number;
 }
 
 export interface Listening {
   readonly position: string;
-  /** Returns how far the listener is behind the trail, in milliseconds; below 1,000: it is not. */
+  /** Returns how far the listener is behind the trail, in milliseconds. Below 1,000 it is not behind. */
   readonly behindMs: () => number;
   /** Must be called when the listener is ready again. */
   readonly resume: () => void;
@@ -61,18 +61,18 @@ const POLL_MS = 200;
  */
 const PAGE = 50;
 /**
- * Ids that one read looks at. A search for text through so many takes some tenths of a second; a listener
- * that resumes far behind is read for stretch by stretch, and others have their turn between two.
+ * Ids that one read covers. A search for text in this number of entries takes some tenths of a second. A
+ * listener that is far behind is served stretch by stretch, and others have their turns in between.
  */
 const STRETCH = 32_768;
 /**
- * Reads at the same time for listeners that keep up, and for one owner of them: a slow search delays only
- * itself, and somebody else always has a place.
+ * Limits for reads of listeners that keep up, at the same time and by owner. A slow search delays only its
+ * owner: one place is always left for others.
  */
 const LIVE_READS = { atOnce: 3, forOwner: 2 };
-/** The same for those who catch up, on connections of their own: these reads are long. */
+/** The same for listeners that catch up. Their reads are long and have separate connections. */
 export const CATCH_UP_READS = { atOnce: 2, forOwner: 1 };
-/** A listener that was not at the end of the trail for this long catches up. */
+/** A listener that has not been at the end of the trail for this long counts as catching up. */
 const LIVE_MS = 10_000;
 /**
  * A listener that cannot be served is retried after a pause, which doubles from the first value up to the
@@ -82,14 +82,14 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 30_000;
 
 /**
- * Follows the trail for all listeners. As long as there is a listener, one poller per process asks for the
- * head of the trail. New entries are then read for each listener with its own filter, in two lanes: those
- * who keep up never wait for those who catch up. In a lane, owners take turns (lane.ts). A listener is a
- * position in the trail and not a buffer: a slow one falls behind and costs no memory. If its entries cannot
- * be read or delivered, it keeps its position and is retried; no other listener waits for it.
+ * Follows the trail for all listeners. While there is a listener, one poller per process asks for the head of
+ * the trail. New entries are then read for each listener with its own filter. There are two lanes, so that
+ * listeners that keep up never wait for those that catch up. In a lane, owners take turns (lane.ts). A
+ * listener is a position in the trail and not a buffer: a slow one falls behind and costs no memory. If its
+ * entries cannot be read or delivered, it keeps its position and is retried. No other listener waits for it.
  */
 export class LiveFeed {
-  /** One read for everybody who begins to listen at the same time. */
+  /** Reads the head of the trail. Listeners that begin at the same time share one read. */
   readonly #head: () => Promise<TrailHead>;
   readonly #live: Readers;
   readonly #catchUp: Readers;
@@ -105,7 +105,7 @@ export class LiveFeed {
   #awake = false;
   #endPause: () => void = () => undefined;
 
-  /** `catchUp` reads for those who catch up; it should have connections of its own. */
+  /** `catchUp` reads for listeners that catch up. It should have separate connections. */
   constructor(options: {
     readonly trail: LiveTrail;
     readonly catchUp: Pick<LiveTrail, 'after'>;
@@ -118,8 +118,8 @@ export class LiveFeed {
   }
 
   /**
-   * Adds a listener. Resolves to its handle, with the position at which it begins: never beyond the end of
-   * the trail, where it would miss what comes.
+   * Adds a listener. Resolves to its handle, with the position at which it begins. That is never beyond the
+   * end of the trail, or the listener would miss new entries.
    */
   async listen(listener: Listener): Promise<Listening> {
     const head = lastId(await this.#head());
@@ -164,24 +164,28 @@ export class LiveFeed {
         this.#readAhead(head);
         failing = false;
       } catch (error) {
-        // Positions stay unchanged, so nothing is missed. Clients keep their connection until the trail is
-        // back.
-        if (!failing) this.#log.warn({ code: codeOf(error) }, 'The live view cannot read the trail.');
+        // Positions stay unchanged, so nothing is missed. Clients keep their connections until the trail
+        // answers again.
+        if (!failing)
+          this.#log.warn(
+            { code: codeOf(error) },
+            'The live view cannot read the trail database. It retries.',
+          );
         failing = true;
       }
       await this.#pause(Math.max(POLL_MS - (Date.now() - started), 20));
     }
-    // This runs in the same turn of the event loop as the last look at the listeners, so the next listener
-    // starts a new poller.
+    // No listener can be added between the last check for listeners and this line (one turn of the event
+    // loop). So the next listener starts a new poller.
     this.#polling = undefined;
   }
 
-  /** Begins to read for the listeners that are behind, as far as the lanes let it. */
+  /** Begins to read for the listeners that are behind, as far as the lanes have places. */
   #readAhead(head: bigint): void {
     const now = Date.now();
     const live: Follower[] = [];
     const catchingUp: Follower[] = [];
-    // A copy: who was served is moved behind the others meanwhile.
+    // A copy, because a listener that is served moves to the end of the set.
     for (const follower of [...this.#followers]) {
       if (follower.position >= head) follower.asOfMs = follower.caughtUpAt = now;
       else if (!follower.isReading && now >= follower.retryAt && follower.listener.ready())
@@ -205,7 +209,7 @@ export class LiveFeed {
   }
 
   #read(follower: Follower, { readers, head }: { readonly readers: Readers; readonly head: bigint }): void {
-    // Moves the listener behind the others, for the next round.
+    // Moves the listener to the end of the set, for the next round.
     if (this.#followers.delete(follower)) this.#followers.add(follower);
     follower.isReading = true;
     const serve = (): Promise<boolean> => this.#serve(follower, { trail: readers.trail, head });
@@ -228,7 +232,7 @@ export class LiveFeed {
       if (follower.retryMs === FIRST_RETRY_MS)
         this.#log.warn(
           { code: codeOf(error), after: String(follower.position) },
-          'A live listener cannot be served; the others are.',
+          'A live listener cannot be served and is retried. The others are served.',
         );
       follower.retryAt = Date.now() + follower.retryMs;
       follower.retryMs = Math.min(2 * follower.retryMs, LAST_RETRY_MS);
@@ -237,7 +241,7 @@ export class LiveFeed {
   }
 
   /**
-   * Delivers at most one page, so that a listener that is far behind does not hold up the others. Resolves to
+   * Delivers at most one page, so that a listener that is far behind does not delay others. Resolves to
    * whether there is more.
    */
   async #advance(follower: Follower, { trail, head }: ReadFrom): Promise<boolean> {
@@ -253,8 +257,8 @@ export class LiveFeed {
       // The client may have disconnected while the query ran, or its socket may be full by now. In the second
       // case the rest is read again later.
       if (!this.#followers.has(follower) || !listener.ready()) {
-        // The entries that the client could not take were read in vain, so the next read fetches no more than
-        // it took now.
+        // The entries that the client could not take were read in vain. So the next read fetches only the
+        // number that it has taken now.
         follower.limit = Math.max(taken, 1);
         return false;
       }
@@ -302,9 +306,9 @@ interface Follower {
   readonly owner: Owner;
   readonly listener: Listener;
   position: bigint;
-  /** The time up to which the listener has everything, as far as is known (milliseconds since the epoch). */
+  /** The time up to which the listener is known to have everything (milliseconds since the epoch). */
   asOfMs: number;
-  /** When it was at the end of the trail last (milliseconds since the epoch); 0: never. */
+  /** When the listener last was at the end of the trail (milliseconds since the epoch). 0: never. */
   caughtUpAt: number;
   /** Maximum number of entries in the next read. */
   limit: number;

@@ -7,21 +7,21 @@ interface Waiting {
 }
 
 /**
- * Lets long reads have the processors slice by slice. A search and a listener that catches up keep a
- * processor of PostgreSQL busy from their first row to their last; with as many of them at work as there are
- * processors, everything that is short waits at each of its steps. A slice is one of their statements. The
- * owner that has taken least time comes first, so nobody waits for somebody else's search to end.
+ * Gives processor time to long reads slice by slice. A slice is one statement of such a read. A search, or a
+ * listener that catches up, keeps a processor of PostgreSQL busy from its first row to its last. If one ran
+ * for each processor, every short read would wait at each of its steps. The owner that has used least time
+ * comes first, so nobody waits until somebody else's search has ended.
  */
 export class Slices {
   readonly #lane: Lane;
   readonly #waiting = new Set<Waiting>();
 
-  /** `atOnce`: slices of all owners. */
+  /** `atOnce`: slices that run at the same time, for all owners together. */
   constructor({ atOnce }: { readonly atOnce: number }) {
     this.#lane = new Lane({ atOnce, forOwner: atOnce });
   }
 
-  /** Runs one slice when it is its turn. Rejects with what `gone` rejects with if that happens before. */
+  /** Runs one slice when it is its turn. If `gone` rejects before that, rejects with the same error. */
   run<T>(owner: Owner, slice: () => Promise<T>, gone?: Promise<never>): Promise<T> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {
@@ -45,7 +45,7 @@ export class Slices {
   }
 }
 
-/** Reads of those who catch up, each of which is a slice. */
+/** Returns a trail for listeners that catch up. Each of its reads is a slice. */
 export const sliced = (trail: Pick<LiveTrail, 'after'>, slices: Slices): Pick<LiveTrail, 'after'> => ({
   after: (filter, options) => slices.run(options.owner, () => trail.after(filter, options)),
 });

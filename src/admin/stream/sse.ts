@@ -13,7 +13,7 @@ export interface SseEvent {
   readonly comment?: string;
 }
 
-/** What the head of a stream says beside that of every answer, to GET as to HEAD. */
+/** Headers of a stream in addition to those of every answer. GET and HEAD send the same. */
 export const STREAM_HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-store, no-transform',
@@ -21,7 +21,7 @@ export const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
 } as const;
 const RECONNECT_MS = 1_000;
-/** When a token that has all its streams open may ask again. */
+/** Seconds after which a token that has all its streams open may retry. */
 const RETRY_AFTER_SECONDS = 5;
 
 /**
@@ -33,12 +33,11 @@ export class SseStream {
   readonly #onWritable: () => void;
   #full = false;
   #closed = false;
-  /** Resolves when the client has disconnected or the stream was ended. */
+  /** Resolves when the client has disconnected or the stream has been ended. */
   readonly closed: Promise<void>;
 
   /**
-   * Takes the reply over from Fastify and sends the head. Fastify's hooks that run before an answer no longer
-   * run.
+   * Takes the reply over from Fastify and sends the head. Fastify's hooks for answers are then not run.
    */
   constructor(reply: FastifyReply, options: { readonly onWritable?: () => void } = {}) {
     this.#reply = reply;
@@ -81,7 +80,7 @@ export class SseStream {
     if (!this.isClosed) this.#reply.raw.end();
   }
 
-  /** Cuts the connection of a client that does not read. What the socket holds is dropped. */
+  /** Closes the connection of a client that does not read. What the socket still holds is dropped. */
   destroy(): void {
     this.#reply.raw.destroy();
   }
@@ -92,7 +91,7 @@ export class SseStream {
   }
 }
 
-/** A place for a stream that is being opened. */
+/** A reserved place for a stream that is being opened. */
 export interface StreamPlace {
   /** Gives the place to a stream, which frees it when it closes. */
   take(stream: SseStream): void;
@@ -103,17 +102,17 @@ export interface StreamPlace {
 export interface StreamLimits {
   /** Streams of this process. */
   readonly max: number;
-  /** Of these, the last ones that only admins get. */
+  /** Places out of `max` that are reserved for admins. */
   readonly forAdmins: number;
   /** Streams of one token. */
   readonly forToken: number;
 }
 
-/** Keeps the open streams, within limits. The server ends them all before it closes. */
+/** Holds the open streams and limits their number. The server ends them all before it closes. */
 export class OpenStreams {
   readonly #streams = new Set<SseStream>();
   readonly #limits: StreamLimits;
-  /** Places of each token, also of streams that are being opened. */
+  /** Places taken, by token. They include those of streams that are being opened. */
   readonly #places = new Map<string, number>();
   #taken = 0;
 
@@ -126,9 +125,9 @@ export class OpenStreams {
   }
 
   /**
-   * Reserves a place before anything is awaited: streams that are opened together must not all see the
-   * same last place. `views` is how many lists the stream follows: each takes a place, for each is read
-   * for. Throws HTTP_TOKEN_BUSY and HTTP_TOO_MANY_STREAMS.
+   * Reserves places. Called before anything is awaited, or streams that are opened together would all take
+   * the same last place. `views` is the number of lists that the stream follows. Each takes a place, because
+   * each causes reads. Throws HTTP_TOKEN_BUSY and HTTP_TOO_MANY_STREAMS.
    */
   reserve({ tokenId, role }: Pick<Principal, 'tokenId' | 'role'>, views = 1): StreamPlace {
     const { max, forAdmins, forToken } = this.#limits;

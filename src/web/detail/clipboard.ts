@@ -1,7 +1,7 @@
 /**
- * Copies text to the clipboard. Resolves to false if the browser does not allow it. Without HTTPS there is no
- * clipboard API, so the old copy command is used. Its text field is placed next to `near`, because a modal
- * dialog makes everything outside it inert.
+ * Copies text to the clipboard. Resolves to false if the browser does not allow it. Without HTTPS, browsers
+ * have no clipboard API, so the old copy command is used. It needs a text field. The field is placed next to
+ * `near`, because a modal dialog makes everything outside it inert.
  */
 export async function copyText(text: string, near: HTMLElement): Promise<boolean> {
   try {

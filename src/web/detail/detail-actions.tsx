@@ -12,7 +12,7 @@ import { isoText } from '../time/format.ts';
 import { earliestOf, QUICK_RANGE_TEXTS, quickRanges, type QuickRange } from '../time/ranges.ts';
 import { copyText } from './clipboard.ts';
 
-/** Shows what can be done with an entry: list the last days of its entity, copy its link, copy its JSON. */
+/** Shows the buttons of an entry: list the last days of its entity, copy its link, copy its JSON. */
 export function DetailActions({ entry }: { entry: Entry }) {
   const { type, id } = entry.entity;
   return (
@@ -74,7 +74,7 @@ function CopyButton({ what, text }: { what: string; text: () => string }) {
 
 const MINUTE_MS = 60_000;
 
-/** Returns the view in which an entry stands near the top, among what was changed around it. */
+/** Returns a view in which an entry is near the top, among changes from about the same time. */
 function around({ committedAt }: Entry): Partial<View> {
   const end = Math.floor(Date.parse(committedAt) / MINUTE_MS + 2) * MINUTE_MS;
   const from = isoText(earliestOf(end, { ...rangeLimit.peek(), zone: zone.peek() }));
@@ -82,7 +82,7 @@ function around({ committedAt }: Entry): Partial<View> {
 }
 
 /**
- * Returns the view of one entity in the longest quick range. Older entries are in the detail's history.
+ * Returns the view of an entity in the longest quick range. The detail's history has older entries.
  */
 function recentOf(type: string, id: string) {
   const range = { kind: longestRange() };

@@ -25,8 +25,8 @@ function Drawer({ id }: { id: string }) {
   const body = useRef<HTMLDivElement>(null);
   const loaded = useEntry(id);
 
-  // A layout effect runs before the paint. After it, an Esc in between would give the focus to the row of the
-  // previous entry.
+  // A layout effect runs before the paint. In a later effect, Esc might be pressed first, and would then
+  // return the focus to the row of the previous entry.
   useLayoutEffect(() => {
     lastShown = id;
     body.current!.scrollTop = 0;
@@ -42,8 +42,7 @@ function Drawer({ id }: { id: string }) {
       shape="drawer"
       labelledBy="detail-title"
       onClose={close}
-      // Focuses the row of the entry that was shown last, which may differ from the one that the drawer was
-      // opened from.
+      // Focuses the row of the entry that was shown last. The drawer may have been opened from another row.
       focusAfter={() => document.querySelector(`tr[data-entry="${CSS.escape(lastShown)}"] [data-row-link]`)}
       onKeyDown={(event) => {
         if (event.ctrlKey || event.metaKey || event.altKey) return;
@@ -122,11 +121,11 @@ function Content({ entry }: { entry: Entry }) {
 
 type Loaded = { readonly entry: Entry } | { readonly problem: Problem } | { readonly loading: true };
 
-/** Returns the entry from the list if it is in it, else from the server. */
+/** Returns an entry: from the list if it has the entry, else from the server. */
 function useEntry(id: string): Loaded {
   const listed = rows.value.find((entry) => entry.id === id);
   const [fetched, setFetched] = useState<(Loaded & { readonly id: string }) | null>(null);
-  // Keeps the entry if the list drops its row in the meantime.
+  // Keeps the entry in case the list drops its row.
   const shown = useRef<Entry | undefined>(undefined);
   if (listed !== undefined) shown.current = listed;
   const known = shown.current?.id === id ? shown.current : undefined;

@@ -38,7 +38,7 @@ export function Facts({ entry }: { entry: Entry }) {
             <span class="muted"> {ACTING_AS_SENTENCE}</span>
           </Fact>
         )}
-        <Fact name="How it is known">{RUNG_TEXTS[modifier.rung].sentence}</Fact>
+        <Fact name="How the modifier is known">{RUNG_TEXTS[modifier.rung].sentence}</Fact>
         {entry.conflict !== undefined && (
           <Fact name="Conflict">
             <span class="attribution-conflict">
@@ -77,7 +77,7 @@ export function Facts({ entry }: { entry: Entry }) {
           </Fact>
         )}
         {entity.previousId !== undefined && (
-          <Fact name="Entity id before">
+          <Fact name="Previous entity id">
             <code>{entity.previousId}</code>
           </Fact>
         )}
@@ -111,13 +111,13 @@ export function Facts({ entry }: { entry: Entry }) {
             <Fact name="Transaction id (xid)">
               <code>{transaction.xid}</code>
             </Fact>
-            <Fact name="Place in the transaction (seq)">
+            <Fact name="Position in the transaction (seq)">
               <code>{transaction.seq}</code>
             </Fact>
           </>
         )}
         {transaction.claimedCommitAt !== undefined && (
-          <Fact name="Claimed commit time">
+          <Fact name="Commit time that the source stated">
             <code>{transaction.claimedCommitAt}</code>
           </Fact>
         )}
@@ -132,7 +132,7 @@ export function Facts({ entry }: { entry: Entry }) {
       </dl>
       {entry.context !== null && (
         <>
-          <h3>Context given by the application</h3>
+          <h3>Context from the application</h3>
           <pre class="context">{printExact(entry.context, 2)}</pre>
         </>
       )}

@@ -23,8 +23,8 @@ export function FieldTable({ entry }: { entry: Entry }) {
     return (
       <p class="notice">
         {entry.operation === 'truncate'
-          ? `All rows of ${entry.table} were removed at once; PostgreSQL does not send them one by one.`
-          : 'No field of this entry is kept.'}
+          ? `All rows of ${entry.table} were removed by one command. PostgreSQL does not send the single rows.`
+          : 'This entry has no stored fields.'}
       </p>
     );
   }
@@ -151,8 +151,8 @@ function marksOf(text: string, mark: 'removed' | 'added'): ComponentChildren[] {
 }
 
 /**
- * Whether to compare two values by their parts. Short values are easier to read whole; longer texts and json
- * are compared by their parts.
+ * Whether to mark differences within two values. That is done for json and longer texts. Short values are
+ * easier to read as a whole.
  */
 function isWorthDiffing(previous: Cell & { is: 'value' }, updated: Cell & { is: 'value' }): boolean {
   if ([previous, updated].some(({ label, clock }) => label !== undefined || clock !== undefined))

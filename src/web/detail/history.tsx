@@ -8,16 +8,16 @@ import { secondText } from '../time/format.ts';
 import { ActingAs, ActionBadge, Modifier } from '../ui/badges.tsx';
 import { ProblemBox } from '../ui/problem-box.tsx';
 
-/** Entries that are loaded together. */
+/** Number of entries that are loaded together. */
 const TOGETHER = 20;
 
 /**
- * Shows everything that happened to the entity of an entry, newest first, in all the time that the trail
- * covers: the list of the page ends with the longest range. It is loaded when the reader asks for it.
+ * Shows all entries of an entity, newest first. It is not limited to the longest range, as the list of the
+ * page is. It is loaded when the reader asks for it.
  */
 export function History({ type, id, entry }: { type: string; id: string; entry: string }) {
   const [items, setItems] = useState<readonly Entry[]>([]);
-  /** Cursor of the next page; null: there is none; undefined: nothing is loaded. */
+  /** Cursor of the next page. Null: there is none. Undefined: nothing is loaded. */
   const [next, setNext] = useState<string | null>();
   const [problem, setProblem] = useState<Problem | null>(null);
   const abort = useRef(new AbortController());
@@ -62,7 +62,7 @@ export function History({ type, id, entry }: { type: string; id: string; entry: 
       </ul>
       {problem !== null && <ProblemBox problem={problem} />}
       {next === null ? (
-        <p class="muted">That is all that the trail has.</p>
+        <p class="muted">The trail has no older changes.</p>
       ) : (
         <button type="button" class="bordered" onClick={() => void load()}>
           {next === undefined ? `All changes of this ${humanize(type).toLowerCase()}` : 'Older changes'}

@@ -5,9 +5,8 @@ export interface Part {
 }
 
 /**
- * Compares two texts: by line if either has several lines, else by word. If texts compared by word have
- * little in common, they are returned as one removed and one added part, because scattered matches of single
- * commas help nobody.
+ * Compares two texts: by line if either has several lines, else by word. Texts may have only a few words or
+ * commas in common. They are then returned as one removed and one added part, which is easier to read.
  */
 export function diffText(previous: string, updated: string): Part[] {
   const split = previous.includes('\n') || updated.includes('\n') ? splitLines : splitWords;
@@ -26,8 +25,8 @@ export function diffText(previous: string, updated: string): Part[] {
 const MAX_DIFF_CELLS = 1_000_000;
 
 /**
- * Compares two lists of tokens by their longest common subsequence. Equal beginnings and ends are set aside
- * first. If the middle needs more than MAX_DIFF_CELLS, it counts as replaced in full.
+ * Compares two lists of tokens by their longest common subsequence. Equal beginnings and ends are matched
+ * first. If the rest needs more than MAX_DIFF_CELLS, it counts as completely replaced.
  */
 export function diffTokens(previous: readonly string[], updated: readonly string[]): Part[] {
   let start = 0;
@@ -93,7 +92,7 @@ function walkMiddle(
 }
 
 /**
- * Splits a text by line. The comma at the end of a line of json is a token of its own: if a member is added
+ * Splits a text by line. The comma at the end of a line of json is a separate token: if a member is added
  * after the line, only the comma differs.
  */
 const splitLines = (text: string): string[] => text.split(/(?<=\n)|(?=,?\n)|(?<=,)(?=\n)/);

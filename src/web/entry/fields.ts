@@ -2,9 +2,9 @@ import type { Entry } from '../api-types.ts';
 import { ExactNumber, printExact, type Json } from '../exact-json.ts';
 import { printedInstantText } from '../time/format.ts';
 
-/** One side of a field. Six kinds of cell have no text, and are kept apart. */
+/** One side of a field. Six kinds of cell have no text; the page shows each differently. */
 export type Cell =
-  /** `clock`: the instant of a timestamptz on the clock that is shown. */
+  /** `clock`: the instant of a timestamptz in the zone that is shown. */
   | {
       readonly is: 'value';
       readonly text: string;
@@ -31,8 +31,8 @@ export interface Field {
 }
 
 /**
- * Returns the fields of an entry in the order of its columns, each with its value before and after; instants
- * are shown on the clock of a zone.
+ * Returns the fields of an entry in the order of its columns, with the values before and after the change.
+ * Instants are shown in `zone`.
  */
 export function fieldsOf(entry: Entry, zone: string): Field[] {
   const columns = new Set([
@@ -48,9 +48,8 @@ export function fieldsOf(entry: Entry, zone: string): Field[] {
 }
 
 /**
- * Whether the two sides of a json field differ only in notation. An update holds changed columns only, so
- * json that prints the same on both sides was stored with other white space or escapes, or with a repeated
- * key.
+ * Whether the two sides of a json field differ only in notation. An update has only changed columns. If json
+ * prints the same on both sides, its white space, its escapes or a repeated key differ.
  */
 export function isOnlyNotation(entry: Entry, { previous, updated }: Field): boolean {
   return (

@@ -2,7 +2,7 @@ import type { Entry, Values } from '../api-types.ts';
 import { humanize } from '../texts/vocabulary.ts';
 import { dateText, timeText } from '../time/format.ts';
 
-/** The entity type of entries that are about the trail itself: gaps, changed tracking, changed columns. */
+/** The entity type of entries about the trail itself: gaps, changes of tracking and of columns. */
 export const OWN_TYPE = 'waltrail';
 
 const OWN_ACTION_TEXTS: Readonly<Record<string, string>> = { tracking: 'Tracking changed' };
@@ -30,8 +30,7 @@ export const actionText = (entry: Entry): string =>
   entry.actionName ?? (isOwn(entry) ? OWN_ACTION_TEXTS[entry.action] : undefined) ?? humanize(entry.action);
 
 /**
- * Returns the title of an entry: `Block: agent Omer Katz`, `Changes may be missing: the replication slot is
- * gone`.
+ * Returns the title of an entry, such as `Block: agent Omer Katz` or `Changes may be missing: …`.
  */
 export function titleOf(entry: Entry): string {
   const name = entry.entity.name ?? entry.entity.id;
@@ -44,8 +43,8 @@ export function titleOf(entry: Entry): string {
 }
 
 /**
- * Returns the entry with texts for its columns, nulls and times if it is one of Waltrail's own; returns any
- * other entry unchanged.
+ * Returns one of Waltrail's own entries with texts for its columns, nulls and times. Returns any other entry
+ * unchanged.
  */
 export function readableEntry(entry: Entry, zone: string): Entry {
   if (!isOwn(entry)) return entry;

@@ -17,7 +17,7 @@ export function ExportButton() {
       <button
         type="button"
         class="primary"
-        // `disabled` is not used, because the reason must be reachable by keyboard as well.
+        // Not `disabled`: the keyboard must also reach the reason.
         aria-disabled={why !== null}
         aria-describedby={why === null ? undefined : 'export-why'}
         aria-haspopup="dialog"

@@ -30,8 +30,7 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
     setProblem(null);
     try {
       remember('format', format);
-      // The key holds the choices: a request with other choices is another export, not a repetition of the
-      // first.
+      // The key contains the choices: a request with other choices is another export, and not a repetition.
       await createExport({ format, timezone, key: `${key}.${format}.${timezone.replace(/[^\w]/g, '-')}` });
       onClose();
       show({ panel: 'exports' });
@@ -103,12 +102,12 @@ export function ExportDialog({ onClose }: { onClose: () => void }) {
         </select>
         {problem !== null && <ProblemBox problem={problem} />}
         <footer class="box-foot">
-          <p class="help">The file is made on the server: you may leave the page and come back for it.</p>
+          <p class="help">The server makes the file. You may leave the page and download the file later.</p>
           <button type="button" class="bordered" onClick={onClose}>
             Cancel
           </button>
           <button type="submit" class="primary" aria-busy={busy}>
-            {busy ? 'Asking…' : 'Start export'}
+            {busy ? 'Requesting…' : 'Start export'}
           </button>
         </footer>
       </form>

@@ -53,7 +53,7 @@ function Panel() {
             exportsProblem.value === null && <p class="muted">Loading…</p>
           ) : list.length === 0 ? (
             <p class="empty-note">
-              No exports yet. “Export” above the list makes a file of the entries that you see there.
+              No exports yet. To get a file of the listed entries, use “Export” above the list.
             </p>
           ) : (
             <ul class="exports">
@@ -84,7 +84,7 @@ function ExportItem({ item }: { item: Export }) {
       {open && <Progress item={item} />}
       {(item.state === 'failed' || item.error !== null) && (
         <ProblemBox
-          problem={item.error ?? { title: 'The export failed', remedy: 'Delete it and ask for it again.' }}
+          problem={item.error ?? { title: 'The export failed', remedy: 'Delete it and request it again.' }}
         />
       )}
       {problem !== null && <ProblemBox problem={problem} />}
@@ -144,7 +144,7 @@ function Remove({ item, onProblem }: { item: Export; onProblem: (problem: Proble
   const group = useRef<HTMLSpanElement>(null);
   const verb = isUnfinished(item) ? 'Cancel' : 'Delete';
 
-  // Moves the focus before the next paint, because the button that had it was removed.
+  // Moves the focus before the next paint, because the button with the focus was removed.
   const asked = useRef(false);
   useLayoutEffect(() => {
     if (asking || asked.current) group.current!.querySelector('button')!.focus();
@@ -157,7 +157,7 @@ function Remove({ item, onProblem }: { item: Export; onProblem: (problem: Proble
     const dialog = group.current!.closest('dialog')!;
     try {
       await removeExport(item);
-      // The item was removed and the focus with it, so the focus moves to the heading of the list.
+      // The item had the focus and was removed, so the heading of the list gets the focus.
       dialog.querySelector<HTMLElement>('h2')!.focus();
     } catch (error) {
       onProblem(problemFrom(error));
@@ -183,7 +183,7 @@ function Remove({ item, onProblem }: { item: Export; onProblem: (problem: Proble
           ? 'Stop this export?'
           : item.file === null
             ? 'Delete it?'
-            : 'Delete the file for good?'}
+            : 'Delete the file permanently?'}
       </span>
       <button type="button" class="danger" aria-busy={busy} onClick={() => void remove()}>
         {verb === 'Cancel' ? 'Stop it' : 'Delete it'}

@@ -5,7 +5,7 @@ export interface StreamEvent {
   readonly data: string;
 }
 
-/** Parses the chunks of a `text/event-stream` body into events, wherever a chunk ends. */
+/** Parses the chunks of a `text/event-stream` body into events. A chunk may end anywhere. */
 export class EventStreamParser {
   #rest = '';
   #data: string[] = [];

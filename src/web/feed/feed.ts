@@ -4,39 +4,39 @@ import type { FeedState, FollowedView, FromTab, ToTab } from './messages.ts';
 import { openStream } from './stream-connection.ts';
 
 export interface FeedListener {
-  /** What the list follows; asked for again and again, with the place up to which the list has everything. */
+  /** Returns what the list follows, and the id up to which the list has everything. Called repeatedly. */
   readonly view: () => FollowedView;
   readonly onState: (state: FeedState) => void;
   readonly onEntry: (entry: { readonly id: string; readonly json: string }) => void;
   readonly onPosition: (position: { readonly id: string; readonly behindSeconds: number }) => void;
-  /** Called when the server refuses the view; no further attempt follows. */
+  /** Called when the server refuses the view. No further attempt follows. */
   readonly onRefused: (problem: Problem) => void;
   /** Called when somebody else has signed in with this browser. */
   readonly onSuperseded: () => void;
 }
 
 export interface Feed {
-  /** The network may be back: an attempt follows at once. */
+  /** Makes an attempt immediately, because the network may work again. */
   hurry(): void;
   end(): void;
 }
 
-/** How often a tab says that it is there. */
+/** Time between two messages in which a tab reports that it still exists. */
 const FOLLOW_MS = 2_000;
-/** The worker is gone when it has left so many of these unanswered: it may have crashed with another tab. */
+/** Number of unanswered messages after which the worker counts as crashed. Another tab may have caused it. */
 const MAX_UNANSWERED = 3;
 
 /**
- * Whether all tabs share one connection. Where there are no shared workers, as in Chrome for Android, each
- * tab has its own.
+ * Whether all tabs share one connection. Without shared workers, as in Chrome for Android, each tab has its
+ * own.
  */
 export const isShared = (): boolean => !isBroken && 'SharedWorker' in globalThis;
 let isBroken = false;
 
 /**
- * Follows a list live. A shared worker has the connection: unlike Web Locks it is there on plain HTTP,
- * too, and unlike a tab that leads the others it is neither frozen nor slowed down, and does not end while
- * a tab is left. If it crashes, each tab starts it again and resumes at its own place.
+ * Follows a list live. A shared worker has the connection. Web Locks would need HTTPS. A leading tab could be
+ * frozen, slowed down or closed while other tabs need the connection. If the worker crashes, each tab starts
+ * it again and resumes at its own position.
  */
 export function openFeed(listener: FeedListener): Feed {
   let line = openLine(receive, broken);
@@ -66,7 +66,7 @@ export function openFeed(listener: FeedListener): Feed {
     }
   }
 
-  /** Starts the worker again, or does without: one that never answers cannot be started here. */
+  /** Starts the worker again. If it has never answered, it does not work here, and the tab connects alone. */
   function broken(): void {
     line.close();
     if (!hasAnswered) isBroken = true;
@@ -86,7 +86,7 @@ export function openFeed(listener: FeedListener): Feed {
   return { hurry: () => line.say({ type: 'hurry' }), end };
 }
 
-/** A way to the hub: in the shared worker, or in this tab. */
+/** A channel to the hub, which is in the shared worker or in this tab. */
 interface Line {
   say(message: FromTab): void;
   close(): void;
@@ -117,7 +117,7 @@ function startWorker(): SharedWorker | undefined {
   try {
     return new SharedWorker(new URL('./worker.ts', import.meta.url), { type: 'module' });
   } catch {
-    // The reader's settings forbid it, as they may forbid storage.
+    // The settings of the browser forbid it.
     isBroken = true;
     return undefined;
   }

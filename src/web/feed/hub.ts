@@ -4,42 +4,42 @@ import type { StreamEvent } from './event-stream.ts';
 import { isAfter, type ConnectionState, type FollowedView, type FromTab, type ToTab } from './messages.ts';
 import type { StreamConnection, StreamOptions } from './stream-connection.ts';
 
-/** Where a tab is told what concerns it. */
+/** Sends a message to a tab. */
 export type Tell = (message: ToTab) => void;
 
 interface Tab {
   readonly tell: Tell;
   readonly view: FollowedView;
-  /** Filters as text: tabs of equal filters share a view. */
+  /** Filters as text. Tabs with equal filters share a view. */
   readonly key: string;
-  /** Id up to which the tab has everything; null: it is not known where its view begins. */
+  /** Id up to which the tab has everything. Null: it is not known where its view begins. */
   after: string | null;
   heardAt: number;
 }
 
-/** One of the views of the connection that is open, or being opened. */
+/** One of the views of the current connection. */
 interface OpenView {
   readonly key: string;
   readonly filters: FollowedView['filters'];
-  /** Whoever has everything up to here misses nothing by joining; null: nobody may join yet. */
+  /** A tab that has everything up to this id misses nothing if it joins. Null: no tab may join yet. */
   joinableAfter: string | null;
   readonly tabs: Set<Tab>;
 }
 
-/** Tabs that are opened together, or change their filters, make one new connection. */
+/** Delay before a new connection. Tabs that are opened or change their filters within it share that one. */
 const TOGETHER_MS = 50;
-/** Time after which a view that nobody follows any more is left out. */
+/** Time after which a view is left out that no tab follows any more. */
 const UNUSED_MS = 5_000;
-/** A tab that has said nothing for so long is gone: browsers do not tell. */
+/** A tab without a message for this long counts as closed. Browsers do not report that a tab was closed. */
 const GONE_MS = 30_000;
-/** Views of one connection, a limit of the API. */
+/** Maximum number of views of one connection, a limit of the API. */
 const MAX_VIEWS = 10;
 
 /**
- * Serves the lists of all tabs from one connection: browsers allow six to each server, and seven tabs with
- * one each would wait for each other. Tabs of equal filters share a view of the stream. Whenever the views
- * change, the connection is opened again, and each view resumes where the tab that has least of it stands;
- * a tab is told no entry twice. Lists beyond what one connection may follow wait until another one ends.
+ * Serves the lists of all tabs from one connection. Browsers allow six connections to a server, so seven tabs
+ * with their own ones would block each other. Tabs with equal filters share a view of the stream. When the
+ * views change, the connection is opened again. Each view then resumes at the earliest position of its tabs,
+ * and no tab gets an entry twice. Lists beyond the limit of a connection wait until another list ends.
  */
 export class Hub {
   readonly #open: (options: StreamOptions) => StreamConnection;
@@ -60,7 +60,7 @@ export class Hub {
     else this.#connection?.hurry();
   }
 
-  /** Forgets the tabs that were closed without a word. Has to be called every few seconds. */
+  /** Removes tabs that were closed without a message. Must be called every few seconds. */
   sweep(): void {
     for (const { tell, heardAt } of [...this.#tabs.values()])
       if (Date.now() - heardAt > GONE_MS) this.#leave(tell);
@@ -80,7 +80,7 @@ export class Hub {
     this.#tabs.set(tell, tab);
     const open = this.#views.find((other) => other.key === key);
     if (open !== undefined && mayJoin(tab, open)) {
-      // A tab without any entry asks for the newest ones when it is told that the feed is open.
+      // A tab without any entry requests the newest ones when it learns that the feed is open.
       tab.after ??= open.joinableAfter;
       open.tabs.add(tab);
       tell({ type: 'state', state: this.#state });
@@ -100,7 +100,9 @@ export class Hub {
       this.#planWithin(this.#waiting().length > 0 ? TOGETHER_MS : UNUSED_MS);
   }
 
-  /** The cookie is of somebody else now, so what the other tabs show is not theirs any more. */
+  /**
+   * Informs the other tabs that the cookie belongs to another person. They must no longer show their lists.
+   */
   #changeSession(session: string, by: Tell): void {
     const others = [...this.#tabs.keys()].filter((tell) => tell !== by);
     this.#tabs.clear();
@@ -117,7 +119,7 @@ export class Hub {
     this.#views = [];
   }
 
-  /** Plans to connect again, unless it is planned for sooner. */
+  /** Plans a new connection, unless one is planned earlier. */
   #planWithin(ms: number): void {
     const at = Date.now() + ms;
     if (this.#planned !== undefined && this.#planned.at <= at) return;
@@ -128,7 +130,7 @@ export class Hub {
   #connect(): void {
     this.#close();
     const views = viewsOf([...this.#tabs.values()]);
-    // Those that came first, so that who is live stays so.
+    // The oldest views are kept, so that lists that are live stay live.
     this.#views = views.slice(0, MAX_VIEWS);
     for (const { tell } of this.#waiting()) tell({ type: 'state', state: 'crowded' });
     const [first] = this.#tabs.values();
@@ -156,7 +158,8 @@ export class Hub {
 
   #changeState(state: ConnectionState): void {
     this.#state = state;
-    // While the views change, those who were live before stay so: it takes a moment, and nothing is missed.
+    // While the views change, lists that were live are still shown as live: it takes a moment, and nothing is
+    // missed.
     if (state === 'connecting') return;
     for (const { tabs } of this.#views) for (const { tell } of tabs) tell({ type: 'state', state });
   }
@@ -182,7 +185,9 @@ export class Hub {
     }
   }
 
-  /** If the server says which view it refuses, the others are opened again without it. */
+  /**
+   * Handles a refusal. If the server names the view that it refuses, the others are opened again without it.
+   */
   #refused({ problem }: ApiError): void {
     const views = this.#views;
     const named = (problem.errors ?? []).map(({ path }) => /^views\.(\d+)/.exec(path)?.[1]);
@@ -200,7 +205,7 @@ export class Hub {
   }
 }
 
-/** Groups tabs by their filters. Those of which it is not known where they begin have a view of their own. */
+/** Groups tabs by their filters into views. Tabs whose beginning is not known yet get separate views. */
 function viewsOf(tabs: readonly Tab[]): OpenView[] {
   const views = new Map<string, OpenView>();
   for (const tab of tabs) {
@@ -214,12 +219,12 @@ function viewsOf(tabs: readonly Tab[]): OpenView[] {
   return [...views.values()];
 }
 
-/** Whether a tab misses nothing by joining a view: what the view has delivered, it has as well. */
+/** Whether a tab may join a view: it has everything that the view has delivered. */
 function mayJoin({ after }: Tab, { joinableAfter }: OpenView): boolean {
   return joinableAfter !== null && (after === null || !isAfter(joinableAfter, after));
 }
 
-/** Returns the place of the tab that has least; null: of one of them it is not known. */
+/** Returns the earliest position of the tabs. Null: one position is not known. */
 function leastOf(tabs: ReadonlySet<Tab>): string | null {
   let least: string | undefined;
   for (const { after } of tabs) {

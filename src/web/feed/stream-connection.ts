@@ -4,11 +4,11 @@ import type { ConnectionState } from './messages.ts';
 
 export interface StreamOptions {
   readonly url: string;
-  /** Returns the body of the next attempt, with the places at which it resumes. */
+  /** Returns the body of the next attempt, with the positions from which it resumes. */
   readonly body: () => unknown;
   readonly onState: (state: ConnectionState) => void;
   readonly onEvent: (event: StreamEvent) => void;
-  /** Called when the server refuses the stream (4xx); no further attempt follows. */
+  /** Called when the server refuses the stream (4xx). No further attempt follows. */
   readonly onRefused: (error: ApiError) => void;
 }
 
@@ -21,15 +21,15 @@ export interface StreamConnection {
 const FIRST_RETRY_MS = 500;
 const LAST_RETRY_MS = 15_000;
 /**
- * Time without any data after which a connection counts as dead. The server sends a heartbeat every 15 s: if
- * two are missing, the connection is dead even if TCP keeps it open.
+ * Time without data after which a connection counts as lost. The server sends a heartbeat every 15 s. If two
+ * are missing, the connection is lost even if TCP keeps it open.
  */
 const SILENCE_MS = 40_000;
 
 /**
- * Opens a stream of server-sent events and reconnects by itself. It uses `fetch` for two reasons: an
- * EventSource cannot be told where to begin, so entries could be lost between the list and its stream, and it
- * cannot tell an ended session from a broken connection.
+ * Opens a stream of server-sent events and reconnects automatically. It uses `fetch` instead of EventSource,
+ * for two reasons. An EventSource cannot be told where to begin, so entries between the list and its stream
+ * could be lost. And it cannot distinguish an ended session from a broken connection.
  */
 export function openStream(options: StreamOptions): StreamConnection {
   const ended = new AbortController();
@@ -67,7 +67,7 @@ async function run(
     }
     if (ended.aborted) return;
     options.onState('reconnecting');
-    // Jitter: browsers that were disconnected by one restart must not all reconnect at the same instant.
+    // Jitter: after a restart of the server, browsers must not all reconnect at the same instant.
     await pause(retryMs * (0.5 + Math.random() / 2));
     retryMs = Math.min(retryMs * 2, LAST_RETRY_MS);
   }

@@ -3,8 +3,8 @@ import type { FromTab } from './messages.ts';
 import { openStream } from './stream-connection.ts';
 
 /**
- * The shared worker: one for all tabs of this page in a browser, with the one live connection. It lives as
- * long as any of them.
+ * The shared worker of all tabs of this page in a browser. It has the only live connection, and runs while
+ * one of the tabs exists.
  */
 const SWEEP_MS = 5_000;
 

@@ -39,7 +39,9 @@ function RangePanel({ onDone }: { onDone: () => void }) {
   const { maxRangeDays } = limit;
   const { range } = view.value;
   const [draft, setDraft] = useState(() => draftOf(range));
-  /** Until the reader changes an end, the panel shows the range that is shown: nothing is wrong with it. */
+  /**
+   * Whether the reader has changed an end. Until then, the panel has the range of the list, without a check.
+   */
   const [isChanged, setChanged] = useState(false);
   const custom: Range = {
     kind: 'custom',
@@ -55,7 +57,7 @@ function RangePanel({ onDone }: { onDone: () => void }) {
 
   const choose = (chosen: Range): void => {
     show({ range: chosen });
-    // Returns the focus to the button that opened the panel; otherwise it would be lost with the panel.
+    // Returns the focus to the button that opened the panel. Otherwise the focus would be lost.
     root.current!.closest('.popover')!.querySelector<HTMLElement>('.field-button')!.focus();
     onDone();
   };
@@ -121,12 +123,12 @@ function RangePanel({ onDone }: { onDone: () => void }) {
 
 const MINUTE_MS = 60_000;
 
-/** Returns the initial texts of the two ends: those of the range that is shown. */
+/** Returns the initial texts of the two ends, which are those of the list's range. */
 function draftOf(range: Range): { from: string; to: string } {
   const limit = { ...rangeLimit.peek(), zone: zone.peek() };
   const now = Date.now();
   const ends = resolveRange(range, { now, ...limit });
-  // The longest range until now moves on while the reader looks at it, so the draft begins a minute later.
+  // The longest range until now moves with the time, so the draft begins a minute later. It then stays valid.
   const longest = Math.ceil(earliestOf(now, limit) / MINUTE_MS + 1) * MINUTE_MS;
   const from = ends.from ?? (ends.to === undefined ? isoText(longest) : undefined);
   return {

@@ -56,7 +56,8 @@ export function FilterBar() {
 }
 
 /**
- * The filter for those in whose name others acted. It is shown only where somebody did, or if one is chosen.
+ * The filter for persons in whose names others acted. It is shown only if there are such entries, or if a
+ * person is chosen.
  */
 function ActingAsFilter() {
   if (view.value.actingAs.length === 0 && (facets.value?.actingAs.length ?? 0) === 0) return null;
@@ -66,8 +67,8 @@ function ActingAsFilter() {
 }
 
 /**
- * The tenant filter. It is shown only if there are several tenants, or if one is chosen already. Of more
- * tenants than a list holds, one is typed.
+ * The tenant filter. It is shown only if there are several tenants, or if one is chosen already. If there are
+ * more tenants than a list holds, the reader types one.
  */
 function TenantFilter() {
   const chosen = view.value.tenant;

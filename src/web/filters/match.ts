@@ -2,8 +2,8 @@ import type { Facet } from '../api-types.ts';
 import { vocabularyText } from '../texts/vocabulary.ts';
 
 /**
- * Returns the text of an option: the name of a modifier, what the YAML has shown for an action, or the API's
- * vocabulary in words.
+ * Returns the text of an option: the name of a modifier, the YAML's text for an action, or the API's word as
+ * text.
  */
 export function optionText({ name, value }: Facet, isVocabulary: boolean): string {
   return isVocabulary ? vocabularyText(value, name) : name;

@@ -59,7 +59,7 @@ export function MultiSelect({
   );
 }
 
-/** What the server found for a search; a problem: it could not be asked. */
+/** What the server found for a search, or the problem of the request. */
 interface Answered {
   readonly asked: string;
   readonly options: FacetList | Problem;
@@ -81,9 +81,11 @@ function OptionList({
   const input = useRef<HTMLInputElement>(null);
   const list = useRef<HTMLUListElement>(null);
   const [answer, setAnswer] = useState<Answered | null>(null);
-  /** The list without a search: what is shown of it while the server has not answered. */
+  /** The list without a search. Matching options of it are shown until the server has answered. */
   const [unsearched, setUnsearched] = useState<FacetList | null>(null);
-  /** The list holds every value, so it is searched here; else the server searches. It knows former names. */
+  /**
+   * Whether the list has all values. Then it is searched here, else by the server, which knows former names.
+   */
   const [isWhole, setIsWhole] = useState(false);
   const [search, setSearch] = useState('');
   const [active, setActive] = useState(0);

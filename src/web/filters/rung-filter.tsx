@@ -3,7 +3,7 @@ import type { Rung } from '../api-types.ts';
 import { show, view } from '../state/view.ts';
 import { humanize, RUNG_TEXTS } from '../texts/vocabulary.ts';
 
-/** The value of the select that stands for several rungs, which only a link can ask for. */
+/** The value of the select for several rungs. Only a link can set several. */
 const SEVERAL = 'several';
 
 /** The filter for how the modifier was found. It is a part of the list of modifiers. */

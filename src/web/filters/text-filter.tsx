@@ -18,14 +18,13 @@ export function TextFilter({ filter, label, placeholder, icon }: TextFilterProps
   const [text, setText] = useState(applied);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   /**
-   * Whether the current input has added its history entry. Typing adds one entry for Back, however many
-   * pauses it has.
+   * Whether the current input has added its history entry. Typing adds one entry for Back, even with pauses.
    */
   const stepped = useRef(false);
 
   useEffect(() => {
-    // The filter may have been changed elsewhere: by a chip, by Back, or by a link. The text in the field is
-    // not overwritten if it is the source of the change itself.
+    // The filter may have been changed by a chip, by Back, or by a link. If the text in the field was the
+    // cause, it is not overwritten.
     if (applied !== text.trim()) setText(applied);
     clearTimeout(timer.current);
   }, [applied]);

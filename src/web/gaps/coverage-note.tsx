@@ -1,7 +1,7 @@
 import { rangeProblem } from '../state/entries.ts';
 import { uncoveredPart } from '../state/coverage.ts';
 
-/** Says what of the range the trail does not cover, above the list. */
+/** Shows above the list which part of the range the trail does not cover. */
 export function CoverageNote() {
   const part = uncoveredPart.value;
   if (part === null || part.sentences.length === 0 || rangeProblem.value !== null) return null;

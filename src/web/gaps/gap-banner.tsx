@@ -13,7 +13,7 @@ import { ProblemBox } from '../ui/problem-box.tsx';
 
 const MINUTE_MS = 60_000;
 
-/** Warns that the trail may lack changes in the range. There is one alert, however many gaps there are. */
+/** Warns that the trail may be incomplete in the range. It is one alert for all gaps. */
 export function GapBanner() {
   const found = gaps.value;
   if (found !== null && found.total > 0) return <Banner found={found} />;
@@ -23,7 +23,7 @@ export function GapBanner() {
   return (
     <ProblemBox
       problem={{
-        title: 'Whether the trail lacks changes in this range is not known',
+        title: 'It is not known whether the trail is complete in this range',
         detail: problem.title,
         ...(problem.remedy === undefined ? {} : { remedy: problem.remedy }),
       }}
@@ -44,8 +44,8 @@ function Banner({ found: { items, total } }: { found: GapList }) {
       <div>
         <p class="problem-title">
           {total === 1 && first !== undefined
-            ? `The trail may lack changes ${stretchText(first)}`
-            : `The trail may lack changes in ${countText(total)} stretches of this range`}
+            ? `The trail may be incomplete ${stretchText(first)}`
+            : `The trail may be incomplete in ${countText(total)} parts of this range`}
         </p>
         {total === 1 && first !== undefined ? (
           <p>
@@ -58,7 +58,7 @@ function Banner({ found: { items, total } }: { found: GapList }) {
                 <strong>{capital(stretchText(gap))}.</strong> <Reason gap={gap} />
               </li>
             ))}
-            {rest > 0 && <li>{countText(rest)} more before these</li>}
+            {rest > 0 && <li>{countText(rest)} older ones</li>}
           </ul>
         )}
         <StandingStill items={items} />
@@ -84,7 +84,7 @@ function Reason({ gap }: { gap: Gap }) {
   );
 }
 
-/** Says what happens with gaps that have not ended. */
+/** Explains what happens with gaps that have not ended. */
 function StandingStill({ items }: { items: readonly Gap[] }) {
   const open = items.filter(({ closedAt }) => closedAt === null);
   const stops = open.filter(({ scope }) => scope === 'stream');
@@ -92,26 +92,28 @@ function StandingStill({ items }: { items: readonly Gap[] }) {
   if (stops.length === 0)
     return (
       <p class="problem-remedy">
-        <strong>Other tables are recorded as ever.</strong> Whoever runs Waltrail sees the cause and its
-        remedy with <code>waltrail gaps</code>; the gap ends when the table is recorded again, or gone.
+        <strong>Recording of other tables continues.</strong> The operator of Waltrail sees the cause and the
+        remedy with <code>waltrail gaps</code>. The gap ends when the table is recorded again or dropped.
       </p>
     );
   return (
     <p class="problem-remedy">
-      <strong>Recording stands still until somebody looks at it.</strong>{' '}
+      <strong>Recording is stopped.</strong>{' '}
       {stops.every(({ acceptedAt }) => acceptedAt !== null) ? (
-        'It was allowed to go on, and will as soon as the source is fit again.'
+        'The gap is accepted. Recording resumes as soon as the source is ready.'
       ) : (
         <>
-          Whoever runs Waltrail sees the cause and its remedy with <code>waltrail gaps</code>, and then lets
-          it go on with <code>waltrail gaps --accept</code>.
+          The operator of Waltrail sees the cause and the remedy with <code>waltrail gaps</code>, and then
+          resumes recording with <code>waltrail gaps --accept</code>.
         </>
       )}
     </p>
   );
 }
 
-/** Links to the entries that Waltrail wrote about the gaps. A tenant sees none of these entries. */
+/**
+ * Links to the entries that Waltrail wrote about the gaps. Readers of one tenant do not see these entries.
+ */
 function OwnEntries({ items }: { items: readonly Gap[] }) {
   const change = { ...NO_FILTERS, entityTypes: [OWN_TYPE], range: rangeWith(items) };
   return (
@@ -123,7 +125,7 @@ function OwnEntries({ items }: { items: readonly Gap[] }) {
         show(change);
       }}
     >
-      Show what Waltrail recorded about it
+      Show Waltrail’s entries about this
     </a>
   );
 }

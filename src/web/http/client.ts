@@ -3,8 +3,7 @@ import { parseExact } from '../exact-json.ts';
 import { requestAnswered, requestFailed } from './recovery.ts';
 
 /**
- * A request that failed. The problem is the API's own or, if the API did not answer, one that the page itself
- * wrote.
+ * A request that failed. The problem comes from the API or, if the API did not answer, from the page.
  */
 export class ApiError extends Error {
   readonly problem: Problem;
@@ -22,7 +21,7 @@ export interface RequestOptions {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Builds the URL of a route below `/v1`, relative to the place that the page is served from. */
+/** Builds the URL of a route below `/v1`, relative to the URL of the page. */
 export function apiUrl(path: string, query?: URLSearchParams): string {
   const text = query?.toString() ?? '';
   return new URL(`v1/${path}${text === '' ? '' : `?${text}`}`, document.baseURI).href;
@@ -35,14 +34,14 @@ export function onSessionEnded(listener: () => void): void {
   sessionEnded = listener;
 }
 
-/** Tells the listener that the session has ended. */
+/** Informs the listener that the session has ended. */
 export function sessionHasEnded(): void {
   sessionEnded();
 }
 
 /**
  * Sends one request with the session's cookie. Resolves to the parsed body, or to undefined if there is none.
- * Throws ApiError; an aborted request throws as fetch does.
+ * Throws ApiError. If the request is aborted, throws what `fetch` throws.
  */
 export async function request<T>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
   try {
@@ -76,7 +75,7 @@ async function textOf(method: string, path: string, options: RequestOptions): Pr
   }
 }
 
-/** Calls `fetch`; a server that cannot be reached becomes an ApiError with a remedy. */
+/** Calls `fetch`. If the server cannot be reached, throws an ApiError with a remedy. */
 export async function send(url: string, init: RequestInit): Promise<Response> {
   try {
     return await fetch(url, init);
@@ -90,12 +89,12 @@ const unanswered = (): ApiError =>
   new ApiError({
     title: 'Waltrail does not answer',
     status: 0,
-    detail: 'The request did not reach the server, or its answer did not come back.',
-    remedy: 'Check your network. If it is up, ask whoever runs Waltrail whether the daemon runs.',
+    detail: 'The request did not reach the server, or the answer was lost.',
+    remedy: 'Check your network. If it works, ask the operator of Waltrail whether the daemon runs.',
   });
 
 /**
- * Reads the problem of an answer that is not 2xx. A 401 also tells the listener that the session has ended.
+ * Reads the problem of an answer that is not 2xx. With a 401, the listener learns that the session has ended.
  */
 export async function errorOf(response: Response): Promise<ApiError> {
   const text = await response.text().catch(() => '');
@@ -103,11 +102,11 @@ export async function errorOf(response: Response): Promise<ApiError> {
   return new ApiError(problemOf(response.status, text));
 }
 
-/** Turns anything that was thrown into a problem to show. */
+/** Converts anything that was thrown to a problem to show. */
 export function problemFrom(error: unknown): Problem {
   if (error instanceof ApiError) return error.problem;
   return {
-    title: 'Something went wrong on this page',
+    title: 'This page has an error',
     status: 0,
     detail: String(error),
     remedy: 'Reload the page.',
@@ -123,14 +122,14 @@ function problemOf(status: number, text: string): Problem {
     const parsed = JSON.parse(text) as Partial<Problem> | null;
     if (typeof parsed?.title === 'string') return { ...parsed, title: parsed.title, status };
   } catch {
-    // The answer is not the API's but, for example, a proxy's error page: only its status is known.
+    // The answer does not come from the API but, for example, from a proxy. Only its status is known.
   }
   return {
     title: `The server answered ${status}`,
     status,
     remedy:
       status >= 500
-        ? 'Try again in a moment; if it stays, look into the log of Waltrail.'
+        ? 'Try again in a moment. If the error persists, read the log of Waltrail.'
         : 'Reload the page.',
   };
 }

@@ -1,9 +1,9 @@
-/** The pauses before what failed is tried again, where requests are answered and lost in turn. */
+/** Limits of the pause before retries. It grows while answered and failed requests alternate. */
 const FIRST_PAUSE_MS = 1_000;
 const LAST_PAUSE_MS = 30_000;
-/** If nothing is lost for as long after a pause, the next recovery needs none. */
+/** If no request fails for this long after a pause, the next recovery needs no pause. */
 const HOLDS_AFTER_MS = 10_000;
-/** Statuses of an answer that did not come, or came from a proxy or without the trail. */
+/** Statuses for no answer (0), for an answer of a proxy, and for one without the trail. */
 const LOST: readonly unknown[] = [0, 502, 503, 504];
 
 const listeners = new Set<() => void>();
@@ -13,29 +13,29 @@ let recoveredAt = -Infinity;
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 /**
- * Adds a listener that is called when a request is answered after one was not: what failed meanwhile can be
- * tried again. Returns what removes it.
+ * Adds a listener for recovery: a request is answered after another one was not. The listener can then retry
+ * what has failed. Returns a function that removes it.
  */
 export function onRecovery(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** Says that a request failed, with a status of HTTP; 0: without an answer. */
+/** Reports that a request failed, with its HTTP status or, without an answer, 0. */
 export function requestFailed(status: unknown): void {
   if (LOST.includes(status)) isLost = true;
 }
 
-/** Says that a request was answered. */
+/** Reports that a request was answered. */
 export function requestAnswered(): void {
   if (!isLost) return;
   isLost = false;
   if (timer !== undefined) return;
-  // What one part of the server answers says little of another: its requests may go on failing, and each
-  // recovery makes new ones.
+  // One part of the server may answer while requests to another part still fail. Each recovery causes new
+  // requests, so the pauses between recoveries grow.
   const hadHeld = performance.now() - recoveredAt > pauseMs + HOLDS_AFTER_MS;
   pauseMs = hadHeld ? 0 : Math.min(Math.max(FIRST_PAUSE_MS, 2 * pauseMs), LAST_PAUSE_MS);
-  // Not in the midst of what the request was for.
+  // Not in this turn of the event loop: the caller must first handle its answer.
   timer = setTimeout(() => {
     timer = undefined;
     recoveredAt = performance.now();

@@ -8,8 +8,7 @@ import { DownloadIcon, KeyboardIcon, LogoIcon, ThemeIcon } from '../ui/icons.tsx
 const THEME_TEXTS: Readonly<Record<Theme, string>> = { system: 'System', light: 'Light', dark: 'Dark' };
 
 /**
- * Shows the name of the page, the source that it is about, and the reader's own controls: exports, shortcuts,
- * theme, session.
+ * Shows the name of the page, the source, and the controls for exports, shortcuts, theme and session.
  */
 export function Header() {
   const current = session.value;

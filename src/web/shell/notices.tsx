@@ -1,7 +1,7 @@
 import { dismiss, notices } from '../state/notices.ts';
 import { CloseIcon } from '../ui/icons.tsx';
 
-/** Shows the notices that the reader has not dismissed yet. */
+/** Shows the notices that the reader has not dismissed. */
 export function Notices() {
   return (
     <>

@@ -25,8 +25,7 @@ const SHORTCUTS = [
 ] as const;
 
 /**
- * Handles the keys of the whole page. Moving the focus among rows is up to the table, so these functions are
- * passed in.
+ * Handles the keys of the whole page. The table moves the focus among rows, so its functions are passed in.
  */
 export function followKeys(rows: RowFocus): void {
   addEventListener('keydown', (event) => {
@@ -34,7 +33,7 @@ export function followKeys(rows: RowFocus): void {
     const target = event.target instanceof Element ? event.target : null;
     if (target?.closest('input, select, textarea, dialog, .popover-panel')) return;
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
-      // Outside of the rows, the arrow keys scroll as on every page.
+      // Outside of the rows, the arrow keys scroll the page.
       if (rows.isOnRow() && rows.moveRow(event.key === 'ArrowDown' ? 1 : -1)) event.preventDefault();
       return;
     }

@@ -5,7 +5,7 @@ import { ProblemBox } from '../ui/problem-box.tsx';
 
 const REASONS = {
   none: null,
-  expired: 'Your session has ended. Sign in again: your view is kept.',
+  expired: 'Your session has ended. Sign in again to continue with the same view.',
   left: 'You are signed out.',
 } as const;
 
@@ -63,7 +63,7 @@ export function SignIn() {
             </p>
           )}
           <p class="help" id="token-help">
-            The link that Waltrail prints when it starts signs you in by itself. A token is made with{' '}
+            The link that Waltrail prints when it starts signs you in automatically. To create a token, run{' '}
             <code>waltrail token create</code>.
           </p>
           <button type="submit" class="primary" aria-busy={busy} disabled={busy}>

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 
-/** The text that screen readers are told: the content of the page's only live region. */
+/** The text for screen readers: the content of the page's only live region. */
 export const announcement = signal('');
 
 /** Announces a text to screen readers, politely. A text that is repeated is announced again. */

@@ -8,22 +8,22 @@ import { earliestOf, resolveRange } from '../time/ranges.ts';
 import { rangeLimit, session } from './session.ts';
 import { view, zone } from './view.ts';
 
-/** Time between two requests: how far recording is has to be current itself. */
+/** Time between two requests. It is short, because the page shows how current the recording is. */
 const POLL_MS = 5_000;
 
-/** What the trail covers, as of the last answer; null before the first. */
+/** What the trail covers, as of the last answer. Null before the first answer. */
 export const coverage = signal<Coverage | null>(null);
 
-/** The commit time of the newest entry; null where there is none, and for readers of one tenant. */
+/** The commit time of the newest entry. Null if there is none, and for readers of one tenant. */
 const newest = signal<string | null>(null);
 
 /**
- * The version of the list of gaps, as of the last answer; null before the first. It is asked for with what
- * the trail covers, so that the list itself is read, and recorded as read, only when it has changed.
+ * The version of the list of gaps, as of the last answer. Null before the first answer. It comes with the
+ * coverage. The list itself is read, and the read recorded, only when its version has changed.
  */
 export const gapsVersion = signal<string | null>(null);
 
-/** What the trail does not cover of the range that is shown; null: that is not known yet. */
+/** The part of the range that the trail does not cover. Null: not known yet. */
 export const uncoveredPart = computed(() => {
   const known = coverage.value;
   if (known === null) return null;
@@ -37,7 +37,7 @@ export const uncoveredPart = computed(() => {
   );
 });
 
-/** Asks what the trail covers while somebody is signed in and looks. */
+/** Requests the coverage repeatedly while somebody is signed in and the page is visible. */
 export function followCoverage(): void {
   effect(() => {
     if (session.value === null) {
@@ -50,7 +50,7 @@ export function followCoverage(): void {
     const timer = setInterval(loadIfSeen, POLL_MS);
     return () => clearInterval(timer);
   });
-  // Whoever comes back to the page sees what is so now.
+  // A reader who returns to the page sees the current state.
   document.addEventListener('visibilitychange', loadIfSeen);
   addEventListener('online', loadIfSeen);
   onRecovery(loadIfSeen);
@@ -60,7 +60,7 @@ function loadIfSeen(): void {
   if (!document.hidden && session.peek() !== null) void loadCoverage();
 }
 
-/** Asks now. */
+/** Requests the coverage now. */
 export async function loadCoverage(): Promise<void> {
   try {
     const status = await request<Pick<Status, 'trail' | 'coverage' | 'gapsVersion'>>('GET', 'status');
@@ -71,7 +71,7 @@ export async function loadCoverage(): Promise<void> {
       gapsVersion.value = status.gapsVersion;
     });
   } catch {
-    // What was current then is not known to be so now.
+    // A trail that was current at the last answer may no longer be current.
     const known = coverage.peek();
     if (known !== null) coverage.value = { ...known, asOf: new Date().toISOString(), capture: 'unknown' };
   }

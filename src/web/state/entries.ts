@@ -9,8 +9,8 @@ import { view, zone } from './view.ts';
 
 const ENTRIES_PER_PAGE = 50;
 /**
- * Number of rows in the document beyond which whole pages are dropped, as long as one is left; they are
- * fetched again when they are needed.
+ * Number of rows in the document beyond which whole pages are dropped. One page is always left. Dropped pages
+ * are fetched again when they are needed.
  */
 export const MAX_ROWS = 500;
 
@@ -31,7 +31,7 @@ export const droppedAbove = signal(false);
 export const loadingMore = signal(false);
 /** Why the next page, or the newest one, could not be loaded. */
 export const moreProblem = signal<Problem | null>(null);
-/** What has failed with that problem. */
+/** Retries what has failed with that problem. */
 let retryMore: () => Promise<void> = loadMore;
 
 /** All entries of the list, newest first. */
@@ -43,7 +43,7 @@ export const hasMore = computed(() => (entryPages.value.at(-1)?.next ?? null) !=
  * in.
  */
 export const queryKey = computed(() => queryKeyOf(view.value));
-/** The reason for which the server would refuse the range of the view; null if it would accept it. */
+/** The reason why the server would refuse the range of the view. Null if it would accept the range. */
 export const rangeProblem = computed(() => {
   if (session.value === null) return null;
   return checkRange(view.value.range, { now: Date.now(), zone: zone.value, ...rangeLimit.value });
@@ -51,23 +51,23 @@ export const rangeProblem = computed(() => {
 
 let abort = new AbortController();
 /**
- * The query of the list as shown. All pages of the list use it, so that a moving range does not shift between
- * two pages.
+ * The query of the list that is shown. All pages of the list use it, so that a moving range does not shift
+ * between two pages.
  */
 let query = new URLSearchParams();
 let onLoaded: (newest: string | undefined) => void = () => {};
 let onReset: () => void = () => {};
 
 /**
- * Sets the callbacks of the live feed. `reset` is called when the list is dropped; `loaded` is called when it
- * was loaded, with the id of its newest entry.
+ * Sets the callbacks of the live feed. `reset` is called when the list is dropped. `loaded` is called when a
+ * list was loaded, with the id of its newest entry.
  */
 export function onList(listeners: { reset: () => void; loaded: (newest: string | undefined) => void }): void {
   onReset = listeners.reset;
   onLoaded = listeners.loaded;
 }
 
-/** Reloads the list whenever somebody is signed in and the query changes. */
+/** Reloads the list when the query changes while somebody is signed in. */
 export function followEntries(): void {
   effect(() => {
     const key = queryKey.value;
@@ -114,8 +114,8 @@ export async function reload(options: { readonly quiet?: boolean } = {}): Promis
 }
 
 /**
- * Fetches the newest page and adds entries that the list lacks on top: those that arrived between an empty
- * list and the opening of its stream.
+ * Fetches the newest page and adds entries that are missing at the top of the list. They have arrived after
+ * an empty list was loaded and before its stream was open.
  */
 export async function catchUp(): Promise<void> {
   const { signal } = abort;
@@ -154,8 +154,8 @@ export async function loadMore(): Promise<void> {
 }
 
 /**
- * Adds those entries on top that are not in the list yet, newest first. Drops pages at the bottom if there
- * are too many rows.
+ * Adds entries at the top that are not in the list yet, newest first. Drops pages at the bottom if there are
+ * too many rows.
  */
 export function addOnTop(entries: readonly Entry[]): void {
   const known = new Set(rows.peek().map((entry) => entry.id));
@@ -200,14 +200,14 @@ export function currentQuery(now = Date.now()): URLSearchParams {
   const current = view.peek();
   const range = resolveRange(current.range, { now, zone: zone.peek(), ...rangeLimit.peek() });
   const query = filterQuery(current, range);
-  // The zone in which the server counts the days of a range that is left to it.
+  // The server counts the days of a range without ends in this zone.
   query.set('timezone', zone.peek());
   return query;
 }
 
 function queryKeyOf(current: View): string | null {
   if (session.value === null) return null;
-  // A day begins at a different instant in another zone.
+  // In another zone, a day begins at a different instant.
   const isCalendar = current.range.kind !== 'last-hour' && current.range.kind !== 'last-24-hours';
   return `${filterQuery(current, {}).toString()}|${JSON.stringify(current.range)}|${isCalendar ? zone.value : ''}`;
 }

@@ -10,7 +10,7 @@ import { filterBody } from './url-state.ts';
 import { view, zone } from './view.ts';
 
 /**
- * The exports as the server lists them, newest first; null before the first answer. The browser stores
+ * The exports as the server lists them, newest first. Null before the first answer. The browser stores
  * nothing about them, so that a reload or another browser shows the same.
  */
 export const exports = signal<readonly Export[] | null>(null);
@@ -25,14 +25,14 @@ export const unseen = signal(0);
 export const isUnfinished = (item: Export): boolean => item.state === 'queued' || item.state === 'running';
 
 /**
- * Time between two looks at the unfinished exports. They are asked for one by one, which holds no connection:
- * browsers allow six to each server, and every tab looks.
+ * Time between two requests for an unfinished export. They are plain requests instead of streams, because
+ * every tab sends them, and browsers allow six connections to a server.
  */
 const POLL_MS = 1_000;
 
 let pollTimer: ReturnType<typeof setTimeout> | undefined;
 
-/** Loads the list if the reader may export, and watches the unfinished exports. */
+/** Loads the list if the reader may export, and polls the unfinished exports. */
 export function followExports(): void {
   effect(() => {
     if (!mayExport.value) {
@@ -82,11 +82,11 @@ export async function createExport(options: {
   const range = resolveRange(current.range, { now: Date.now(), zone: zone.peek(), ...rangeLimit.peek() });
   const created = await request<Export>('POST', 'exports', {
     body: { ...filterBody(current, range), format: options.format, timezone: options.timezone },
-    // A second click, or a request repeated after a lost answer, must not make a second file.
+    // A second click, or a request repeated after a lost answer, must not create a second file.
     headers: { 'idempotency-key': options.key },
   });
   update(created);
-  announce(`The export was asked for. You may leave the page.`);
+  announce(`The export was requested. You may leave the page.`);
   watchUnfinished();
   return created;
 }
@@ -115,7 +115,8 @@ async function lookAt({ id }: Export): Promise<void> {
     // It may have been removed here while the answer was on its way.
     if (exports.peek()?.some((item) => item.id === id)) update(found);
   } catch (error) {
-    // Removed elsewhere: the list no longer has it. Whatever else it is, the next look follows.
+    // 404: it was removed elsewhere, and the list must no longer show it. Other errors: the next poll
+    // follows.
     if (problemFrom(error).status === 404) await loadExports();
   }
 }

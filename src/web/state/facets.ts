@@ -7,10 +7,10 @@ import { arrived, currentQuery, queryKey, rangeProblem, rows } from './entries.t
 import { isOfPeople, NOBODY, type FacetFilter } from './url-state.ts';
 import { view } from './view.ts';
 
-/** The facet counts of the view; null until they are known. */
+/** The facet counts of the view. Null until they are known. */
 export const facets = signal<Facets | null>(null);
 
-/** Number of entries in the view as of the last count; null when unknown. */
+/** Number of entries in the view as of the last count. Null if not known. */
 export const total = computed(() => {
   const counted = facets.value;
   // Every entry has one action, one type and, unless it is Waltrail's own, one modifier, so the counts of
@@ -27,21 +27,24 @@ export const total = computed(() => {
 
 interface ModifierName {
   readonly name: string;
-  /** Null: nobody; undefined: the kind is not known. */
+  /** Null: unattributed. Undefined: the kind is not known. */
   readonly kind: Kind | null | undefined;
 }
 
 const actionNames = signal<ReadonlyMap<string, string>>(new Map());
 
-/** Returns what the YAML has shown for an action, if an answer of the API has said it; else its category. */
+/**
+ * Returns the YAML's text for an action, if an answer of the API contained it. Otherwise returns the
+ * category.
+ */
 export const actionName = (action: string): string =>
   actionNames.value.get(action) ?? rows.value.find((entry) => entry.action === action)?.actionName ?? action;
 
 const modifierNames = signal<ReadonlyMap<string, ModifierName>>(new Map());
 
 /**
- * Returns the name and kind of a modifier as given by an answer of the API; if none has named it, its key
- * serves as the name.
+ * Returns the name and kind of a modifier, as an answer of the API stated them. If none did, the key serves
+ * as the name.
  */
 export function modifierName(key: string): ModifierName {
   if (key === NOBODY) return { name: 'Unattributed', kind: null };
@@ -52,19 +55,19 @@ export function modifierName(key: string): ModifierName {
   return { name: key, kind: undefined };
 }
 
-/** Names of what filters take, as far as answers of the API have said them. */
+/** Names for the values of filters, as far as answers of the API have stated them. */
 export const filterNames = {
   modifier: (key: string): string => modifierName(key).name,
   action: actionName,
 };
 
 /**
- * Time from the arrival of an entry to the next count: short enough to look current, long enough to cost the
- * trail little.
+ * Time from the arrival of an entry to the next count. It is short enough for current counts, and long enough
+ * to cost the trail little.
  */
 const RECOUNT_MS = 3_000;
 
-/** Refreshes the counts whenever the query changes, and a moment after entries arrive. */
+/** Refreshes the counts when the query changes, and shortly after entries arrive. */
 export function followFacets(): void {
   let abort = new AbortController();
   let timer: ReturnType<typeof setTimeout> | undefined;
@@ -103,8 +106,8 @@ export function followFacets(): void {
 }
 
 /**
- * Fetches the values that a filter can be set to, those with most entries, or of those that match a search.
- * The server counts them with all other filters applied. Undefined: the request was aborted.
+ * Fetches the most frequent values for a filter, or the most frequent ones that match a search. The server
+ * counts them with all other filters applied. Undefined: the request was aborted.
  */
 export async function optionsOf(
   filter: FacetFilter,

@@ -11,11 +11,11 @@ import { rangeLimit, session } from './session.ts';
 import { filterQuery, NO_FILTERS } from './url-state.ts';
 import { view, zone } from './view.ts';
 
-/** Maximum number of gaps that are listed; further ones are only counted. */
+/** Maximum number of gaps that are listed. Further ones are only counted. */
 const MAX_NAMED = 5;
-/** Gaps of the trail in the range of the view, whatever its filters; null before the first answer. */
+/** Gaps of the trail in the range of the view, regardless of filters. Null before the first answer. */
 export const gaps = signal<GapList | null>(null);
-/** The reason for which the gaps are not known. */
+/** The reason why the gaps are not known. */
 export const gapsProblem = signal<Problem | null>(null);
 
 const queryKey = computed(() =>
@@ -27,7 +27,7 @@ const newestOwn = computed(() => [...waiting.value, ...arrived.value].find(isOwn
 
 let abort = new AbortController();
 
-/** Loads the gaps when the range changes, and when the server says that there are others. */
+/** Loads the gaps when the range changes, and when the server reports a new version of them. */
 export function followGaps(): void {
   effect(() => {
     const key = queryKey.value;
@@ -41,12 +41,12 @@ export function followGaps(): void {
   let known: string | null = null;
   effect(() => {
     const version = gapsVersion.value;
-    // The first one is that of the list which is being loaded anyway.
+    // The first version belongs to the list that is being loaded anyway.
     if (known !== null && version !== null && version !== known && queryKey.peek() !== null)
       void loadGaps({ quiet: true });
     known = version;
   });
-  // An entry of Waltrail's own may be about a gap, so the version is asked for at once.
+  // One of Waltrail's own entries may be about a gap, so the version is requested immediately.
   effect(() => {
     if (newestOwn.value !== undefined) void loadCoverage();
   });
@@ -58,7 +58,7 @@ export function followGaps(): void {
   });
 }
 
-/** Whether a gap that is shown lies before the range by now. */
+/** Whether a gap that is shown is no longer in the range, because the range has moved with the time. */
 function hasLeft(): boolean {
   const { from } = rangeNow();
   return (
@@ -82,7 +82,7 @@ export async function loadGaps(options: { readonly quiet?: boolean } = {}): Prom
   try {
     const found = await request<GapList>('GET', 'gaps', { query, signal: abort.signal });
     batch(() => {
-      // An unchanged answer must not make a screen reader repeat it.
+      // A screen reader must not repeat an unchanged alert.
       if (JSON.stringify(found) !== JSON.stringify(gaps.peek())) gaps.value = found;
       gapsProblem.value = null;
     });

@@ -20,7 +20,7 @@ export type LiveState = FeedState | 'off' | 'refused';
 export const liveState = signal<LiveState>('off');
 /** Why the server refused the live feed. */
 export const liveProblem = signal<Problem | null>(null);
-/** How far the feed is behind what the trail has, in seconds, as of its last word. */
+/** How far the feed is behind the trail, in seconds, as of its last message. */
 export const liveBehindSeconds = signal(0);
 /** Whether the reader has stopped the list from moving. Entries that arrive in the meantime are counted. */
 export const paused = signal(false);
@@ -37,11 +37,11 @@ const MAX_WAITING = 500;
 const HIGHLIGHT_MS = 2_500;
 const ANNOUNCE_MS = 10_000;
 /**
- * Time after which a hidden tab follows no more: nobody looks, and the server reads for it. A connection of
- * its own is closed sooner, because browsers allow six to each server.
+ * Time after which a hidden tab stops following, because each list costs the server reads. A tab with its own
+ * connection stops sooner, because browsers allow six connections to a server.
  */
 const HIDDEN_MS = { shared: 30_000, own: 1_000 } as const;
-/** Least time between two lists that begin anew by themselves. */
+/** Minimum time between two automatic reloads of the list. */
 const RESTART_MS = 60_000;
 const TOP_PX = 120;
 
@@ -67,7 +67,7 @@ export function followLive(): void {
     if (!paused.peek() && waiting.peek().length > 0 && scrollY < 8 && !droppedAbove.peek()) showWaiting();
   });
   document.addEventListener('visibilitychange', () => (document.hidden ? leaveLater() : comeBack()));
-  // A page that is kept for Back hears nothing, and a page that is left says so.
+  // A page that the browser keeps for Back receives no messages. So a page that is left stops following.
   addEventListener('pagehide', leave);
   addEventListener('pageshow', ({ persisted }) => persisted && comeBack());
   addEventListener('online', () => feed?.hurry());
@@ -77,7 +77,7 @@ export function followLive(): void {
 let hiddenTimer: ReturnType<typeof setTimeout> | undefined;
 let isAway = false;
 
-/** Follows no more after a while, unless the tab is seen before. */
+/** Stops following after a while, unless the tab becomes visible before. */
 function leaveLater(): void {
   clearTimeout(hiddenTimer);
   hiddenTimer = setTimeout(leave, isShared() ? HIDDEN_MS.shared : HIDDEN_MS.own);
@@ -96,7 +96,7 @@ function comeBack(): void {
   else feed?.hurry();
 }
 
-/** Adds the waiting entries on top of the list. */
+/** Adds the waiting entries at the top of the list. */
 export function showWaiting(): void {
   flush();
   if (waitingOverflow.peek() || droppedAbove.peek()) {
@@ -129,15 +129,15 @@ function connect(id: string | undefined): void {
     }),
     onState: (state) => {
       liveState.value = state;
-      // An empty list has no entry to resume after, so entries that arrived between the list and the stream
-      // are fetched by another request.
+      // An empty list has no entry to resume after. Entries that arrived before the stream was open are
+      // fetched by another request.
       if (state === 'open' && isFirstOpen) {
         isFirstOpen = false;
         void catchUp();
       }
     },
     onEntry: ({ id, json }) => {
-      // After the worker was started again, the hub may stand further back than this tab.
+      // After the worker was started again, the hub may be at an earlier position than this tab.
       if (newest === undefined || isAfter(id, newest)) arrive(parseExact(json) as Entry);
     },
     onPosition: ({ id, behindSeconds }) => {
@@ -148,7 +148,7 @@ function connect(id: string | undefined): void {
       liveState.value = 'refused';
       liveProblem.value = problem;
       if (problem.status === 401) sessionHasEnded();
-      // Away for longer than a stream resumes: the list begins anew.
+      // The stream cannot resume from so long ago, so the list is loaded again.
       else if (problem.code === 'RANGE_TOO_LONG' && Date.now() - restartedAt > RESTART_MS) {
         restartedAt = Date.now();
         void reload();
@@ -156,11 +156,11 @@ function connect(id: string | undefined): void {
     },
     onSuperseded: () => void confirmSession(),
   });
-  // Tabs may be opened without being seen.
+  // A tab may be opened in the background.
   if (document.hidden) leaveLater();
 }
 
-/** If it is this tab that knows who is signed in, and another one that does not yet, it follows again. */
+/** Asks the server who is signed in. If it is still the same person, this tab follows again. */
 async function confirmSession(): Promise<void> {
   hangUp();
   const before = session.peek();
@@ -210,7 +210,7 @@ function showOnTop(entries: readonly Entry[]): void {
   highlightTimer = setTimeout(() => (highlighted.value = new Set()), HIGHLIGHT_MS);
 }
 
-/** Announces arrivals as one summary, so that a screen reader can read the page in between. */
+/** Announces arrivals in one summary, so that a screen reader can read the page in between. */
 function sayLater(count: number): void {
   unannounced += count;
   announceTimer ??= setTimeout(() => {

@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import { announce } from './announcements.ts';
 
-/** Notices that the reader has not dismissed yet, oldest first. A text is never in the list twice. */
+/** Notices that the reader has not dismissed, oldest first. No text is in the list twice. */
 export const notices = signal<readonly string[]>([]);
 
 /** Shows a text that needs no answer above the list, until the reader dismisses it. */

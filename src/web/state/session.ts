@@ -4,7 +4,7 @@ import { ApiError, onSessionEnded, problemFrom, request } from '../http/client.t
 import type { RangeLimit } from '../time/ranges.ts';
 import { notify } from './notices.ts';
 
-/** `unknown` until the server has said who is signed in. */
+/** `unknown` until the server has answered who is signed in. */
 export type SessionState =
   | { readonly is: 'unknown' }
   | {
@@ -15,11 +15,11 @@ export type SessionState =
   | { readonly is: 'signed-in'; readonly session: Session };
 
 export const sessionState = signal<SessionState>({ is: 'unknown' });
-/** Who is signed in; null if nobody is. */
+/** Who is signed in. Null if nobody is. */
 export const session = computed(() =>
   sessionState.value.is === 'signed-in' ? sessionState.value.session : null,
 );
-/** The longest range of a report; a week until it is known. */
+/** The longest range of a report. A week until it is known. */
 export const rangeLimit = computed<RangeLimit>(
   () => session.value ?? { maxRangeDays: 7, calendarDays: true },
 );
@@ -28,13 +28,13 @@ export const mayExport = computed(() => session.value !== null && session.value.
 
 /** Time between two attempts to find out who is signed in, while the server does not answer. */
 const RETRY_MS = 3_000;
-/** Tells the other tabs of this browser that its cookie has changed; every browser in use has it. */
+/** Informs the other tabs of this browser that its cookie has changed. All browsers in use have this API. */
 const otherTabs = new BroadcastChannel('waltrail.session');
 
 /** Finds out who is signed in: from the sign-in code of the URL if there is one, else from the cookie. */
 export async function beginSession(): Promise<void> {
   onSessionEnded(() => {
-    // While a code is exchanged, a 401 is about the code; the next request shows whether the session is still
+    // While a code is exchanged, a 401 is about the code. The next request shows whether the session is
     // valid.
     if (sessionState.value.is === 'signed-in' && !isExchanging) signedOut('expired');
   });
@@ -56,19 +56,19 @@ export async function beginSession(): Promise<void> {
 }
 
 /**
- * Asks again who is signed in, because it may have changed: another tab has signed in or out. A server that
- * does not answer changes nothing.
+ * Asks again who is signed in, because another tab has signed in or out. If the server does not answer,
+ * nothing changes.
  */
 export async function askWhoIsSignedIn(): Promise<void> {
   try {
     const found = await request<Session>('GET', 'session');
     if (JSON.stringify(found) !== JSON.stringify(session.peek())) signedIn(found);
   } catch {
-    // A 401 has been told to the listener.
+    // With a 401, the listener was called already.
   }
 }
 
-/** The cookie may be valid; the form is shown until the server says so, or somebody signs in. */
+/** Asks until the server answers. The cookie may be valid. Until then, the form is shown. */
 function askUntilAnswered(): void {
   const asked = sessionState.peek();
   const again = async (): Promise<void> => {
@@ -110,12 +110,14 @@ async function stayAfter(refusal: Problem): Promise<void> {
   }
   notify(
     refusal.status === 401
-      ? 'The sign-in link was not accepted: it is used or has expired. You are still signed in.'
-      : `The sign-in link was not tried: ${refusal.title}. You are still signed in.`,
+      ? 'The sign-in link was not accepted: it was used before or has expired. You are still signed in.'
+      : `The sign-in link could not be tried: ${refusal.title}. You are still signed in.`,
   );
 }
 
-/** Exchanges a token or a one-time code for the session's cookie. A failure becomes part of the state. */
+/**
+ * Exchanges a token or a one-time code for the session's cookie. A failure becomes part of the session state.
+ */
 export async function signIn(token: string): Promise<void> {
   try {
     signedIn(await request<Session>('POST', 'session', { body: { token } }));
@@ -125,15 +127,15 @@ export async function signIn(token: string): Promise<void> {
   }
 }
 
-/** Ends the session on the server, and then here. */
+/** Ends the session on the server, then on the page. */
 export async function signOut(): Promise<void> {
   try {
     await request('DELETE', 'session');
     signedOut('left');
     otherTabs.postMessage('changed');
   } catch (error) {
-    // If the session has already ended, that is the desired result. Any other failure leaves the cookie in
-    // place, so it must be shown.
+    // A 401 means that the session has already ended. After any other failure the cookie remains, so the
+    // failure is shown.
     const isGone = error instanceof ApiError && error.problem.status === 401;
     signedOut('left', isGone ? null : problemFrom(error));
   }

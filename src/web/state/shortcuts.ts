@@ -5,8 +5,7 @@ import { remember, remembered } from './storage.ts';
 export const shortcutsOpen = signal(false);
 
 /**
- * Whether single-key shortcuts are enabled. They can be turned off for people who use speech input (WCAG
- * 2.1.4).
+ * Whether single-key shortcuts are enabled. People who use speech input can turn them off (WCAG 2.1.4).
  */
 export const singleKeysEnabled = signal(remembered('shortcuts') !== 'off');
 

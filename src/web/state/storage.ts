@@ -1,4 +1,4 @@
-/** Reads a small choice that this browser remembers; null if there is none, or if storage is forbidden. */
+/** Reads a choice that this browser has stored. Null if there is none, or if storage is forbidden. */
 export function remembered(name: string): string | null {
   try {
     return localStorage.getItem(`waltrail.${name}`);
@@ -8,14 +8,14 @@ export function remembered(name: string): string | null {
 }
 
 /**
- * Remembers a small choice, or forgets it (null). If storage is forbidden or full, the choice lasts until the
- * page is left.
+ * Stores a choice in the browser, or removes it (null). If storage is forbidden or full, the choice applies
+ * until the page is left.
  */
 export function remember(name: string, value: string | null): void {
   try {
     if (value === null) localStorage.removeItem(`waltrail.${name}`);
     else localStorage.setItem(`waltrail.${name}`, value);
   } catch {
-    // The choice still holds until the page is left.
+    // The choice still applies until the page is left.
   }
 }

@@ -5,7 +5,7 @@ export const THEMES = ['system', 'light', 'dark'] as const;
 export type Theme = (typeof THEMES)[number];
 
 /**
- * The theme in use. Its initial value is the remembered one, which public/theme.js applied before the first
+ * The theme in use. Its initial value is the stored one, which public/theme.js applied before the first
  * paint.
  */
 export const theme = signal<Theme>(themeOf(remembered('theme')));

@@ -14,7 +14,7 @@ export const NOBODY = '';
 /** The filters of the list, without the range. An empty value filters nothing. */
 export interface Filters {
   readonly modifiers: readonly string[];
-  /** Keys of those in whose name modifiers acted. */
+  /** Keys of the persons in whose names modifiers acted. */
   readonly actingAs: readonly string[];
   readonly actions: readonly string[];
   readonly entityTypes: readonly string[];
@@ -24,10 +24,10 @@ export interface Filters {
   readonly q: string;
 }
 
-/** Everything that a link to the page holds. The link and the session determine what the page shows. */
+/** Everything that a link to the page contains. The link and the session determine what the page shows. */
 export interface View extends Filters {
   readonly range: Range;
-  /** IANA name; null: the reader's own choice if there is one, else the report's zone. */
+  /** IANA name. Null: the reader's choice if there is one, else the zone of reports. */
   readonly zone: string | null;
   /** Entry whose detail is open. */
   readonly entry: string | null;
@@ -66,14 +66,14 @@ export const EMPTY_VIEW: View = {
   panel: null,
 };
 
-/** Former name of NOBODY in the page's URL. Links that hold it still work. */
+/** Former name of NOBODY in the page's URL. Links with it still work. */
 const FORMER_NOBODY = 'unattributed';
 /** Parameter of the page's URL for the one real key that equals FORMER_NOBODY. */
 const LITERAL_KEY = 'modifierKey';
 
 /**
- * Reads a view from a URL's query. Ignores what it does not understand, so that an old or mistyped link still
- * opens the page.
+ * Reads a view from a URL's query. Ignores what it does not understand, so that old and mistyped links also
+ * open the page.
  */
 export function readView(query: URLSearchParams): View {
   const list = (name: string): string[] => [...new Set(query.getAll(name).filter((value) => value !== ''))];
@@ -94,28 +94,28 @@ export function readView(query: URLSearchParams): View {
   };
 }
 
-/** Describes what `readView` ignores in a URL's query, one sentence each, with what is shown instead. */
+/** Returns a sentence for each part of a URL's query that `readView` ignores, with what is shown instead. */
 export function unreadable(query: URLSearchParams): string[] {
   const sentences: string[] = [];
   const { range } = readView(query);
-  const shown = range.kind === 'custom' ? 'it is left out' : `showing ${QUICK_RANGE_PHRASES[range.kind]}`;
+  const shown = range.kind === 'custom' ? 'it is ignored' : `showing ${QUICK_RANGE_PHRASES[range.kind]}`;
   const quick = query.get('range');
   if (quick !== null && !isQuickRange(quick)) {
-    sentences.push(`The address has a range that is not known; ${shown}.`);
+    sentences.push(`The link has an unknown range; ${shown}.`);
   }
   if (['from', 'to'].some((name) => query.has(name) && instant(query.get(name)) === null)) {
-    sentences.push(`The address has a date that cannot be read; ${shown}.`);
+    sentences.push(`The link has a date that cannot be read; ${shown}.`);
   }
   if (query.getAll('rung').some((rung) => !isRung(rung)))
-    sentences.push('The address has a way of finding the modifier that is not known; it is left out.');
+    sentences.push('The link has an unknown way in which the modifier was found; it is ignored.');
   const zone = query.get('tz');
   if (zone !== null && !isZone(zone)) {
-    sentences.push('The address has a time zone that is not known; it is left out.');
+    sentences.push('The link has an unknown time zone; it is ignored.');
   }
   return sentences;
 }
 
-/** Writes a view as the query of a URL. Defaults are omitted, so the plain page has no query. */
+/** Writes a view as the query of a URL. Defaults are omitted, so the default view has no query. */
 export function writeView(view: View): URLSearchParams {
   const query = new URLSearchParams();
   for (const [name, value] of filterQuery(view, {}))
@@ -171,7 +171,7 @@ const isRung = (text: string): boolean => Object.hasOwn(RUNG_TEXTS, text);
 
 const isQuickRange = (text: string): text is QuickRange => (QUICK_RANGES as readonly string[]).includes(text);
 
-/** Reads the modifiers in their order, from both of their parameters. */
+/** Reads the modifiers from both of their parameters, in order. */
 function readModifiers(query: URLSearchParams): string[] {
   const keys = [...query].flatMap(([name, value]) => {
     if (name === LISTS.modifiers) return [value === FORMER_NOBODY ? NOBODY : value];

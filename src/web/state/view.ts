@@ -5,15 +5,16 @@ import { remember, remembered } from './storage.ts';
 import { EMPTY_VIEW, readView, writeView, type View } from './url-state.ts';
 
 /**
- * The view that the URL holds. The two never differ: `show` changes both, and {@link followHistory} follows.
+ * The view, which always equals that of the URL. `show` changes both. {@link followHistory} handles Back and
+ * Forward.
  */
 export const view = signal<View>(readView(new URLSearchParams(location.search)));
 
 const ownZone = signal(remembered('zone'));
 
 /**
- * IANA name of the zone of all times shown: the link's zone, else the reader's choice, else the report's
- * zone.
+ * IANA name of the zone of all times shown: the link's zone, else the reader's choice, else the zone of
+ * reports.
  */
 export const zone = computed(() => {
   const own = ownZone.value !== null && isZone(ownZone.value) ? ownZone.value : null;
@@ -21,8 +22,8 @@ export const zone = computed(() => {
 });
 
 /**
- * Changes the view and the URL. `push` adds a history entry for Back; `replace` does not (for typing, and for
- * moving from entry to entry).
+ * Changes the view and the URL. `push` adds a history entry for Back. `replace` does not; it is for typing,
+ * and for moving from entry to entry.
  */
 export function show(change: Partial<View>, how: 'push' | 'replace' = 'push'): void {
   const next = { ...view.value, ...change };
@@ -51,7 +52,7 @@ export function chooseZone(name: string): void {
   show({ zone: name }, 'replace');
 }
 
-/** Keeps the view in step with Back and Forward. */
+/** Updates the view at Back and Forward. */
 export function followHistory(): void {
   addEventListener('popstate', () => {
     view.value = readView(new URLSearchParams(location.search));

@@ -59,9 +59,9 @@ export function EntriesTable() {
     <>
       {droppedAbove.value && (
         <p class="list-note">
-          Newer entries were left out to keep the page light.{' '}
+          Newer entries are not shown, to keep the page fast.{' '}
           <button type="button" class="bordered" onClick={() => (void reload(), scrollTo({ top: 0 }))}>
-            Back to the newest
+            Show the newest
           </button>
         </p>
       )}
@@ -119,7 +119,10 @@ function More() {
     );
   }
   if (rows.value.length === 0) return null;
-  if (!hasMore.value) return <p class="list-end">{entriesText(rows.value.length)} shown: that is all.</p>;
+  if (!hasMore.value)
+    return (
+      <p class="list-end">{entriesText(rows.value.length)} shown. There are no older ones in this range.</p>
+    );
   return (
     <div class="list-more">
       <button type="button" class="bordered" aria-busy={loadingMore.value} onClick={() => void loadMore()}>
@@ -130,7 +133,7 @@ function More() {
 }
 
 function Empty() {
-  // If the trail may be incomplete, a change that it does not have may still have happened.
+  // If the trail may be incomplete, the page must not claim that nothing was changed.
   const part = uncoveredPart.value;
   const isIncomplete =
     gaps.value === null || gaps.value.total > 0 || part === null || part.sentences.length > 0;
@@ -150,7 +153,7 @@ function Empty() {
       </h2>
       <p>
         {rangeText(current.range, zone.value)}, {zone.value}.
-        {isOpenEnded(current.range) && ' New entries appear here by themselves.'}
+        {isOpenEnded(current.range) && ' New entries appear here automatically.'}
       </p>
       <p class="empty-actions">
         {filtered && (
@@ -160,7 +163,7 @@ function Empty() {
         )}
         {current.range.kind !== 'last-7-days' && (
           <button type="button" class="bordered" onClick={() => show({ range: { kind: 'last-7-days' } })}>
-            Look at the last 7 days
+            Show the last 7 days
           </button>
         )}
       </p>

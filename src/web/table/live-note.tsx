@@ -1,7 +1,9 @@
 import { liveProblem, liveState } from '../state/live.ts';
 import { CROWDED_TEXT } from '../texts/live-texts.ts';
 
-/** Says above the list why it is not live though its range has no end: a reader would wait for news. */
+/**
+ * Shows above the list why it is not live although its range has no end. Readers would wait for new entries.
+ */
 export function LiveNote() {
   const state = liveState.value;
   const problem = liveProblem.value;

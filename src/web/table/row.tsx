@@ -15,9 +15,8 @@ export interface RowProps {
 
 /**
  * Shows one entry as a row. The time is a link to the entry's detail, so that a row can be reached, opened
- * and copied by keyboard; with the mouse, a click anywhere in the row opens it. Roles are spelled out because
- * the narrow layout turns the row into a card, and browsers drop the table's own roles when `display` is
- * changed.
+ * and copied by keyboard. With the mouse, a click anywhere in the row opens it. Roles are set explicitly: the
+ * narrow layout turns the row into a card, and browsers drop the roles of a table when `display` is changed.
  */
 export const Row = memo(function Row({ entry, zoneName, isHighlighted }: RowProps) {
   const { modifier, entity } = entry;

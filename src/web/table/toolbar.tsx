@@ -97,29 +97,30 @@ function ZoneSelect() {
 }
 
 const LIVE_TEXTS = {
-  off: ['Not live', 'This range has an end: nothing new can fall into it.'],
+  off: ['Not live', 'This range has an end, so no new entries can be in it.'],
   connecting: ['Connecting…', 'Connecting to the live feed.'],
-  open: ['Live', 'New entries appear by themselves.'],
+  open: ['Live', 'New entries appear automatically.'],
   reconnecting: [
     'Reconnecting…',
-    'The connection was lost; it is tried again by itself, and nothing is missed.',
+    'The connection was lost. The page reconnects automatically and misses no entry.',
   ],
   refused: ['Not live', 'The server refused the live feed.'],
   crowded: ['Not live', CROWDED_TEXT],
 } as const;
 
-/** A time of today needs no date; another one would be taken for today's. */
+/** Returns a time, with its date unless it is today. */
 function untilText(until: string, zoneName: string): string {
   const isToday = dateText(until, zoneName) === dateText(new Date().toISOString(), zoneName);
   return isToday ? timeText(until, zoneName) : secondText(until, zoneName);
 }
 
-/** A feed that is less behind is called live: the server says so every few seconds. */
+/** A feed that is less behind counts as live. The server reports the delay every few seconds. */
 const BEHIND_SECONDS = 5;
 
 /**
- * Shows whether the list is live, with the switch that stops it from moving (WCAG 2.2.2). A feed that is open
- * brings nothing new while recording is behind or stopped, so it is called live only where both are.
+ * Shows whether the list is live, with the switch that stops it from moving (WCAG 2.2.2). An open feed brings
+ * nothing new while recording is behind or stopped. So "live" means that the feed is open and recording is
+ * current.
  */
 function LiveIndicator() {
   const state = liveState.value;
@@ -135,7 +136,7 @@ function LiveIndicator() {
     : isCatchingUp
       ? ([
           `${spanText(behindSeconds)} behind`,
-          `This list is ${spanText(behindSeconds)} behind the trail: what was recorded since is still on its way.`,
+          `This list is ${spanText(behindSeconds)} behind the trail. Newer entries will appear here.`,
         ] as const)
       : LIVE_TEXTS[state];
   const until = known?.until ?? null;
@@ -160,7 +161,7 @@ function LiveIndicator() {
     <button
       type="button"
       class={className}
-      title={isPaused ? 'Show new entries by themselves again' : `${title} Click to pause.`}
+      title={isPaused ? 'Show new entries automatically again' : `${title} Click to pause.`}
       aria-pressed={isPaused}
       aria-label={isPaused ? 'Live updates, paused' : `Live updates, ${word.toLowerCase()}${upTo}; pause`}
       onClick={() => (paused.value = !paused.value)}

@@ -3,7 +3,7 @@ import { fieldsOf, type Cell, type Field } from '../entry/fields.ts';
 import { isOwn } from '../entry/own-entries.ts';
 import { CellText } from '../ui/cell-text.tsx';
 
-/** Maximum numbers of columns, and of characters of a value, that a row shows. The detail shows all. */
+/** Maximum number of columns that a row shows, and of characters of a value. The detail shows everything. */
 const MAX_COLUMNS = 5;
 const MAX_TEXT = 80;
 
@@ -19,7 +19,7 @@ export function ValuesCell({
 }) {
   const fields = fieldsOf(entry, zoneName).filter((field) => field[side].is !== 'absent');
   if (fields.length === 0) return <NoValues entry={entry} side={side} />;
-  // The values of a whole row are mostly nulls, so columns that have a value come first.
+  // Most values of a whole row are nulls, so columns with a value come first.
   const ordered =
     entry.operation === 'update' ? fields : [...fields].sort((a, b) => weight(a[side]) - weight(b[side]));
   const rest = ordered.length - MAX_COLUMNS;

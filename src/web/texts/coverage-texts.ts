@@ -1,12 +1,12 @@
 import type { Coverage } from '../api-types.ts';
 
-/** Milliseconds that a trail may be behind and still be called current: it is noted every ten seconds. */
+/** Time that a trail may be behind and still count as current. Its position is reported every ten seconds. */
 const CURRENT_MS = 20_000;
 
-/** What a reader may conclude of the trail right now. */
+/** The state of recording, as readers see it. */
 export type Recording = 'current' | 'behind' | 'interrupted' | 'stopped' | 'unknown';
 
-/** Says how recording is doing, by the state of capture and by how far it is behind. */
+/** Returns the state of recording, from the state of capture and from how far it is behind. */
 export function recordingOf({ capture, until, asOf }: Coverage): Recording {
   if (capture === 'stopped') return 'stopped';
   if (capture === 'reconnecting' || capture === 'starting') return 'interrupted';
@@ -18,28 +18,29 @@ export const RECORDING_TEXTS: Readonly<
   Record<Recording, { readonly word: string; readonly sentence: string }>
 > = {
   current: { word: 'Live', sentence: 'Recording is current.' },
-  behind: { word: 'Behind', sentence: 'Recording is behind: it still reads what was changed since.' },
+  behind: { word: 'Behind', sentence: 'Recording is behind: later changes are still being read.' },
   interrupted: {
     word: 'Interrupted',
-    sentence: 'Recording connects to the source again; nothing is missed, but nothing newer is here yet.',
+    sentence:
+      'Recording is reconnecting to the source. No change is lost, but later changes are not here yet.',
   },
   stopped: {
     word: 'Stopped',
     sentence:
-      'Recording is stopped until whoever runs Waltrail acts: the status of the API says why, and what to do.',
+      'Recording is stopped until the operator of Waltrail acts. The status in the API has the cause and the remedy.',
   },
-  unknown: { word: 'Not known', sentence: 'No daemon has said lately that it records.' },
+  unknown: { word: 'Not known', sentence: 'No daemon has recently reported that it records.' },
 };
 
-/** A range in milliseconds since 1970; `to` of a range without an end is now. */
+/** A range in milliseconds since 1970. Without an end, `to` is the current time. */
 export interface ShownRange {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * What of a range the trail does not cover, in sentences. `lacks`: how much that is; `unknown`: all of it may
- * be covered.
+ * The parts of a range that the trail does not cover, as sentences. `lacks`: how much is not covered.
+ * `unknown`: the whole range may be covered.
  */
 export interface Uncovered {
   readonly lacks: 'nothing' | 'a part' | 'all' | 'unknown';
@@ -47,8 +48,8 @@ export interface Uncovered {
 }
 
 /**
- * Compares a range with what the trail covers. `newest`: the commit time of the newest entry, where the
- * reader may know it. `timeText` prints an instant in the zone that is shown.
+ * Compares a range with what the trail covers. `newest`: the commit time of the newest entry, if the reader
+ * may know it. `timeText` prints an instant in the zone that is shown.
  */
 export function uncovered(
   range: ShownRange,
@@ -59,12 +60,12 @@ export function uncovered(
   if (since === null) return { lacks: 'all', sentences: ['Recording has not begun.'] };
   const sentences: string[] = [];
   if (range.from < Date.parse(since))
-    sentences.push(`Recording began on ${timeText(since)}: what was changed before is not in the trail.`);
+    sentences.push(`Recording began on ${timeText(since)}. Earlier changes are not in the trail.`);
   if (droppedBefore !== null && range.from < Date.parse(droppedBefore))
-    sentences.push(`Entries of changes before ${timeText(droppedBefore)} were dropped by the retention.`);
+    sentences.push(`Entries of changes before ${timeText(droppedBefore)} were removed by the retention.`);
   const begins = Math.max(Date.parse(since), droppedBefore === null ? -Infinity : Date.parse(droppedBefore));
   const isBefore = range.to <= begins;
-  // What is still to come is not missing.
+  // The future is not missing.
   const end = Math.min(range.to, Date.parse(asOf));
   const recording = recordingOf(coverage);
   if (until === null) {
@@ -82,8 +83,8 @@ const lacking = (sentences: readonly string[]): 'nothing' | 'a part' =>
   sentences.length === 0 ? 'nothing' : 'a part';
 
 /**
- * Says that it is not known up to when the trail is current: of a trail that was upgraded, until capture has
- * looked at the source. Entries may be there all the same.
+ * Returns the sentence for a trail whose current time is not known. After an upgrade that is so until capture
+ * has read the source's position. The trail may have entries.
  */
 function unknownText(options: {
   readonly coverage: Coverage;
@@ -92,8 +93,8 @@ function unknownText(options: {
 }): string {
   const { coverage, newest, timeText } = options;
   const entries = newest === null ? '' : `; it has entries up to ${timeText(newest)}`;
-  // Capture that streams and has not looked yet is no daemon that says nothing.
+  // If capture streams and has just not read the position yet, "No daemon has …" would be wrong.
   const recording =
     coverage.capture === 'streaming' ? '' : ` ${RECORDING_TEXTS[recordingOf(coverage)].sentence}`;
-  return `It is not known yet up to when the trail is current${entries}.${recording}`;
+  return `It is not known yet up to what time the trail is current${entries}.${recording}`;
 }

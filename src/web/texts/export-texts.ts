@@ -4,8 +4,8 @@ import { humanize, RUNG_TEXTS, vocabularyText } from './vocabulary.ts';
 export const FORMAT_TEXTS: Readonly<Record<ExportFormat, { readonly name: string; readonly help: string }>> =
   {
     xlsx: { name: 'Excel', help: 'A workbook (.xlsx) with a cover sheet, typed dates and filters.' },
-    csv: { name: 'CSV', help: 'Plain text with one line an entry, for other programs.' },
-    ndjson: { name: 'NDJSON', help: 'One JSON object a line, with every field and exact values.' },
+    csv: { name: 'CSV', help: 'Plain text with one line for each entry, for other programs.' },
+    ndjson: { name: 'NDJSON', help: 'One JSON object for each line, with every field and exact values.' },
   };
 
 export const EXPORT_STATE_TEXTS: Readonly<Record<ExportState, string>> = {

@@ -1,3 +1,3 @@
-/** Why a list is not live while as many others are as a browser may follow (`web/feed/hub.ts`). */
+/** Why a list is not live: the browser already follows the maximum number of lists (`web/feed/hub.ts`). */
 export const CROWDED_TEXT =
-  'Ten other lists with filters of their own are live in this browser. Close the tab of one of them, and this list is live by itself, with what it missed.';
+  'Ten other lists with different filters are live in this browser. Close the tab of one of them. This list then becomes live automatically and misses no entry.';

@@ -17,7 +17,7 @@ export function bytesText(bytes: number): string {
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]!}`;
 }
 
-/** Formats how long something takes, in its largest unit: `40 seconds`, `3 minutes`, `2 hours`. */
+/** Formats a duration in its largest unit: `40 seconds`, `3 minutes`, `2 hours`. */
 export function spanText(seconds: number): string {
   const [count, unit] =
     seconds < 120

@@ -6,7 +6,9 @@ export function humanize(value: string): string {
   return text === '' ? value : text[0]!.toUpperCase() + text.slice(1);
 }
 
-/** The text of a word of the API: what the YAML has shown for it, if that is another than the word itself. */
+/**
+ * Returns the text for a word of the API: the YAML's text if it differs from the word, else the word as text.
+ */
 export const vocabularyText = (value: string, name = value): string =>
   name === value ? humanize(value) : name;
 
@@ -21,74 +23,77 @@ export const RUNG_TEXTS: Readonly<Record<Rung, { readonly short: string; readonl
   witness: {
     short: 'from an audit row',
     sentence:
-      'The application added a row to an audit table of its own in the same transaction, which names the modifier.',
+      'In the same transaction, the application added a row to its own audit table. That row names the modifier.',
   },
   column: {
     short: 'from the row',
-    sentence: 'The modifier is whom the change put into the modifier column of its row.',
+    sentence: 'The change set the modifier column of the row to this modifier.',
   },
   session: {
     short: 'from the session',
-    sentence: 'The session that made the change had this modifier in its settings, or is this login.',
+    sentence:
+      'The session that made the change had this modifier in its settings, or used the login of this modifier.',
   },
   unattributed: {
     short: 'nobody was named',
-    sentence: 'Nothing named a modifier, and Waltrail does not guess: the change is unattributed.',
+    sentence: 'The change is unattributed: nothing named a modifier, and Waltrail does not guess.',
   },
   waltrail: {
     short: 'Waltrail itself',
-    sentence: 'Waltrail wrote this entry itself: it is about the trail, not about a row.',
+    sentence: 'Waltrail wrote this entry. It is about the trail, not about a row.',
   },
   baseline: {
     short: 'existed already',
     sentence:
-      'No change: the row existed already when its table began to be tracked, or behind a gap. Who made it, and when, is not known.',
+      'This is not a change. The row existed already when tracking of its table began, or after a gap. Who created it, and when, is not known.',
   },
 };
 
 export const ACTING_AS_SENTENCE =
-  'The application said that the modifier acted in the name of this person, as an administrator does who is logged in as a customer.';
+  'The application stated that the modifier acted in the name of this person, for example as an administrator who is logged in as a customer.';
 export const LATER_KEY_SENTENCE =
-  'The entity id is by the primary key that the table had later. It may have had another one at this change, or none.';
+  'The entity id is derived from the primary key that the table had later. At this change, the table may have had another primary key, or none.';
 export const LAST_SET_BY_SENTENCE =
-  'The row names this modifier, but this change did not set that, or it is not known. So it may have been anybody.';
+  'The row names this modifier, but this change did not set the modifier column, or it is not known whether it did. Somebody else may have made the change.';
 
-/** Whom a lower rung names, where a higher one counts: short for the table, as a sentence for the detail. */
+/** Texts for a lower rung that names somebody else: short for the table, as a sentence for the detail. */
 export const CONFLICT_TEXTS: Readonly<
   Record<NonNullable<Entry['conflict']>['rung'], { readonly short: string; readonly sentence: string }>
 > = {
   witness: {
     short: 'an audit row names',
     sentence:
-      'An audit row of the application names somebody else. What counts is a message of the application or, where the audit row is about another row, the modifier column that this change set.',
+      'An audit row of the application names this person. A message of the application counts more or, if the audit row is about another row, the modifier column that this change set.',
   },
   column: {
     short: 'the row names',
     sentence:
-      'This change set the modifier column to somebody else than the application named by a message or an audit row. That counts.',
+      'This change set the modifier column to this person. A message or an audit row of the application names somebody else and counts more.',
   },
   session: {
     short: 'the session names',
     sentence:
-      'The session that made the change had somebody else in its settings. A message, an audit row or the row itself counts more.',
+      'The session that made the change had this person in its settings. A message, an audit row or the row itself names somebody else and counts more.',
   },
 };
 
-/** Who was connected to the database. */
+/** Returns the text for the session that was connected to the database. */
 export function sessionText({ user, role, application, address }: NonNullable<Entry['session']>): string {
   const as = role === undefined || role === user ? '' : ` as ${role}`;
   const by = application === undefined ? '' : `, ${application}`;
   return `Database user ${user}${as}${by}${address === undefined ? '' : `, from ${address}`}`;
 }
 
-/** Why a message of the application named nobody. The reasons are those of the API. */
+/**
+ * Returns the sentence for a message that was not understood or was passed over. `reason` is from the API.
+ */
 export function unreadSentence(reason: string): string {
   const isUnsigned = /signed/.test(reason);
   if (reason.startsWith('acting_as'))
-    return `The message that speaks for this change was not understood: ${reason}. In whose name the modifier acted is not known.`;
+    return `The message for this change was not understood: ${reason}. It is not known in whose name the modifier acted.`;
   return isUnsigned
     ? `A message of the transaction was passed over: it is ${reason}.`
-    : `The message that speaks for this change was not understood: ${reason}. Whom it named is not known.`;
+    : `The message for this change was not understood: ${reason}. It is not known whom it named.`;
 }
 
 export const OPERATION_TEXTS: Readonly<Record<Operation, string>> = {

@@ -3,43 +3,47 @@ import { instantOf, startOfDay, wallTime } from './zone.ts';
 
 const two = (value: number): string => String(value).padStart(2, '0');
 
-/** `2026-11-23` of an API timestamp in a zone. */
+/** Formats the date of an API timestamp in a zone: `2026-11-23`. */
 export function dateText(timestamp: string, zone: string): string {
   const wall = wallTime(Date.parse(timestamp), zone);
   return `${wall.year}-${two(wall.month)}-${two(wall.day)}`;
 }
 
-/** `09:51:07` of an API timestamp in a zone, with as many digits of the fraction as asked for. */
+/**
+ * Formats the time of an API timestamp in a zone: `09:51:07`. `digits`: those of the fraction of the second.
+ */
 export function timeText(timestamp: string, zone: string, digits = 0): string {
   const wall = wallTime(Date.parse(timestamp), zone);
   const fraction = /\.(\d+)/.exec(timestamp)?.[1] ?? '';
   return `${two(wall.hour)}:${two(wall.minute)}:${two(wall.second)}${digits > 0 ? `.${fraction.padEnd(digits, '0').slice(0, digits)}` : ''}`;
 }
 
-/** `+02:00`: the offset of a zone from UTC at an instant; with seconds where its history has them. */
+/** Formats the offset of a zone from UTC at an instant: `+02:00`. Some old offsets have seconds. */
 export const offsetText = (timestamp: string, zone: string): string =>
   printedOffset(offsetAt(Date.parse(timestamp), zone));
 
-/** Whether a clock is changed on the day of an instant, so that a time of day may mean two instants. */
+/**
+ * Whether the clock of a zone is changed on the day of an instant. A time of day may then be two instants.
+ */
 export function hasTwoOffsets(timestamp: string, zone: string): boolean {
   const instant = Date.parse(timestamp);
   return offsetAt(startOfDay(instant, zone), zone) !== offsetAt(startOfDay(instant, zone, 1), zone);
 }
 
-/** `2026-11-23 09:51:07.123456 +02:00` of an API timestamp, with as many digits as asked for. */
+/** Formats an API timestamp: `2026-11-23 09:51:07.123456 +02:00`. `digits`: those of the fraction. */
 export function instantText(timestamp: string, zone: string, digits: number): string {
   return `${dateText(timestamp, zone)} ${timeText(timestamp, zone, digits)} ${offsetText(timestamp, zone)}`;
 }
 
-/** A timestamptz as PostgreSQL prints it in the years 1 to 9999. */
+/** Matches a timestamptz as PostgreSQL prints it in the years 1 to 9999. */
 const PRINTED = /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(\.\d{1,6})?([+-])(\d\d)(?::(\d\d)(?::(\d\d))?)?$/;
 const FIRST_SHOWN = Date.parse('0001-01-01T00:00:00Z');
 const END_SHOWN = Date.parse('+010000-01-01T00:00:00Z');
 
 /**
- * What the clock of a zone shows at a timestamptz that PostgreSQL printed, as {@link instantText} with the
- * digits that it printed. Null where this is the time that was printed, and where the text is of no time that
- * a clock shows (`infinity`, before Christ, masked). Files follow the same rule (`ZoneClock.printed`).
+ * Formats a timestamptz that PostgreSQL printed, in another zone, like {@link instantText}. The fraction
+ * keeps its digits. Null if the result would equal the printed text, and for texts that are not a time of a
+ * clock (`infinity`, before Christ, masked). Exported files follow the same rule (`ZoneClock.printed`).
  */
 export function printedInstantText(printed: string, zone: string): string | null {
   const match = PRINTED.exec(printed);
@@ -56,30 +60,30 @@ export function printedInstantText(printed: string, zone: string): string | null
   return `${wall}${fraction} ${printedOffset(offset)}`;
 }
 
-/** `2026-11-23 09:51` in a zone. */
+/** Formats a timestamp to the minute in a zone: `2026-11-23 09:51`. */
 export function minuteText(timestamp: string, zone: string): string {
   return `${dateText(timestamp, zone)} ${timeText(timestamp, zone).slice(0, 5)}`;
 }
 
-/** `2026-11-23 09:51:07` in a zone. */
+/** Formats a timestamp to the second in a zone: `2026-11-23 09:51:07`. */
 export function secondText(timestamp: string, zone: string): string {
   return `${dateText(timestamp, zone)} ${timeText(timestamp, zone)}`;
 }
 
-/** `2026-11-23 09:51`, the end of a range: with seconds, where they are not zero. */
+/** Formats the end of a range: `2026-11-23 09:51`. Seconds are shown if they are not zero. */
 export function endText(timestamp: string, zone: string): string {
   const time = timeText(timestamp, zone);
   return `${dateText(timestamp, zone)} ${time.endsWith(':00') ? time.slice(0, 5) : time}`;
 }
 
-/** Value of an `<input type="datetime-local">` for an instant, and back. */
+/** Returns the value of an `<input type="datetime-local">` for an instant. */
 export function inputText(timestamp: string, zone: string): string {
   return `${dateText(timestamp, zone)}T${timeText(timestamp, zone)}`;
 }
 
 /**
- * RFC 3339 instant of what a `datetime-local` input holds, read as a zone's wall clock; null when it holds no
- * time.
+ * Returns the RFC 3339 instant for the value of a `datetime-local` input, read as the wall clock of a zone.
+ * Null if the value is not a time.
  */
 export function inputInstant(value: string, zone: string): string | null {
   const match = /^(\d{4,6})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d))?/.exec(value);
@@ -89,7 +93,7 @@ export function inputInstant(value: string, zone: string): string | null {
   return isoText(instantOf(wall, zone));
 }
 
-/** `2026-11-23T09:51:07Z`; milliseconds only where they are not zero. */
+/** Formats an instant as `2026-11-23T09:51:07Z`. Milliseconds are printed only if they are not zero. */
 export function isoText(instant: number): string {
   return new Date(instant).toISOString().replace('.000Z', 'Z');
 }
@@ -100,7 +104,7 @@ const UNITS = [
   ['minute', 60_000],
 ] as const;
 
-/** `2 days and 3 hours`: the two largest units of a length in milliseconds. */
+/** Formats a length in milliseconds by its two largest units: `2 days and 3 hours`. */
 export function lengthText(length: number): string {
   const parts: string[] = [];
   let rest = length;

@@ -1,32 +1,32 @@
 import { endText, isoText, lengthText } from './format.ts';
 import { shiftDays, startOfDay } from './zone.ts';
 
-/** The ranges that one click chooses. All but yesterday end at "now" and keep growing. */
+/** The ranges that one click chooses. Except yesterday, they end at the current time and so move with it. */
 export const QUICK_RANGES = ['last-hour', 'today', 'yesterday', 'last-24-hours', 'last-7-days'] as const;
 export type QuickRange = (typeof QUICK_RANGES)[number];
 export const DEFAULT_RANGE: QuickRange = 'last-24-hours';
 
-/** A range as the view keeps it. Instants are RFC 3339; null: without that end. */
+/** A range as the view stores it. Instants are RFC 3339. Null: the range has no such end. */
 export type Range =
   | { readonly kind: QuickRange }
   | { readonly kind: 'custom'; readonly from: string | null; readonly to: string | null };
 
-/** A range as the API takes it: `[from, to)`, an absent end is left to the server. */
+/** A range as the API takes it: `[from, to)`. The server chooses an end that is absent. */
 export interface ResolvedRange {
   readonly from?: string;
   readonly to?: string;
 }
 
-/** Why the server would refuse a range, and the two nearest ranges that it takes. */
+/** Why the server would refuse a range, and the two nearest ranges that it would accept. */
 export interface RangeProblem {
   readonly text: string;
   readonly fixes: readonly { readonly text: string; readonly range: Range }[];
 }
 
-/** The longest range of a report, as the session has it. */
+/** The longest range of a report, as the session states it. */
 export interface RangeLimit {
   readonly maxRangeDays: number;
-  /** Whether these are days of the calendar of the zone; else each has 24 hours. */
+  /** Whether these are calendar days in the zone. Otherwise each has 24 hours. */
   readonly calendarDays: boolean;
 }
 
@@ -55,17 +55,17 @@ export function rangeText(range: Range, zone: string): string {
   return to === null ? `Since ${from}` : `${from} – ${to}`;
 }
 
-/** Quick ranges that fit into the longest range of a report. */
+/** Returns the quick ranges that are not longer than the longest range of a report. */
 export function quickRanges(maxRangeDays: number): readonly QuickRange[] {
   return QUICK_RANGES.filter((kind) => (LENGTHS[kind] ?? DAY) <= maxRangeDays * DAY);
 }
 
-/** Whether new entries can still fall into the range. */
+/** Whether new entries can still be in the range. */
 export function isOpenEnded(range: Range): boolean {
   return range.kind === 'custom' ? range.to === null : range.kind !== 'yesterday';
 }
 
-/** The first instant of the longest range that ends at an instant. */
+/** Returns the first instant of the longest range that ends at `end`. */
 export function earliestOf(
   end: number,
   { maxRangeDays, calendarDays, zone }: RangeLimit & { readonly zone: string },
@@ -74,8 +74,9 @@ export function earliestOf(
 }
 
 /**
- * The ends to ask the server for. A range that is exactly as long as the limit is left to the server whole:
- * the browser's clock is not the server's, and a second's difference would make it too long.
+ * Returns the ends to request from the server. For a quick range of exactly the maximum length, both are
+ * absent and the server chooses them: its clock differs from the browser's, and one second could make it too
+ * long.
  */
 export function resolveRange(
   range: Range,
@@ -102,7 +103,7 @@ export function resolveRange(
   }
 }
 
-/** What is wrong with a custom range, before the server is asked; null when nothing is. */
+/** Returns what is wrong with a custom range, before it is requested. Null if nothing is wrong. */
 export function checkRange(
   range: Range,
   options: RangeLimit & { readonly now: number; readonly zone: string },
@@ -122,11 +123,11 @@ export function checkRange(
   const length = lengthText(to - from);
   const latest = calendarDays ? shiftDays(from, zone, maxRangeDays) : from + maxRangeDays * DAY;
   return {
-    // Of a week with a clock change, 168 hours may be an hour too long.
+    // In a week with a clock change, 168 hours may be an hour too long.
     text:
       length === longest
-        ? `This range is longer than ${longest} on the calendar of ${zone}, which a report covers at most.`
-        : `This range is ${length} long; a report covers at most ${longest}.`,
+        ? `This range is longer than ${longest} of the calendar in ${zone}. A report covers at most ${longest}.`
+        : `This range is ${length} long. A report covers at most ${longest}.`,
     fixes: [
       { text: 'Keep the start', range: { kind: 'custom', from: range.from, to: isoText(latest) } },
       { text: 'Keep the end', range: { kind: 'custom', from: isoText(earliest), to: isoText(to) } },

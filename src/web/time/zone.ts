@@ -1,6 +1,6 @@
 import { offsetAt } from '../../zone-offset.ts';
 
-/** A date and time of day as a clock on a wall shows it, without a zone. Month is 1 to 12. */
+/** A date and a time of day as a wall clock shows them, without a zone. Months are 1 to 12. */
 export interface WallTime {
   readonly year: number;
   readonly month: number;
@@ -22,12 +22,12 @@ export function isZone(name: string): boolean {
   }
 }
 
-/** The browser's zone. */
+/** Returns the browser's zone. */
 export function localZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** What the wall clock of a zone shows at an instant (milliseconds since 1970). */
+/** Returns what the wall clock of a zone shows at an instant (milliseconds since 1970). */
 export function wallTime(instant: number, zone: string): WallTime {
   const parts: Record<string, number> = {};
   for (const { type, value } of formatOf(zone).formatToParts(instant)) parts[type] = Number(value);
@@ -42,14 +42,15 @@ export function wallTime(instant: number, zone: string): WallTime {
 }
 
 /**
- * Instant at which a zone's wall clock shows a time. A time that a clock change skips is taken as that much
- * later, one that it repeats as the first of the two.
+ * Returns the instant at which the wall clock of a zone shows a time. A clock change can skip a time: it is
+ * then read with the offset before the change. A clock change can repeat a time: the first instant is
+ * returned.
  */
 export function instantOf(wall: WallTime, zone: string): number {
   const asUtc = utcOf(wall);
-  // The offset is looked up a day before and a day after: around a clock change they differ and the earlier
-  // instant that shows this time wins; in a skipped hour none does, and the offset before the change leads
-  // past it.
+  // The offset is looked up a day before and a day after. Around a clock change they differ, and the earlier
+  // instant that shows this time is taken. In a skipped hour no instant does. The offset before the change
+  // then gives an instant after it.
   const before = offsetAt(asUtc - 86_400_000, zone);
   const after = offsetAt(asUtc + 86_400_000, zone);
   const candidates = [asUtc - before, asUtc - after].filter(
@@ -58,7 +59,7 @@ export function instantOf(wall: WallTime, zone: string): number {
   return candidates.length > 0 ? Math.min(...candidates) : asUtc - before;
 }
 
-/** Midnight with which the day of an instant begins in a zone, `days` days later (or, negative, earlier). */
+/** Returns the start of an instant's day in a zone, or that of a day `days` later (negative: earlier). */
 export function startOfDay(instant: number, zone: string, days = 0): number {
   const wall = wallTime(instant, zone);
   const shifted = new Date(Date.UTC(wall.year, wall.month - 1, wall.day + days));
@@ -76,8 +77,8 @@ export function startOfDay(instant: number, zone: string, days = 0): number {
 }
 
 /**
- * Instant as many calendar days later (or, negative, earlier) at which the clock shows the same time. A time
- * that is skipped is taken as {@link instantOf} takes it.
+ * Returns the instant `days` calendar days later (negative: earlier) at which the clock shows the same time.
+ * A skipped time is handled as in {@link instantOf}.
  */
 export function shiftDays(instant: number, zone: string, days: number): number {
   const wall = wallTime(instant, zone);

@@ -17,8 +17,8 @@ export function KindBadge({ kind }: { kind: Kind }) {
 }
 
 /**
- * Shows the modifier of an entry: a name with its kind. If there is no modifier (nobody is known, or Waltrail
- * wrote the entry), the text looks different from a name and has no badge, since it stands for no person.
+ * Shows the modifier of an entry: a name with its kind. An entry may have no modifier: it is unattributed, or
+ * Waltrail wrote it. The text then looks different from a name and has no badge.
  */
 export function Modifier({
   modifier: { name, kind },
@@ -34,7 +34,7 @@ export function Modifier({
   );
 }
 
-/** Says in whose name the modifier of an entry acted; nothing where in their own. */
+/** Shows in whose name the modifier of an entry acted. Shows nothing if it was their own. */
 export function ActingAs({ modifier: { actingAs } }: { readonly modifier: Entry['modifier'] }) {
   if (actingAs === undefined) return null;
   return (

@@ -1,14 +1,14 @@
 import type { Cell } from '../entry/fields.ts';
 import { bytesText } from '../texts/numbers.ts';
 
-/** Shows a value on one line: its label if it has one, or a text for each way of having no value. */
+/** Shows a value on one line: its label if it has one. Each kind of cell without a value has its own text. */
 export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number }) {
   switch (cell.is) {
     case 'null':
       return <span class="no-value">null</span>;
     case 'json-null':
       return (
-        <span class="no-value" title="A json value that is null: the column is not empty.">
+        <span class="no-value" title="The JSON value null. The column is not empty.">
           null (JSON)
         </span>
       );
@@ -16,13 +16,16 @@ export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number })
       return <span class="no-value">empty text</span>;
     case 'unknown':
       return (
-        <span class="no-value" title="The source did not send this value: it is unknown, not empty.">
+        <span class="no-value" title="The source did not send this value. It is unknown, not empty.">
           not sent
         </span>
       );
     case 'large':
       return (
-        <span class="no-value" title="The value was too large to be stored; its length and digest are.">
+        <span
+          class="no-value"
+          title="The value was too large to be stored. Its length and digest were stored."
+        >
           too large ({bytesText(cell.bytes)})
         </span>
       );

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact';
 
 /**
- * Draws a line icon on a 16 by 16 grid. All icons are decorative: the text beside them or the label says the
+ * Draws a line icon on a 16 by 16 grid. All icons are decorative: a text or a label next to them says the
  * same.
  */
 function Icon({ children, size = 16 }: { children: ComponentChildren; size?: number }) {

@@ -3,14 +3,13 @@ import { useEffect, useLayoutEffect, useRef } from 'preact/hooks';
 import { openModals } from '../state/modals.ts';
 
 export interface ModalProps {
-  /** `box` is in the middle, `drawer` at the right edge. A click beside a drawer closes it. */
+  /** `box` is in the middle, `drawer` at the right edge. A click outside of a drawer closes it. */
   readonly shape: 'box' | 'drawer';
   /** Id of the heading. */
   readonly labelledBy: string;
   readonly onClose: () => void;
   /**
-   * Returns the element that gets the focus when the dialog closes. By default, that is the element that had
-   * it before.
+   * Returns the element that gets the focus when the dialog closes. Default: the element that had it before.
    */
   readonly focusAfter?: () => HTMLElement | null;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
@@ -18,8 +17,8 @@ export interface ModalProps {
 }
 
 /**
- * A native modal dialog that is open while it is rendered. The browser keeps the focus in it and makes the
- * rest of the page inert.
+ * Shows a native modal dialog, which is open while it is rendered. The browser keeps the focus in it and
+ * makes the rest of the page inert.
  */
 export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, children }: ModalProps) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -40,8 +39,7 @@ export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, child
       openModals.value = openModals.peek() - 1;
     };
   }, []);
-  // A browser may close a dialog without asking (at a second Esc). The dialog must then no longer be rendered
-  // either.
+  // A browser may close a dialog without asking (at a second Esc). Then it must no longer be rendered.
   useEffect(() => {
     const element = dialog.current!;
     const closed = (): void => {
@@ -63,8 +61,8 @@ export function Modal({ shape, labelledBy, onClose, focusAfter, onKeyDown, child
         onClose();
       }}
       onClick={(event) => {
-        // A click on the backdrop has the dialog itself as its target, because the content of a drawer covers
-        // all of the dialog.
+        // The content of a drawer covers the whole dialog, so a click whose target is the dialog was on the
+        // backdrop.
         if (shape === 'drawer' && event.target === dialog.current) onClose();
       }}
       onKeyDown={onKeyDown}

@@ -4,7 +4,7 @@ import { ChevronIcon } from './icons.tsx';
 
 export interface PopoverProps {
   readonly label: string;
-  /** Text for what is chosen. */
+  /** Text for the current choice. */
   readonly value: string;
   readonly isSet: boolean;
   readonly icon?: ComponentChildren;
@@ -15,8 +15,8 @@ export interface PopoverProps {
 }
 
 /**
- * A labelled button that opens a panel below it. Esc and a click elsewhere close the panel; Esc returns the
- * focus.
+ * Shows a labelled button that opens a panel below it. Esc and a click elsewhere close the panel. Esc returns
+ * the focus to the button.
  */
 export function Popover({ label, value, isSet, icon, open, onToggle, panelLabel, children }: PopoverProps) {
   const root = useRef<HTMLDivElement>(null);
