@@ -57,9 +57,11 @@ test('every word of the list in CONTRIBUTING.md that a pattern can find is found
   const quoted = rows.flatMap((row) =>
     [...row.split(' | ')[0]!.matchAll(/"([^"]+)"/g)].map(([, one]) => one!),
   );
-  // These need a reader: they are right in other places.
+  // These need a reader, because they are right in other places.
   const needsReader = [
+    "Those of the chunks whose commit times are all the filter's",
     'behind',
+    'the row behind it',
     'whose … that',
     'said',
     'made of',
@@ -67,10 +69,9 @@ test('every word of the list in CONTRIBUTING.md that a pattern can find is found
     'meanwhile',
     'Nobody reads unseen.',
   ];
-  const missed = quoted.filter(
-    (one) =>
-      !needsReader.includes(one) && found('a.md', `${one.replace('apart', 'them apart')}\n`).length === 0,
-  );
-  expect(missed).toEqual([]);
-  expect(quoted.length).toBeGreaterThan(20);
+  const patterned = quoted.filter((one) => !needsReader.includes(one));
+  const sentence = (one: string): string =>
+    one.replace('apart', 'them apart').replace('…', 'rows').replace(/^Of$/, 'Of rows');
+  expect(patterned.filter((one) => found('a.md', `${sentence(one)}\n`).length === 0)).toEqual([]);
+  expect(patterned.length).toBeGreaterThan(15);
 });
