@@ -166,11 +166,11 @@ export const ERROR_CODES = {
   },
   SOURCE_SLOT_INVALID: {
     retry: 'operator',
-    remedy: `The source removed WAL that the slot still needed. Raise max_slot_wal_keep_size (or idle_replication_slot_timeout). Then ${RESUME} Waltrail recreates the slot.`,
+    remedy: `Until capture resumes, further changes are lost. The source removed WAL that the slot still needed. Raise max_slot_wal_keep_size (or idle_replication_slot_timeout). Then ${RESUME} Waltrail recreates the slot.`,
   },
   SOURCE_SLOT_LOST: {
     retry: 'operator',
-    remedy: `Find out who dropped the slot, or why the failover did not copy it to the new primary. Then ${RESUME} Waltrail recreates the slot.`,
+    remedy: `Until capture resumes, further changes are lost. Find out who dropped the slot, or why the failover did not copy it to the new primary. Then ${RESUME} Waltrail recreates the slot.`,
   },
 
   SOURCE_TABLE_REWRITTEN: {

@@ -70,7 +70,7 @@ const Capture = z.object({
     })
     .describe('The configuration of tracking that is in effect.'),
   messagesUnread: Count.describe(
-    'Number of logical messages that should name who made changes but were not understood.',
+    'Number of logical messages that should name who made changes, but were not understood or not signed.',
   ),
   tenantsUnknown: Count.describe(
     'Number of entries without tenant. Their tenant is in a row of another table, which is not known. Readers of one tenant do not see these entries.',

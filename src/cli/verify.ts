@@ -47,8 +47,9 @@ function reportText({ checked, findings }: QuickReport, seconds: number): string
   const { total, listed } = findings;
   const waiting =
     checked.blocksWaiting > 0 ? ` (${number(checked.blocksWaiting)} blocks are not summarized yet)` : '';
+  const days = checked.days === 1 ? '1 day' : `${number(checked.days)} days`;
   const lines = [
-    `Compared ${number(checked.entries)} entries of ${number(checked.days)} days with ${number(checked.chunks)} chunks, ` +
+    `Compared ${number(checked.entries)} entries of ${days} with ${number(checked.chunks)} chunks, ` +
       `${number(checked.postingRows)} rows of posting lists and ${number(checked.blocks)} blocks${waiting} in ${seconds.toFixed(1)} s.`,
     ...(total === 0
       ? ['Everything agrees.']

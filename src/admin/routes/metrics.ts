@@ -75,7 +75,7 @@ const FIGURES: readonly Figure[] = [
   },
   {
     name: 'waltrail_capture_messages_unread_total',
-    help: 'Logical messages that should name who made changes but were not understood, since this process started.',
+    help: 'Logical messages that should name who made changes, but were not understood or not signed, since this process started.',
     type: Counter,
     value: (now) => now.capture?.messagesUnread,
   },
