@@ -10,6 +10,8 @@ import { isSignal, maySecret, withoutSecrets } from './secret-text.js';
 /** How members and texts within a JSON or hstore value are redacted. */
 export interface MemberMasking {
   readonly redaction: MemberRedaction;
+  /** Whether a member of this name may be redacted, whatever its path. */
+  readonly mayBe: (name: string) => boolean;
   /** Whether the redaction of a member needs its path. */
   readonly byPath: boolean;
   /** Name of the column. Paths begin with it. */
@@ -36,12 +38,11 @@ const WHOLE_MASK = Buffer.from('"***"');
  */
 export class JsonMasker {
   readonly #masking: MemberMasking;
-  readonly #memo: NameMemo | null;
+  readonly #memo: NameMemo;
 
   constructor(masking: MemberMasking) {
     this.#masking = masking;
-    const { byPath, redaction } = masking;
-    this.#memo = byPath ? null : new NameMemo((name) => redaction(name, () => name) !== null);
+    this.#memo = new NameMemo(masking.mayBe);
   }
 
   /**
@@ -62,7 +63,6 @@ export class JsonMasker {
    */
   mayMask(bytes: Buffer, start: number, end: number): boolean {
     const memo = this.#memo;
-    if (memo === null) return true;
     const { texts, escapes } = this.#masking;
     if (escapes && mayHide(bytes, start, end)) return true;
     const view = views.of(bytes);

@@ -99,7 +99,7 @@ function maskText(value: Buffer): Buffer | null {
 
 function membersOf(options: Within): WithinRedaction | null {
   const { config, name, kind, key, told } = options;
-  const { of, byPath, isEmpty } = memberRedaction(config, name);
+  const { of, mayBe, byPath, isEmpty } = memberRedaction(config, name);
   if (isEmpty) return null;
   const masking: MemberMasking = {
     redaction:
@@ -110,6 +110,7 @@ function membersOf(options: Within): WithinRedaction | null {
             if (found !== null) told(member, found.rule);
             return found;
           },
+    mayBe,
     byPath,
     column: name.column,
     written: (rule, text) => writtenMember(rule, text, key),

@@ -98,6 +98,16 @@ function partsOfPattern(pattern: string): readonly [Part, Part] | undefined {
 export const matchesColumn = (pattern: string, column: string): boolean =>
   matchesStars(pattern.toLowerCase(), column.toLowerCase());
 
+/** Whether a redaction pattern may match a column or path that begins and ends with these texts. */
+export function mayMatchColumn(pattern: string, around: { begins: string; ends: string }): boolean {
+  const [begins, ends] = [around.begins.toLowerCase(), around.ends.toLowerCase()];
+  const lower = pattern.toLowerCase();
+  const star = lower.indexOf('*');
+  if (star < 0) return lower.startsWith(begins) && lower.endsWith(ends);
+  const [head, tail] = [lower.slice(0, star), lower.slice(lower.lastIndexOf('*') + 1)];
+  return (head.startsWith(begins) || begins.startsWith(head)) && (tail.endsWith(ends) || ends.endsWith(tail));
+}
+
 /** Whether a pattern also tracks tables of a schema that it does not name. */
 export function matchesNewTables(pattern: string, schema: string): boolean {
   const parts = parseParts(pattern);

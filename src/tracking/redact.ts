@@ -4,7 +4,7 @@ import type { KeyPath } from './document.js';
 import { ruleFor } from './match.js';
 import { columnsMeant } from './member-path.js';
 import { nameColumns } from './name-paths.js';
-import { matchesColumn, matchesTable, type ColumnName, type TableName } from './names.js';
+import { matchesColumn, mayMatchColumn, matchesTable, type ColumnName, type TableName } from './names.js';
 import type { AllowRule, RedactRule, RedactWith, TableRule, TrackingConfig } from './rules.js';
 import { isSecretColumn, isSecretName } from './secrets.js';
 import { holdsText, type ValueKind } from './value-kind.js';
@@ -162,36 +162,49 @@ export type MemberRedaction = (
 export const memberReason = (config: TrackingConfig, rule: RedactRule | null): RedactionReason =>
   rule === null ? { is: 'name' } : ruleReason(config, rule);
 
-/**
- * Compiles the rules for the members of a column.
- *
- * @returns `byPath`: whether paths are needed; `isEmpty`: whether no member is redacted
- */
-export function memberRedaction(
-  config: TrackingConfig,
-  name: ColumnName,
-): { readonly of: MemberRedaction; readonly byPath: boolean; readonly isEmpty: boolean } {
-  const rules = rulesOf(config, name).flatMap((rule) => rule.columns.map((pattern) => ({ pattern, rule })));
+/** The redaction of the members of a column. */
+interface CompiledMembers {
+  readonly of: MemberRedaction;
+  /** Whether a member of this name may be redacted, whatever its path. */
+  readonly mayBe: (name: string) => boolean;
+  /** Whether paths are needed. */
+  readonly byPath: boolean;
+  /** Whether no member is redacted. */
+  readonly isEmpty: boolean;
+}
+
+/** Compiles the rules for the members of a column. Leaves out rules for paths in other columns. */
+export function memberRedaction(config: TrackingConfig, name: ColumnName): CompiledMembers {
+  const begins = `${name.column}.`;
+  const rules = rulesOf(config, name)
+    .flatMap((rule) => rule.columns.map((pattern) => ({ pattern, rule, isPath: pattern.includes('.') })))
+    .filter(({ pattern, isPath }) => !isPath || mayMatchColumn(pattern, { begins, ends: '' }));
   const { defaults } = config.secrets;
   const allow = config.secrets.allow.filter(
-    ({ table, name: allowed }) => table === null || (allowed.includes('.') && matchesTable(table, name)),
+    ({ table, name: allowed }) =>
+      table === null ||
+      (allowed.includes('.') && matchesTable(table, name) && mayMatchColumn(allowed, { begins, ends: '' })),
   );
-  const byPath =
-    rules.some(({ pattern }) => pattern.includes('.')) || allow.some(({ table }) => table !== null);
+  const isAllowedEverywhere = (member: string): boolean =>
+    allow.some(({ table, name: pattern }) => table === null && matchesColumn(pattern, member));
+  const byPath = rules.some(({ isPath }) => isPath) || allow.some(({ table }) => table !== null);
   return {
     byPath,
     isEmpty: rules.length === 0 && !defaults,
+    mayBe: (member) =>
+      (defaults && isSecretName(member) && !isAllowedEverywhere(member)) ||
+      rules.some(({ pattern, isPath }) =>
+        isPath ? mayMatchColumn(pattern, { begins, ends: `.${member}` }) : matchesColumn(pattern, member),
+      ),
     of: (member, pathOf) => {
       const path = byPath ? pathOf() : member;
-      const found = rules.find(({ pattern }) =>
-        matchesColumn(pattern, pattern.includes('.') ? path : member),
-      );
+      const found = rules.find(({ pattern, isPath }) => matchesColumn(pattern, isPath ? path : member));
       if (found !== undefined) return { with: found.rule.with, byDefault: false, rule: found.rule };
       if (!defaults || !isSecretName(member)) return null;
-      const allowed = allow.some(({ table, name: pattern }) =>
-        matchesColumn(pattern, table === null ? member : path),
-      );
-      return allowed ? null : { with: MASK, byDefault: true, rule: null };
+      const isAllowed =
+        isAllowedEverywhere(member) ||
+        allow.some(({ table, name: pattern }) => table !== null && matchesColumn(pattern, path));
+      return isAllowed ? null : { with: MASK, byDefault: true, rule: null };
     },
   };
 }

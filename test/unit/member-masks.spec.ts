@@ -155,6 +155,61 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
     );
   });
 
+  test('are masked by exactly the rules whose pattern matches their path, whatever other columns have', () => {
+    const names = ['a', 'b', 'B', 'token', 'a_b'];
+    const patterns = [
+      'settings.a',
+      'Settings.*.B',
+      '*.a',
+      'set*.b',
+      '*b',
+      'settings.a.*',
+      'settings.*_b',
+      'settings*a*b',
+      'other.a',
+      'settings_b.a',
+      'b',
+    ];
+    type Json = string | readonly Json[] | { readonly [name: string]: Json };
+    const tree: fc.Arbitrary<Json> = fc.letrec<{ node: Json }>((tie) => ({
+      node: fc.oneof(
+        { maxDepth: 4 },
+        fc.constant('v'),
+        fc.array(tie('node'), { maxLength: 2 }),
+        fc.dictionary(fc.constantFrom(...names), tie('node'), { maxKeys: 4 }),
+      ),
+    })).node;
+    const matches = (pattern: string, path: string): boolean =>
+      new RegExp(
+        `^${pattern
+          .split('*')
+          .map((part) => part.replaceAll('.', '\\.'))
+          .join('.*')}$`,
+        'i',
+      ).test(path);
+    const expected = (json: Json, path: string, rules: readonly string[]): Json => {
+      if (typeof json === 'string') return json;
+      if (Array.isArray(json)) return (json as Json[]).map((item) => expected(item, path, rules));
+      return Object.fromEntries(
+        Object.entries(json as Record<string, Json>).map(([name, value]) => {
+          const own = `${path}.${name}`;
+          const isRedacted = rules.some((rule) => matches(rule, rule.includes('.') ? own : name));
+          return [name, isRedacted || isSecretName(name) ? '***' : expected(value, own, rules)];
+        }),
+      );
+    };
+    fc.assert(
+      fc.property(fc.subarray(patterns), fc.array(tree, { maxLength: 5 }), (rules, trees) => {
+        const list = rules.map((rule) => `"${rule}"`).join(', ');
+        const yaml = rules.length === 0 ? '' : `redact: [ { columns: [${list}], with: mask } ]`;
+        const masked = masker(JSONB, yaml);
+        for (const json of trees)
+          expect(JSON.parse(masked(JSON.stringify(json)))).toEqual(expected(json, 'settings', rules));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test('are masked as a whole beyond the readable depth, and any depth takes linear time', () => {
     const deep = (levels: number): string =>
       `${'{"a":'.repeat(levels)}{"password":"canary"}${'}'.repeat(levels)}`;
