@@ -38,8 +38,8 @@ const common = {
 
 /**
  * One project for each thing that specs need before they run. Jest calls the global setup only of those
- * projects that have a spec in the run. `--selectProjects unit` runs one project alone. Patterns begin with any
- * folder, because the path of the clone may hold characters that have a meaning in a pattern.
+ * projects that have a spec in the run. `--selectProjects unit` runs one project alone. Patterns begin with
+ * any folder, because the path of the clone may hold characters that have a meaning in a pattern.
  * @type {import('jest').Config}
  */
 export default {

@@ -1,11 +1,11 @@
 /**
- * Finds prose that CONTRIBUTING.md ("Language") rules out: words with a plainer replacement, and sentences that are too
- * long to be understood at first reading. Part of `npm run lint`.
+ * Finds prose that CONTRIBUTING.md ("Language") rules out: words with a plainer replacement, and sentences
+ * that are too long to be understood at first reading. Part of `npm run lint`.
  *
  *   node scripts/language.mjs [file or folder…]     default: every file
  *
- * Prose is what a person reads: documents without their code, comments, and strings of several words, which are
- * messages and names of tests. A released migration is never edited, and so is not looked at.
+ * Prose is what a person reads: documents without their code, comments, and strings of several words, which
+ * are messages and names of tests. A released migration is never edited, and so is not looked at.
  */
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
@@ -76,7 +76,9 @@ export function faultsOf(file, text) {
 /** Words of a sentence. Signs between words are none. */
 const wordsOf = (sentence) => sentence.split(' ').filter((word) => /[A-Za-z0-9]/.test(word)).length;
 
-/** Cuts a file into pieces of prose: `{ line, text, isLine }`; `isLine` marks what has no sentences to count. */
+/**
+ * Cuts a file into pieces of prose: `{ line, text, isLine }`; `isLine` marks what has no sentences to count.
+ */
 function proseOf(file, text) {
   if (file.endsWith('.md')) return documentProse(file, text);
   if (/\.(?:ts|tsx|mjs)$/.test(file)) return codeProse(file, text);
@@ -84,7 +86,9 @@ function proseOf(file, text) {
   return paragraphs(markedLines(text, /^(?:.*\s)?#\s(.*)$/));
 }
 
-/** Paragraphs, list items and table cells of a document. Its code is left out, and the table of words itself. */
+/**
+ * Paragraphs, list items and table cells of a document. Its code is left out, and the table of words itself.
+ */
 function documentProse(file, text) {
   let isCode = false;
   let isWords = false;
@@ -153,7 +157,9 @@ function markedLines(text, pattern) {
   return text.split('\n').map((line, at) => ({ line: at + 1, text: pattern.exec(line)?.[1] ?? '' }));
 }
 
-/** Joins lines that follow each other. An empty line, a list item, a heading and a tag begin a new paragraph. */
+/**
+ * Joins lines that follow each other. An empty line, a list item, a heading and a tag begin a new paragraph.
+ */
 function paragraphs(lines) {
   const found = [];
   let last;

@@ -8,8 +8,8 @@ export const STRETCH_CHUNKS = 8;
 const SLOTS = STRETCH_CHUNKS * CHUNK_ENTRIES;
 
 /**
- * The checked columns of `trail.entry`, in the order of the places below. They include no value. From `extra`,
- * only the id of a context is read, which the writer puts first.
+ * The checked columns of `trail.entry`, in the order of the places below. They include no value. From
+ * `extra`, only the id of a context is read, which the writer puts first.
  */
 export const CHECKED_COLUMNS =
   'id, committed_at, commit_lsn, seq, modifier_id, relation_id, tenant_id, entity_type_id, action_id, rung, entity_id, ' +

@@ -17,9 +17,9 @@ export interface TrappedDatabase extends TestDatabase {
 
 /**
  * Plants a trap for everything that a statement can name without a schema. There is one for each operator and
- * function of pg_catalog with its own argument types. There are operators for every pair of usual types, which
- * fit better than built-in ones that take `anynonarray`. Types become domains with a check, and relations
- * become views. Whoever executes one triggers it.
+ * function of pg_catalog with its own argument types. There are operators for every pair of usual types,
+ * which fit better than built-in ones that take `anynonarray`. Types become domains with a check, and
+ * relations become views. Whoever executes one triggers it.
  *
  * The database and the superuser's role in it have a search_path that begins with `public`, as an owner of a
  * database may set it. Disposing drops the role with the database.

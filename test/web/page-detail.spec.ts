@@ -118,8 +118,8 @@ describe('the detail of an entry', () => {
     await page.getByRole('dialog').getByRole('table').waitFor();
     await page.getByRole('button', { name: 'Close' }).click();
     expect(new URL(page.url()).search).toBe('?action=nothing');
-    // If nobody has interacted with the page, a browser closes a dialog on Esc without asking it. The URL must
-    // follow even then.
+    // If nobody has interacted with the page, a browser closes a dialog on Esc without asking it. The URL
+    // must follow even then.
     await page.goto(new URL(href!, page.url()).href);
     await page.getByRole('dialog').getByRole('table').waitFor();
     await page.keyboard.press('Escape');
