@@ -295,7 +295,7 @@ test('a renamed table is still captured under the name that the YAML knows, also
   expect(g.capture.status().troubles).toMatchObject([
     {
       table: 'public.items',
-      message: expect.stringContaining('public.things now'),
+      message: expect.stringContaining('renamed to public.things'),
       code: 'TRACKING_TABLE_UNKNOWN',
     },
   ]);

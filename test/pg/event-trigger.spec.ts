@@ -131,7 +131,7 @@ describe('the event trigger', () => {
     const role = { name: 'app', superuser: false, replication: true };
     expect(planTracking({ config, catalog }).warnings.join()).not.toContain('Only a superuser');
     expect(planTracking({ config, catalog: { ...catalog, role } }).warnings.join()).toContain(
-      'Only a superuser may create an event trigger, and role app is none',
+      'Only a superuser may create an event trigger, and role app is not a superuser',
     );
   });
 

@@ -210,7 +210,8 @@ describe.each(['csv', 'ndjson'])('a run of a %s that broke off', (format) => {
     expect(await run(id)).toBe('ready');
     letGo();
     expect(await earlier).toBe('lost');
-    expect(walks.at(-1)).toBe(kept!.belowId);
+    // Another mark may have been set since. The walk goes down.
+    expect(BigInt(walks.at(-1)!)).toBeLessThanOrEqual(BigInt(kept!.belowId));
     await expectSame(id, reference);
     expect((await ground.files()).filter((name) => name.endsWith('.part'))).toEqual([]);
   });

@@ -512,7 +512,12 @@ describe('waltrail verify --quick', () => {
         expect(good.output).toMatch(
           /^Compared 55,152 entries of 3 days with 5 chunks, [\d,]+ rows of posting lists and 2 blocks in \d+\.\d s\.\nEverything agrees\.\n$/,
         );
-        await run(url, `delete from trail.entry where id % 700 = 0`);
+        // Counted and not by ids, which depend on the day.
+        await run(
+          url,
+          `delete from trail.entry where id in
+             (select id from (select id, row_number() over (order by id) as n from trail.entry) e where n % 700 = 0)`,
+        );
         const bad = await waltrail(['verify', '--quick'], environment);
         expect(bad.code).toBe(1);
         expect(bad.output).toMatch(/\n\d+ findings:\n {2}Entry \d+ of .* is missing\.\n/);
@@ -520,7 +525,7 @@ describe('waltrail verify --quick', () => {
         const asJson = await waltrail(['verify', '--quick', '--json'], environment);
         expect(JSON.parse(asJson.output)).toMatchObject({
           checked: { entries: ENTRIES },
-          findings: { byKind: { missing_entry: 79 } },
+          findings: { byKind: { missing_entry: 78 } },
         });
         expect(await waltrail(['verify'], environment)).toMatchObject({ code: 2 });
         await run(

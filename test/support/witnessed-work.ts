@@ -57,6 +57,8 @@ export interface Habits {
 type Order = 'behind' | 'before' | 'behind inserts, before others';
 const ORDERS: readonly Order[] = ['behind', 'before', 'behind inserts, before others'];
 const LARGE_ROWS = 3_500;
+/** Fewer than the audit rows of a transaction that count for single rows (20,000). */
+const MOST_LARGE_ROWS = 5 * LARGE_ROWS;
 const PEOPLE = 9;
 
 /**
@@ -75,6 +77,8 @@ export class Application {
   /** Who last set the column, by id. */
   #notes: ReadonlyMap<number, string | null> = new Map();
   #nextId = 1;
+  /** Rows of large inserts in the transaction. */
+  #largeRows = 0;
 
   constructor(seed: number, { sets = 'never', signs = false }: Habits = {}) {
     this.#random = generator(seed);
@@ -84,6 +88,7 @@ export class Application {
   /** @param options.isLarge whether it exceeds the buffers of capture */
   transaction(options: { readonly isLarge: boolean }): Work {
     const plan = this.#plan(options.isLarge);
+    this.#largeRows = 0;
     const first = this.#below(PEOPLE);
     const people = plan.isAlone ? 1 : 2 + this.#below(2);
     const statements: string[] = [];
@@ -153,8 +158,10 @@ export class Application {
   }
 
   #add(plan: Plan, unit: Unit): void {
-    const ids = Array.from({ length: plan.rows }, (_, index) => this.#nextId + index);
-    this.#nextId += plan.rows;
+    const rows = this.#largeRows + plan.rows > MOST_LARGE_ROWS ? 1 : plan.rows;
+    if (rows > 1) this.#largeRows += rows;
+    const ids = Array.from({ length: rows }, (_, index) => this.#nextId + index);
+    this.#nextId += rows;
     const statements = [
       `insert into conversations select i, 'new' from generate_series(${ids[0]}, ${ids.at(-1)}) i`,
     ];
