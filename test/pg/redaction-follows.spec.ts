@@ -260,9 +260,9 @@ tables:
   );
   const trouble = g.capture.status().troubles.find(({ code }) => code === 'TRACKING_COLUMN_RENAMED');
   expect(trouble?.message).toContain(
-    'Column "updated_by" is called "changed_by" now; tables."public.a".modifier needs it.',
+    'Column "updated_by" was renamed to "changed_by"; tables."public.a".modifier needs it.',
   );
-  expect(trouble?.message).toContain('Column "blocked" is called "is_blocked" now');
+  expect(trouble?.message).toContain('Column "blocked" was renamed to "is_blocked"');
   await until('its entry', async () =>
     (await g.entries()).some(
       ({ action, updated }) => action === 'tracking' && updated?.change === 'column changed_by',

@@ -171,7 +171,13 @@ const keyNow = (key: string): string => (key === NOBODY_BEFORE ? NOBODY_NOW : ke
 
 const isOwn = (modifier: unknown): boolean => (modifier as { rung: string }).rung === 'waltrail';
 
-/** Corrects modifiers, and filters of exports, wherever they occur. */
+/** A summary of gaps with another wording now. Entries of gaps keep the text that they were stored with. */
+const SUMMARY = {
+  before: `Changes may be missing: the replication slot is ${'gone'}`,
+  now: 'Changes may be missing: the replication slot no longer exists',
+};
+
+/** Corrects summaries of gaps, modifiers, and filters of exports, wherever they occur. */
 function corrected(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(corrected);
   if (typeof value !== 'object' || value === null) return value;
@@ -181,7 +187,11 @@ function corrected(value: unknown): unknown {
     Object.entries(value).map(([name, member]) => [name, corrected(member)]),
   );
   if ('lastEntryAt' in members && 'foundAt' in members)
-    return { ...members, scope: members['tables'] == null ? 'stream' : 'tables' };
+    return {
+      ...members,
+      scope: members['tables'] == null ? 'stream' : 'tables',
+      ...(members['summary'] === SUMMARY.before ? { summary: SUMMARY.now } : {}),
+    };
   const filters = members['filters'] as { modifier?: readonly string[] } | undefined;
   if (filters?.modifier === undefined) return members;
   return { ...members, filters: { ...filters, modifier: filters.modifier.map(keyNow) } };
