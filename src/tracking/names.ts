@@ -98,10 +98,16 @@ function partsOfPattern(pattern: string): readonly [Part, Part] | undefined {
 export const matchesColumn = (pattern: string, column: string): boolean =>
   matchesStars(pattern.toLowerCase(), column.toLowerCase());
 
+/** Lower case of a part of a text. A capital sigma has two, and what follows or precedes it decides. */
+const lowerPart = (text: string): string => text.toLowerCase().replaceAll('ς', 'σ');
+
 /** Whether a redaction pattern may match a column or path that begins and ends with these texts. */
 export function mayMatchColumn(pattern: string, around: { begins: string; ends: string }): boolean {
-  const [begins, ends] = [around.begins.toLowerCase(), around.ends.toLowerCase()];
-  const lower = pattern.toLowerCase();
+  const [lower, begins, ends] = [pattern, around.begins, around.ends].map(lowerPart) as [
+    string,
+    string,
+    string,
+  ];
   const star = lower.indexOf('*');
   if (star < 0) return lower.startsWith(begins) && lower.endsWith(ends);
   const [head, tail] = [lower.slice(0, star), lower.slice(lower.lastIndexOf('*') + 1)];

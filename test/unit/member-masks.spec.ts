@@ -12,7 +12,7 @@ const TEXT_ARRAY = 1009;
 const HSTORE = 20_000;
 const TYPES = new Map([[HSTORE, { oid: HSTORE, name: 'hstore', category: 'U', array: false }]]);
 
-function masker(typeOid: number, yaml = ''): (text: string) => string {
+function masker(typeOid: number, yaml = '', column = 'settings'): (text: string) => string {
   const config = parseConfig({
     file: 'w.yaml',
     environment: {},
@@ -24,7 +24,7 @@ function masker(typeOid: number, yaml = ''): (text: string) => string {
     within:
       withinRedactor({
         config,
-        name: { schema: 'public', table: 't', column: 'settings' },
+        name: { schema: 'public', table: 't', column },
         kind: valueKind(typeOid, TYPES),
         key,
       })?.redactor ?? null,
@@ -208,6 +208,12 @@ secrets: { allow: [public.t.settings.public.token, page_token] }`,
       }),
       { numRuns: 300 },
     );
+  });
+
+  test('are masked by their path also where a capital letter has two lower-case ones', () => {
+    const rule = (path: string): string => `redact: [ { columns: ["${path}"], with: mask } ]`;
+    expect(masker(JSONB, rule('settings.Σ'))('{"Σ":"v","a":"v"}')).toBe('{"Σ":"***","a":"v"}');
+    expect(masker(JSONB, rule('ΑΣ.x'), 'ΑΣ')('{"x":"v","a":"v"}')).toBe('{"x":"***","a":"v"}');
   });
 
   test('are masked as a whole beyond the readable depth, and any depth takes linear time', () => {
