@@ -4,6 +4,7 @@ import { CsvRows } from './csv-rows.js';
 import type { ZoneClock } from './dates.js';
 import type { Sink } from './files.js';
 import { NdjsonRows } from './ndjson-rows.js';
+import { WriteBehind } from './write-behind.js';
 
 interface TextOptions {
   /** When the next batch is requested, all rows of those before are in the sink. */
@@ -43,24 +44,18 @@ export async function writeNdjson(options: TextOptions): Promise<void> {
 async function writeRows(
   options: TextOptions & { readonly rows: CsvRows | NdjsonRows; readonly out: ByteWriter },
 ): Promise<void> {
-  const { rows, out, sink } = options;
-  // The disk writes one part while the next is encoded.
-  let writing = Promise.resolve();
-  const write = async (): Promise<void> => {
-    await writing;
-    writing = sink.write(out.take());
-    // The error is thrown where the write is awaited.
-    writing.catch(() => undefined);
-  };
+  const { rows, out } = options;
+  const file = new WriteBehind(options.sink);
+  const write = (): Promise<void> => file.begin(() => out.take());
   for await (const batch of options.batches) {
     for (let index = 0; index < batch.count; index++) {
       rows.row(batch, index, out);
       if (out.at >= CHUNK_BYTES) await write();
     }
     await write();
-    await writing;
+    await file.end();
   }
   // Writes the header of a file without rows.
   await write();
-  await writing;
+  await file.end();
 }

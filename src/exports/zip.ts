@@ -1,6 +1,7 @@
 import { constants, createGzip, type Gzip } from 'node:zlib';
 import { WaltrailError } from '../errors.js';
 import type { Sink } from './files.js';
+import { WriteBehind } from './write-behind.js';
 
 /** The format's 32-bit limit. Excel opens no larger file, so the extension zip64 would be of no use. */
 const MAX_BYTES = 0xffff_ffff;
@@ -33,15 +34,14 @@ interface Part {
  * 6.3.10, sections 4.3 and 4.4. Throws EXPORT_TOO_LARGE at 4 GiB.
  */
 export class ZipWriter {
-  readonly #sink: Sink;
+  readonly #file: WriteBehind;
   readonly #parts: Part[] = [];
   #position = 0;
   #waiting: Uint8Array[] = [];
   #waitingBytes = 0;
-  #writing = Promise.resolve();
 
   constructor(sink: Sink) {
-    this.#sink = sink;
+    this.#file = new WriteBehind(sink);
   }
 
   /**
@@ -73,7 +73,7 @@ export class ZipWriter {
     for (const part of this.#parts) await this.#put(directoryRecord(part));
     await this.#put(directoryEnd(this.#parts.length, start, this.#position - start));
     await this.#write();
-    await this.#writing;
+    await this.#file.end();
   }
 
   /**
@@ -112,14 +112,13 @@ export class ZipWriter {
   }
 
   /** Begins to write what waits, once the write before has ended. */
-  async #write(): Promise<void> {
-    await this.#writing;
-    const bytes = Buffer.concat(this.#waiting);
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#writing = this.#sink.write(bytes);
-    // The error is thrown where the write is awaited.
-    this.#writing.catch(() => undefined);
+  #write(): Promise<void> {
+    return this.#file.begin(() => {
+      const bytes = Buffer.concat(this.#waiting);
+      this.#waiting = [];
+      this.#waitingBytes = 0;
+      return bytes;
+    });
   }
 }
 
