@@ -22,6 +22,9 @@ export function filesBelow(folder, isSkipped = () => false, below = '') {
     });
 }
 
+/** Whether a folder holds what tools make, by its relative name. For `filesBelow`. */
+export const isGenerated = (name) => /(?:^|\/)(?:\.git|node_modules|dist|\.waltrail|coverage)$/.test(name);
+
 /**
  * Files of `src/` outside the page from which the page imports values. They import nothing. Without them,
  * page and server would each need a copy (decision 83).

@@ -10,14 +10,11 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import ts from 'typescript';
-import { filesBelow } from './files.mjs';
+import { filesBelow, isGenerated } from './files.mjs';
 
 /** Words of the table in CONTRIBUTING.md that a pattern can find, each with what to write instead. */
 const WORDS = [
-  [
-    /\b(?:made|make|makes|making|begins?|began|starts?|opened|built) anew\b|\banew\b/i,
-    '"recreated" or "again"',
-  ],
+  [/\banew\b/i, '"recreated" or "again"'],
   [/\bfor ever\b/i, '"forever"'],
   [/\bmend(?:s|ed|ing)?\b/i, '"fix" or "correct"'],
   [/\b(?:go|goes|gone|went|going) on\b(?! (?:to|until|as) )/i, '"continue" or "resume"'],
@@ -41,9 +38,7 @@ const MOST_WORDS = 40;
 const ROOT = path.resolve(import.meta.dirname, '..');
 const READ = /\.(?:ts|tsx|mjs|md|sql|ya?ml)$|^\.ci\/run$|^Dockerfile$|^\.env\.example$/;
 const isNotOurs = (name) =>
-  /(?:^|\/)(?:\.git|node_modules|dist|\.waltrail|coverage)$/.test(name) ||
-  name === 'sql/trail' ||
-  /^test\/(?:fixtures|bench\/results)$/.test(name);
+  isGenerated(name) || name === 'sql/trail' || /^test\/(?:fixtures|bench\/results)$/.test(name);
 
 /**
  * Lists what is wrong with the prose of a file, in its order.

@@ -8,7 +8,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { filesBelow, hashOf } from './files.mjs';
+import { filesBelow, hashOf, isGenerated } from './files.mjs';
 import { importsOf } from './imports.mjs';
 
 const ROOT = path.resolve(import.meta.dirname, '..');
@@ -56,21 +56,13 @@ if (stale.length > 0) {
 /** Reads each file that is linted: its text, and which of these files it imports. */
 function readSources() {
   const texts = new Map(
-    filesBelow(ROOT, isNotOurs)
+    filesBelow(ROOT, isGenerated)
       .filter((file) => LINTED.test(file))
       .map((file) => [file, readFileSync(path.join(ROOT, file), 'utf8')]),
   );
   return new Map(
     [...texts].map(([file, text]) => [file, { text, imports: importsOf({ file, text, files: texts }) }]),
   );
-}
-
-/**
- * Whether a folder contains built, installed or stored files. ESLint's configuration ignores the same
- * folders.
- */
-function isNotOurs(folder) {
-  return folder.startsWith('.') || ['dist', 'node_modules', 'coverage'].includes(folder);
 }
 
 /** Returns the texts that declare types for all files, whether or not a file imports them. */

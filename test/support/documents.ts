@@ -1,7 +1,14 @@
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import path from 'node:path';
+import { pathToFileURL } from 'node:url';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '../..');
+const { filesBelow, isGenerated } = (await import(
+  pathToFileURL(path.join(REPOSITORY, 'scripts/files.mjs')).href
+)) as {
+  filesBelow: (folder: string, isSkipped: (name: string) => boolean) => string[];
+  isGenerated: (name: string) => boolean;
+};
 
 /** Shell commands that a document shows as one block. */
 export interface ShellBlock {
@@ -12,15 +19,9 @@ export interface ShellBlock {
   readonly text: string;
 }
 
-/** Lists the shell blocks of every document for people, in their order. */
+/** Lists the shell blocks of every document, in their order. */
 export async function shellBlocks(): Promise<ShellBlock[]> {
-  const names = [
-    ...['README.md', 'CONTRIBUTING.md', 'src/README.md', 'test/bench/README.md', 'test/faults/README.md'],
-    ...(await readdir(path.join(REPOSITORY, 'docs'), { recursive: true }))
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => `docs/${name}`)
-      .sort(),
-  ];
+  const names = filesBelow(REPOSITORY, isGenerated).filter((name) => name.endsWith('.md'));
   const documents = await Promise.all(
     names.map(async (name) => [name, await readFile(path.join(REPOSITORY, name), 'utf8')] as const),
   );
