@@ -107,12 +107,14 @@ export async function withGround({ changes }, work) {
   );
 }
 
-/** The YAML of the source's tables, with every kind of filter in use. */
-export function trackingYaml({ sourceUrl, slot, trailUrl }) {
-  return `
+const headYaml = ({ sourceUrl, slot, trailUrl }) => `
 source: { name: bench, url: "${sourceUrl}", slot: ${slot}, publication: ${PUBLICATION} }
 trail: { url: "${trailUrl}" }
-modifiers: { table: public.agents, key: id, name: "{name}" }
+modifiers: { table: public.agents, key: id, name: "{name}" }`;
+
+/** The YAML of the source's tables, with every kind of filter in use. */
+export function trackingYaml(addresses) {
+  return `${headYaml(addresses)}
 tables:
   public.customers:
     { entity: customer, name: "{name}", modifier: updated_by, tenant: organization_id, ignore: [updated_at, updated_by] }
@@ -125,11 +127,8 @@ tables:
 }
 
 /** The same tables with rules of every kind, which every change has to pass. */
-export function rulesYaml({ sourceUrl, slot, trailUrl }) {
-  return `
-source: { name: bench, url: "${sourceUrl}", slot: ${slot}, publication: ${PUBLICATION} }
-trail: { url: "${trailUrl}" }
-modifiers: { table: public.agents, key: id, name: "{name}" }
+export function rulesYaml(addresses) {
+  return `${headYaml(addresses)}
 defaults: { modifier: updated_by, ignore: [updated_at, updated_by] }
 action_names: { charge: Charge, block: Block }
 redact: [{ columns: ["value.password"], with: mask }]

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { setTimeout as delay } from 'node:timers/promises';
+import { until } from './until.ts';
 
 /** What commands that were typed into a shell have done. */
 export interface Typed {
@@ -38,12 +38,13 @@ export function openShell(folder: string, environment: Readonly<Record<string, s
       output = '';
       // The commands read nothing: their input would be the rest of what is typed.
       bash.stdin.write(`{\n${commands}\n} < /dev/null\nprintf '\\n${END}\\n'\n`);
-      const deadline = Date.now() + LIMIT_MS;
-      while (!output.includes(`\n${END}\n`)) {
-        if (bash.exitCode !== null) throw new Error(`the shell has ended:\n${output}`);
-        if (Date.now() > deadline) throw new Error(`not done within ${LIMIT_MS} ms:\n${commands}\n${output}`);
-        await delay(20);
-      }
+      const isDone = (): boolean => {
+        if (bash.exitCode !== null) throw new Error('the shell has ended');
+        return output.includes(`\n${END}\n`);
+      };
+      await until(`the end of:\n${commands}`, isDone, LIMIT_MS).catch((error: Error) => {
+        throw new Error(`${error.message}\n${output}`, { cause: error });
+      });
       const lines = output.slice(0, output.indexOf(`\n${END}\n`)).split('\n');
       return {
         output: lines.filter((line) => !line.startsWith(FAILED)).join('\n'),
