@@ -21,6 +21,8 @@ interface Quarter {
    */
   readonly before: Piece;
   readonly after: Piece;
+  /** The text of `after`. */
+  readonly offset: string;
   /** Minute of the hour at which the quarter begins. */
   readonly minute: number;
   readonly localMs: number;
@@ -57,6 +59,11 @@ export class RowTimes {
     out.piece(quarter.after);
   }
 
+  /** Returns the zone's offset at a time, as `ZoneClock.offset` does. */
+  offset(micros: number): string {
+    return this.#quarterOf(micros)?.offset ?? this.#clock.offset(instantText(micros));
+  }
+
   /** Writes the zone's offset at a time. */
   writeOffset(micros: number, out: ByteWriter): void {
     const quarter = this.#quarterOf(micros);
@@ -90,6 +97,7 @@ export class RowTimes {
     return {
       before: new Piece(text.slice(0, 'yyyy-mm-ddThh:'.length)),
       after: new Piece(local.offset),
+      offset: local.offset,
       minute: Number(text.slice(14, 16)),
       localMs: Date.parse(`${text.slice(0, 23)}Z`),
     };

@@ -90,6 +90,9 @@ export class SheetRows {
   /** The XML before the content of each cell. For a word or a date, it ends after the row number. */
   readonly #heads: NumberedPieces;
   readonly #words: ReturnType<typeof wordsOfReport>;
+  readonly #strings: SharedStrings;
+  /** The offset of the row before. */
+  #offset = { text: '', piece: Piece.EMPTY };
   /** The XML between the reference and the number of a date. */
   readonly #dateOpen: Piece;
   #clipped = 0;
@@ -104,10 +107,11 @@ export class SheetRows {
     this.#times = new RowTimes(options.clock);
     this.#dateOpen = new Piece(`" s="${options.styles.date}"><v>`);
     this.#lines = new ValueLines(SHEET_VALUE, options.clock);
+    this.#strings = options.strings;
     this.#words = wordsOfReport(
       ({ column, text }) =>
         (rows) =>
-          new Piece(afterReference(this.#wordCell(REPORT_COLUMNS[column]!, text(rows), options.strings))),
+          this.#wordPiece(column, text(rows)),
     );
     this.#heads = new NumberedPieces([
       ...REPORT_COLUMNS.map(({ kind }, index) => ({
@@ -174,20 +178,26 @@ export class SheetRows {
     out.piece(NUMBER_CLOSE);
     const { notes } = stored;
     if (notes !== null) out.text(this.#cell(REPORT_COLUMNS[17]!, this.#reference(17), noteText(notes)));
-    out.piece(this.#heads.at(18));
-    this.#times.writeOffset(rows.committedMicros, out);
-    out.piece(TEXT_CLOSE);
+    this.#word(18, this.#offsetPiece(18, rows.committedMicros), out);
     this.#word(19, words.actingAs.piece(modifier, stored), out);
     const changes = this.#changes.of(stored);
     if (changes.length > 0)
       out.text(this.#linesCell(REPORT_COLUMNS[20]!, this.#reference(20), changeLines(changes)));
   }
 
-  #wordCell(column: ReportColumn, text: string, strings: SharedStrings): string {
-    const number = text === '' || text.length > MAX_CELL_LENGTH ? undefined : strings.numberOf(text);
-    return number === undefined
-      ? this.#cell(column, 'A', text)
-      : sharedCell('A', this.#styles[column.kind], number);
+  /** Returns the XML of a cell after its reference, whose text repeats. */
+  #wordPiece(column: number, text: string): Piece {
+    if (text === '') return Piece.EMPTY;
+    const style = this.#styles[REPORT_COLUMNS[column]!.kind];
+    const number = text.length > MAX_CELL_LENGTH ? undefined : this.#strings.numberOf(text);
+    const cell = number === undefined ? this.#textCell('A', style, text) : sharedCell('A', style, number);
+    return new Piece(afterReference(cell));
+  }
+
+  #offsetPiece(column: number, micros: number): Piece {
+    const text = this.#times.offset(micros);
+    if (text !== this.#offset.text) this.#offset = { text, piece: this.#wordPiece(column, text) };
+    return this.#offset.piece;
   }
 
   #word(column: number, piece: Piece, out: ByteWriter): void {
@@ -259,7 +269,7 @@ export class SheetRows {
   }
 
   #afterNumber(kind: ColumnKind, column: number): string {
-    if (kind === 'date' || WORD_PLACES.has(column)) return '';
+    if (kind === 'date' || kind === 'offset' || WORD_PLACES.has(column)) return '';
     const open = `" s="${this.#styles[kind]}"`;
     return kind === 'count' ? `${open}><v>` : `${open} t="inlineStr"><is>${TEXT_OPEN}`;
   }
@@ -298,9 +308,13 @@ export class SheetRows {
       const offset = this.#clock.offset(text);
       return offset === '' ? '' : textCell(reference, this.#styles.offset, offset);
     }
+    return this.#textCell(reference, this.#styles[column.kind], text);
+  }
+
+  #textCell(reference: string, style: string, text: string): string {
     const clipped = clipCell(text);
     if (clipped !== text) this.#clipped++;
-    return textCell(reference, this.#styles[column.kind], clipped);
+    return textCell(reference, style, clipped);
   }
 }
 

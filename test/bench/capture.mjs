@@ -1,11 +1,22 @@
 /**
  * Sends the same WAL through pg_recvlogical to /dev/null, through peers that only decode, and through
- * Waltrail into a trail.
+ * Waltrail into a trail, with few rules and with many.
  */
 import { performance } from 'node:perf_hooks';
 import { makeWindow, withGround, withSlot } from './ground.mjs';
 import { median, medians, packageVersion, ratio, say, toolVersion } from './lib.mjs';
-import { PEERS, throughPeer, throughTool, throughWaltrail, TOOL } from './readers.mjs';
+import {
+  PEERS,
+  throughPeer,
+  throughTool,
+  throughWaltrail,
+  throughWaltrailWithRules,
+  TOOL,
+} from './readers.mjs';
+
+const WALTRAIL = 'Waltrail';
+/** Waltrail with rules for every table. The difference to the default is the cost of the rules. */
+const RULES = 'Waltrail, rules for every table';
 
 export const defaults = { changes: 1_000_000, runs: 3 };
 
@@ -40,7 +51,8 @@ function readers(hasTool) {
   return {
     ...(hasTool && { [TOOL]: throughTool }),
     ...Object.fromEntries(Object.keys(PEERS).map((peer) => [peer, throughPeer(peer)])),
-    Waltrail: throughWaltrail,
+    [WALTRAIL]: throughWaltrail,
+    [RULES]: throughWaltrailWithRules,
   };
 }
 
@@ -74,6 +86,7 @@ function compare(measured) {
   const [fastest] = measured
     .filter(({ reader }) => reader in PEERS)
     .sort((a, b) => median(seconds(a)) - median(seconds(b)));
+  const waltrail = measured.find(({ reader }) => reader === WALTRAIL);
   const speed = (result, other) =>
     other === undefined
       ? null
@@ -83,10 +96,11 @@ function compare(measured) {
     isFastestPeer: result === fastest,
     speedToTool: speed(result, tool),
     speedToFastestPeer: speed(result, fastest),
+    speedToWaltrail: speed(result, waltrail),
   }));
 }
 
-function summary({ load, reader, runs, isFastestPeer, speedToTool, speedToFastestPeer }) {
+function summary({ load, reader, runs, isFastestPeer, speedToTool, speedToFastestPeer, speedToWaltrail }) {
   const middle = medians(runs);
   const role = reader in PEERS ? `, decode only${isFastestPeer ? ' (fastest peer)' : ''}` : '';
   return {
@@ -95,6 +109,7 @@ function summary({ load, reader, runs, isFastestPeer, speedToTool, speedToFastes
     'changes/s': Math.round(middle.changesPerS),
     [`speed / ${TOOL}`]: speedToTool,
     'speed / fastest peer': speedToFastestPeer,
+    'speed / Waltrail': speedToWaltrail,
     'reader CPU us/change': middle.readerCpuUs,
     'walsender CPU us/change': middle.walsenderCpuUs,
     'trail CPU us/change': middle.trailCpuUs,
