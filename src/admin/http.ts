@@ -72,7 +72,8 @@ export async function createApp(
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: REQUEST_LIMIT_BYTES,
     http: { maxHeaderSize: REQUEST_LIMIT_BYTES },
-    routerOptions: { maxParamLength: 500 },
+    // Keys of the source can be longer than 500 bytes. The router's own limit is for patterns, which no path has.
+    routerOptions: { maxParamLength: REQUEST_LIMIT_BYTES },
     requestTimeout: 60_000,
     // Answers what Node's parser refuses, such as a target that is not ASCII.
     clientErrorHandler: refuseConnection,

@@ -4,7 +4,7 @@ import { ROW_TEXT, type RowText } from '../trail/read/row-bytes.js';
 import { RowChanges } from '../trail/read/row-changes.js';
 import type { ByteWriter } from './byte-writer.js';
 import { changeLines, noteText, REPORT_COLUMNS } from './columns.js';
-import { csvField, withoutFormulas } from './csv-field.js';
+import { csvField, csvLines, withoutFormulas } from './csv-field.js';
 import type { ZoneClock } from './dates.js';
 import { decodedEntry } from './decoded.js';
 import { writeLsn } from './lsn-bytes.js';
@@ -33,14 +33,16 @@ const LINE_FEED = 0x0a;
 const PLUS = 0x2b;
 const MINUS = 0x2d;
 const POINT = 0x2e;
+const COLON = 0x3a;
+const SPACE = 0x20;
+const BRACKET = 0x28;
+const MOST_FRACTION = 6;
 
-/** ASCII characters that may precede a formula or follow a number, as in csv-field.ts. */
+/** ASCII characters that may precede a formula, as in csv-field.ts. */
 const SEPARATORS = ',;:|\t \n\v\f\r';
 const BEFORE_FORMULA = new Uint8Array(256);
 for (const character of `${SEPARATORS}'"`) BEFORE_FORMULA[character.charCodeAt(0)] = 1;
 BEFORE_FORMULA[NOTHING] = 1;
-const AFTER_NUMBER = new Uint8Array(256);
-for (const character of SEPARATORS) AFTER_NUMBER[character.charCodeAt(0)] = 1;
 
 const CSV_ASKS = [...Array.from('=+-@', (character) => character.charCodeAt(0)), LEAD_C2, LEAD_E2, LEAD_EF];
 
@@ -56,7 +58,9 @@ const CSV_FIELD: TextForm = {
         // Full-width forms are rare, so every character with these first bytes is left to csv-field.ts.
         return bytes[at + 1] === 0xbc ? STOP : PLAIN;
       default:
-        return BEFORE_FORMULA[before] === 0 || isPlainNumber(bytes, at, end) ? PLAIN : GUARDED;
+        return BEFORE_FORMULA[before] === 0 || isPlainNumber(bytes, at, end) || isOffset(bytes, at, end)
+          ? PLAIN
+          : GUARDED;
     }
   },
   encode: csvField,
@@ -69,7 +73,7 @@ const CSV_VALUE: TextForm = {
   encode: (text) => withoutFormulas(text).replaceAll('"', '""'),
 };
 
-/** True if a sign begins a plain number that ends with the text, or before a separator. */
+/** True if a sign begins a plain number that ends with the text. */
 function isPlainNumber(bytes: Uint8Array, sign: number, end: number): boolean {
   if (bytes[sign] !== PLUS && bytes[sign] !== MINUS) return false;
   let at = afterDigits(bytes, sign + 1, end);
@@ -79,12 +83,39 @@ function isPlainNumber(bytes: Uint8Array, sign: number, end: number): boolean {
     if (after === at + 1) return false;
     at = after;
   }
-  return at === end || AFTER_NUMBER[bytes[at]!] === 1 || isLineEnd(bytes, at);
+  return at === end;
 }
+
+/** True if a sign begins the offset after a time, as in csv-field.ts. */
+function isOffset(bytes: Uint8Array, sign: number, end: number): boolean {
+  if ((bytes[sign] !== PLUS && bytes[sign] !== MINUS) || bytes[sign - 1] !== SPACE) return false;
+  // The bytes before a text are no digits, so this never looks at another text.
+  let from = sign - 1;
+  while (isDigit(bytes[from - 1]) && sign - from <= MOST_FRACTION) from--;
+  const digits = sign - 1 - from;
+  const secondsEnd = bytes[from - 1] === POINT && digits > 0 ? from - 1 : digits === 2 ? sign - 1 : -1;
+  if (!isClock(bytes, secondsEnd - 8, 3)) return false;
+  const parts = isClock(bytes, sign + 1, 3) ? 3 : 2;
+  const after = sign + 3 * parts;
+  if (after > end || !isClock(bytes, sign + 1, parts)) return false;
+  return after === end || (after + 1 < end && bytes[after] === SPACE && bytes[after + 1] === BRACKET);
+}
+
+/** True if pairs of digits are at a position, with colons between them. */
+function isClock(bytes: Uint8Array, at: number, pairs: number): boolean {
+  for (let pair = 0; pair < pairs; pair++) {
+    const first = at + 3 * pair;
+    if (!isDigit(bytes[first]) || !isDigit(bytes[first + 1])) return false;
+    if (pair > 0 && bytes[first - 1] !== COLON) return false;
+  }
+  return true;
+}
+
+const isDigit = (byte: number | undefined): boolean => byte !== undefined && byte >= 0x30 && byte <= 0x39;
 
 function afterDigits(bytes: Uint8Array, from: number, end: number): number {
   let at = from;
-  while (at < end && bytes[at]! >= 0x30 && bytes[at]! <= 0x39) at++;
+  while (at < end && isDigit(bytes[at])) at++;
   return at;
 }
 
@@ -154,7 +185,7 @@ export class CsvRows {
     out.piece(this.#words.actingAs.piece(modifier, stored));
     out.byte(COMMA);
     const changes = this.#changes.of(stored);
-    if (changes.length > 0) out.text(csvField(changeLines(changes).join('\n')));
+    if (changes.length > 0) out.text(csvLines(changeLines(changes)));
   }
 
   #word(words: Words, number: number, stored: StoredRows, out: ByteWriter): void {
@@ -184,11 +215,13 @@ export class CsvRows {
   }
 
   #ofEntry(entry: Entry, out: ByteWriter): void {
-    const fields = REPORT_COLUMNS.map(({ kind, text }) => {
+    const fields = REPORT_COLUMNS.map(({ kind, text, lines }) => {
+      if (lines !== undefined) return csvLines(lines(entry, this.#clock));
       if (kind === 'date') return csvField(this.#clock.rfc3339(text(entry, this.#clock)));
-      return csvField(
-        kind === 'offset' ? this.#clock.offset(text(entry, this.#clock)) : text(entry, this.#clock),
-      );
+      // An offset is no text of somebody else.
+      return kind === 'offset'
+        ? this.#clock.offset(text(entry, this.#clock))
+        : csvField(text(entry, this.#clock));
     });
     out.text(fields.join(','));
   }

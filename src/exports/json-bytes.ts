@@ -211,11 +211,8 @@ export class JsonBytes {
     if (form.classes[MINUS] !== ASK) return false;
     const { bytes, at } = this.#out;
     if (form.ask(MINUS_X, 0, 2, at === 0 ? NOTHING : bytes[at - 1]!) !== GUARDED) return false;
-    // A plain number followed by a separator or by nothing is not a formula. JSON's only separator is the
-    // comma.
-    if (plainEnd !== this.#at) return true;
-    const next = this.#next();
-    return next !== COMMA && next !== NOTHING;
+    // A plain number with nothing after it is not a formula.
+    return plainEnd !== this.#at || this.#next() !== NOTHING;
   }
 
   #digits(from: number): number {

@@ -13,6 +13,7 @@ import { sentIn } from './old-row.js';
 export interface Column {
   readonly index: number;
   readonly name: string;
+  /** The type as which PostgreSQL prints its values (`printedType`). */
   readonly typeOid: number;
   readonly order: Order;
   readonly isJson: boolean;

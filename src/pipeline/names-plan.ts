@@ -2,7 +2,7 @@ import type { Relation } from '../pgoutput/reader.js';
 import { lookupName, lookupTenant, lookupTenantSteps, nameRules } from '../tracking/lookups.js';
 import { formatTable } from '../tracking/names.js';
 import type { ModifiersRule, TrackingConfig } from '../tracking/rules.js';
-import type { CatalogType } from '../tracking/value-kind.js';
+import { printedType, type CatalogType } from '../tracking/value-kind.js';
 import { orderOf } from '../tracking/value-order.js';
 import { isJson } from '../tracking/value-shape.js';
 import type { Column } from './classification.js';
@@ -69,7 +69,7 @@ export const columnsByName = (
       {
         index,
         name,
-        typeOid,
+        typeOid: printedType(typeOid, types),
         order: orderOf(typeOid, types),
         isJson: isJson(typeOid, types),
         member: null,

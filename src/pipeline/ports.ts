@@ -213,6 +213,8 @@ export interface RelationVersion {
 export interface RelationVersionColumn {
   readonly name: string;
   readonly type: number;
+  /** The base type, if the type is a domain that is not of arrays. Readers take the values for its values. */
+  readonly base?: number;
   /** Labels by stored value. For an array, also by element. */
   readonly values?: Readonly<Record<string, string>>;
   /** Lookup that has the labels, or a `labelThrough`. For an array, its elements have the labels. */

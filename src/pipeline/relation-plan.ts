@@ -6,7 +6,7 @@ import type { Redaction } from '../tracking/redact.js';
 import type { TableRule, TrackingConfig } from '../tracking/rules.js';
 import { labelWay, lookupName } from '../tracking/lookups.js';
 import { tenantSteps } from '../tracking/tenants.js';
-import type { CatalogType } from '../tracking/value-kind.js';
+import { printedType, type CatalogType } from '../tracking/value-kind.js';
 import { compileActions, type Column, type CompiledRule } from './classification.js';
 import { compileFilters, type RowFilters } from './row-filter.js';
 import type { ComparedRelation } from './difference.js';
@@ -332,12 +332,14 @@ function versionOf(options: {
     schema: relation.schema,
     table: relation.table,
     columns: relation.columns.map((column, index) => {
-      const values = rule === null ? null : valueLabelsOf(column, rule);
+      const base = printedType(column.typeOid, options.types);
+      const values = rule === null ? null : valueLabelsOf({ name: column.name, typeOid: base }, rule);
       const label = rule?.labels.get(column.name);
       const { remembered } = redacted[index]!;
       return {
         name: column.name,
         type: column.typeOid,
+        ...(base === column.typeOid ? {} : { base }),
         ...(values === null ? {} : { values: Object.fromEntries(values) }),
         ...(label === undefined ? {} : { label: labelOfWay(labelWay(options.config, label)) }),
         ...parts?.[index],

@@ -8,7 +8,8 @@ export interface ValueKind {
 /** A type that is not built into PostgreSQL, resolved to its innermost type. */
 export interface CatalogType {
   readonly oid: number;
-  /** Name of the innermost type: of a domain its base type, of an array its elements. */
+  /** OID of the innermost type: of a domain its base type, of an array its elements. */
+  readonly base: number;
   readonly name: string;
   /** As pg_type.typcategory. */
   readonly category: string;
@@ -25,6 +26,15 @@ export function valueKind(typeOid: number, types: ReadonlyMap<number, CatalogTyp
   if (typeOid < FIRST_NORMAL_OID) return typeOid === UUID || typeOid === UUIDS ? OTHER : PLAIN;
   const type = types.get(typeOid);
   return type === undefined ? TEXT : { of: kindNamed(type), array: type.array };
+}
+
+/**
+ * Returns the type as which PostgreSQL prints values: for a domain, its base type. An array, and a type that is
+ * not known, is its own.
+ */
+export function printedType(typeOid: number, types: ReadonlyMap<number, CatalogType>): number {
+  const type = types.get(typeOid);
+  return type === undefined || type.array ? typeOid : type.base;
 }
 
 /** Whether values of a kind may be masked because of their column's name. */
@@ -47,7 +57,7 @@ export const typesSql = (attributes: string): string => /* sql */ `
       join pg_catalog.pg_type t on t.oid = part.oid
      where t.typtype = 'd' or (t.typcategory = 'A' and t.typelem <> 0)
   )
-  select part.root::int8::float8 as oid, t.typname::text as name, t.typcategory::text as category, part.is_array as array
+  select part.root::int8::float8 as oid, t.oid::int8::float8 as base, t.typname::text as name, t.typcategory::text as category, part.is_array as array
     from part
     join pg_catalog.pg_type t on t.oid = part.oid
    where t.typtype <> 'd' and not (t.typcategory = 'A' and t.typelem <> 0)`;

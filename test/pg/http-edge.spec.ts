@@ -171,6 +171,14 @@ describe('text that is not percent-encoded UTF-8', () => {
       expect((await ask(`/v1/entries?${query}`)).status).toBe(200);
     expect((await ask('/v1/entities/agent/%C3%BC/history')).status).toBe(200);
   });
+
+  test('is not reported for an id as long as a key of PostgreSQL may be', async () => {
+    const id = '\u05e9/'.repeat(900);
+    await ground.add({ entityType: 'doc', entityId: id });
+    const answer = await ask(`/v1/entities/doc/${encodeURIComponent(id)}/history`);
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.body.toString())).toMatchObject({ items: [{ entity: { id } }] });
+  });
 });
 
 describe('a parameter that takes one value', () => {

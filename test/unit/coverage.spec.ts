@@ -103,6 +103,7 @@ describe("the page's note about a range", () => {
     expect(said(5, 7).sentences).toEqual([expect.stringMatching(/up to 2026-03-06.*behind/)]);
     expect(said(6, 7, { capture: 'stopped' })).toMatchObject({ lacks: 'all' });
     expect(said(6, 7, { until: '2026-03-06T23:59:55.000000Z' }).sentences).toEqual([]);
+    expect(said(8, 9)).toEqual({ lacks: 'all', sentences: ['It is in the future.'] });
     expect(said(6, 7, { since: null })).toEqual({ lacks: 'all', sentences: ['Recording has not begun.'] });
   });
 

@@ -10,7 +10,7 @@ const JSONB = 3802;
 const JSON_ARRAY = 199;
 const TEXT_ARRAY = 1009;
 const HSTORE = 20_000;
-const TYPES = new Map([[HSTORE, { oid: HSTORE, name: 'hstore', category: 'U', array: false }]]);
+const TYPES = new Map([[HSTORE, { oid: HSTORE, base: HSTORE, name: 'hstore', category: 'U', array: false }]]);
 
 function masker(typeOid: number, yaml = '', column = 'settings'): (text: string) => string {
   const config = parseConfig({

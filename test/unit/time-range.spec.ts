@@ -45,7 +45,20 @@ describe('the range of a report', () => {
     expect(() => resolve('2026-11-01', '2026-11-08')).not.toThrow();
     const error = errorOf(() => resolve('2026-11-01', '2026-11-08T00:00:00.000001Z'));
     expect(error).toMatchObject({ code: 'RANGE_TOO_LONG', status: 422 });
-    expect(error.message).toContain('at most 7 days');
+    expect(error.message).toMatch(/^The range covers more than 7 days; reports cover at most 7 days/);
+  });
+
+  test('has only ends whose years in UTC have four digits', () => {
+    for (const to of ['9999-12-31T23:59:59-12:00', '9999-12-31T23:59:59.9999999Z', '0050-01-01']) {
+      const error = errorOf(() => resolve(undefined, to));
+      expect(error).toMatchObject({ code: 'RANGE_INVALID', status: 400 });
+      expect(error.message).toBe('"to" must be in the years 100 to 9999 in UTC.');
+    }
+    expect(errorOf(() => resolve('9999-12-31', undefined, { timezone: 'Etc/GMT+12' })).code).toBe(
+      'RANGE_INVALID',
+    );
+    expect(resolve(undefined, '9999-12-31T23:59:59.999999Z').to).toBe('9999-12-31T23:59:59.999999Z');
+    expect(resolve(undefined, '0100-01-01T00:00:00+14:00').to).toBe('0099-12-31T10:00:00.000000Z');
   });
 
   test('counts days on the calendar of the zone, and hours as elapsed time', () => {

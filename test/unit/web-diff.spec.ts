@@ -49,6 +49,19 @@ describe('fields of an entry', () => {
     });
   });
 
+  test('have only labels of their own, whatever the columns are called', () => {
+    const names = ['constructor', 'toString', '__proto__', 'hasOwnProperty'];
+    const json = JSON.stringify(
+      entry({ labels: { previous: {}, updated: { status: 'online' } }, updated: { status: 1 } }),
+    ).replace('"status":1', `"status":1,${names.map((name) => `${JSON.stringify(name)}:"x"`).join()}`);
+    expect(
+      fieldsOf(parseExact(json) as Entry).map(({ column, updated }) => [
+        column,
+        updated.is === 'value' && [updated.text, updated.label],
+      ]),
+    ).toEqual([['status', ['1', 'online']], ...names.map((name) => [name, ['x', undefined]])]);
+  });
+
   test('distinguish null in json from null in SQL', () => {
     const fields = fieldsOf(
       entry({

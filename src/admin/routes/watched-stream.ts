@@ -47,6 +47,8 @@ export class WatchedStream {
   readonly #isNumbered: boolean;
   #stream: SseStream | undefined;
   #views: readonly WatchedView[] = [];
+  /** How far each view was behind when its position was sent last, in milliseconds. */
+  readonly #saidMs: number[] = [];
 
   constructor(options: {
     readonly request: GuardedRequest;
@@ -73,7 +75,13 @@ export class WatchedStream {
   }
 
   reached(view: number, position: string): void {
-    this.#views[view]?.delivery.reached(position);
+    const watched = this.#views[view];
+    if (watched === undefined) return;
+    watched.delivery.reached(position);
+    // A client that was told how far it is behind learns at once that it is no longer. A list in which nothing
+    // new matches catches up in one read, and the next heartbeat comes seconds later.
+    if ((this.#saidMs[view] ?? 0) >= BEHIND_MS && watched.listening.behindMs() < BEHIND_MS)
+      this.#sayPosition(view);
   }
 
   /** Takes the reply over and begins to deliver. */
@@ -122,7 +130,9 @@ export class WatchedStream {
 
   #sayPosition(view: number): void {
     const { listening, delivery } = this.#views[view]!;
-    const said: ViewPosition = { behindSeconds: Math.floor(listening.behindMs() / 1000) };
+    const behindMs = listening.behindMs();
+    const said: ViewPosition = { behindSeconds: Math.floor(behindMs / 1000) };
+    this.#saidMs[view] = behindMs;
     const event = this.#isNumbered ? `position.${view}` : 'position';
     this.#stream?.send([{ event, id: delivery.position, data: JSON.stringify(said) }]);
   }

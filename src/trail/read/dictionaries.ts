@@ -27,7 +27,7 @@ export interface StoredRelation {
 
 export interface StoredColumn {
   readonly name: string;
-  /** OID of the type. */
+  /** OID of the type; of a domain, its base type. */
   readonly type: number;
   /** Labels by stored value. */
   readonly values?: Readonly<Record<string, string>>;
@@ -38,6 +38,12 @@ export interface StoredColumn {
   readonly bits?: BitWords;
   readonly members?: readonly MemberWords[];
 }
+
+/** A column as it is stored: the type of a domain is the domain. */
+type WrittenColumn = StoredColumn & { readonly base?: number };
+
+const printedColumn = ({ base, ...column }: WrittenColumn): StoredColumn =>
+  base === undefined ? column : { ...column, type: base };
 
 /** Greatest id of each dictionary in one snapshot of the trail. */
 export interface GreatestIds {
@@ -107,11 +113,12 @@ export class ReaderDictionaries {
       held[table] = Math.max(held[table], greatest[table]);
     }
     if (greatest.relation > held.relation) {
-      const { rows } = await client.query<{ id: number; table: string; columns: StoredColumn[] }>(
+      const { rows } = await client.query<{ id: number; table: string; columns: WrittenColumn[] }>(
         /* sql */ `select id, schema_name || '.' || table_name as table, columns from trail.relation where id > $1`,
         [held.relation],
       );
-      for (const { id, table, columns } of rows) this.relations.set(id, { table, columns });
+      for (const { id, table, columns } of rows)
+        this.relations.set(id, { table, columns: columns.map(printedColumn) });
       held.relation = Math.max(held.relation, greatest.relation);
     }
     if (greatest.configuration > held.configuration) {

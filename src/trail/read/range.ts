@@ -55,7 +55,7 @@ export function resolveRange(request: RangeRequest): TimeRange {
     throw invalid(
       'RANGE_TOO_LONG',
       'from',
-      `The range covers ${describeDuration(Number((to - from) / 1000n))}; reports cover at most ${longest}.`,
+      `The range covers ${describeRange(to - from)}; reports cover at most ${longest}.`,
       { maxRangeMs: request.maxRangeMs },
     );
   }
@@ -118,6 +118,7 @@ function parseInstant(
   ] = match ?? [];
   const date = Date.UTC(Number(year), Number(month) - 1, Number(day));
   // Date.UTC turns February 30 into March 2, and the years 0 to 99 into 1900 to 1999.
+  if (match !== null && Number(year) < FIRST_YEAR) throw outside(name);
   if (match === null || new Date(date).toISOString().slice(0, 10) !== `${year}-${month}-${day}`) {
     throw invalid(
       'RANGE_INVALID',
@@ -125,12 +126,27 @@ function parseInstant(
       `"${name}" must be an RFC 3339 instant (2026-11-23T09:00:00Z) or a date (2026-11-23).`,
     );
   }
-  if (hour === undefined) return BigInt(midnight(date, timezone)) * 1000n;
+  if (hour === undefined) return inYears(name, BigInt(midnight(date, timezone)) * 1000n);
   const seconds = Number(hour) * 3600 + Number(minute) * 60 + Number(second);
   const offset = (Number(offsetHour ?? 0) * 60 + Number(offsetMinute ?? 0)) * (sign === '-' ? -60 : 60);
   const micros = BigInt(fraction.slice(0, 6).padEnd(6, '0')) + (/[1-9]/.test(fraction.slice(6)) ? 1n : 0n);
-  return (BigInt(date) / 1000n + BigInt(seconds - offset)) * 1_000_000n + micros;
+  return inYears(name, (BigInt(date) / 1000n + BigInt(seconds - offset)) * 1_000_000n + micros);
 }
+
+const FIRST_YEAR = 100;
+const END_MICROS = BigInt(Date.UTC(10_000, 0, 1)) * 1000n;
+
+/**
+ * Returns an instant whose year in UTC has four digits. Near the end of the year 9999, an offset or rounding
+ * can lead to a time that neither RFC 3339 nor PostgreSQL's ISO format can express.
+ */
+function inYears(name: string, micros: bigint): bigint {
+  if (micros >= END_MICROS) throw outside(name);
+  return micros;
+}
+
+const outside = (name: string): WaltrailError =>
+  invalid('RANGE_INVALID', name, `"${name}" must be in the years ${FIRST_YEAR} to 9999 in UTC.`);
 
 function formatInstant(micros: bigint): string {
   const fraction = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n;
@@ -154,6 +170,12 @@ function describeDuration(ms: number): string {
   return seconds > 2 * 86_400
     ? `more than ${plural(Math.floor(seconds / 86_400), 'day')}`
     : plural(seconds, 'second');
+}
+
+/** Prints the length of a range in microseconds. A part of a second is printed as `more than 7 days`. */
+function describeRange(micros: bigint): string {
+  const text = describeDuration(Number(micros / 1000n));
+  return micros % 1_000_000n === 0n || text.startsWith('more') ? text : `more than ${text}`;
 }
 
 const plural = (count: number, unit: string): string => `${count} ${unit}${count === 1 ? '' : 's'}`;

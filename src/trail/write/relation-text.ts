@@ -34,9 +34,9 @@ export const relationText = (version: RelationVersion): string =>
   JSON.stringify([
     version.schema,
     version.table,
-    version.columns.map(({ name, type, values, label, labelType, redacted, array, bits, members }) => [
+    version.columns.map(({ name, type, base, values, label, labelType, redacted, array, bits, members }) => [
       name,
-      type,
+      base === undefined ? type : [type, base],
       values === undefined ? null : Object.entries(values).sort(),
       label ?? null,
       redacted === undefined

@@ -85,7 +85,9 @@ function cellOf(
   const value = values[column]!;
   if (value === null) return { is: entry.jsonNulls?.[side]?.includes(column) ? 'json-null' : 'null' };
   if (value === '') return { is: 'empty' };
-  const label = entry.labels?.[side]?.[column];
+  const labels = entry.labels?.[side];
+  // A column may have the name of a member that every object has, such as `constructor`.
+  const label = labels !== undefined && Object.hasOwn(labels, column) ? labels[column] : undefined;
   const clock =
     typeof value === 'string' && entry.instants?.includes(column) === true
       ? printedInstantText(value, zone)

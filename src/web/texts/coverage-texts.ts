@@ -73,6 +73,8 @@ export function uncovered(
     sentences.push(unknownText({ coverage, newest, timeText }));
     return { lacks: sentences.length > 1 ? 'a part' : 'unknown', sentences };
   }
+  // An empty list of such a range does not mean that nothing was changed.
+  if (range.from >= Date.parse(asOf)) return { lacks: 'all', sentences: ['It is in the future.'] };
   const current = recording === 'current' ? Infinity : Date.parse(until);
   if (end > current)
     sentences.push(`The trail is current up to ${timeText(until)}. ${RECORDING_TEXTS[recording].sentence}`);

@@ -35,12 +35,16 @@ export function CellText({ cell, maxLength }: { cell: Cell; maxLength: number })
       const text = cell.label ?? cell.clock ?? cell.text.replace(/\s+/g, ' ');
       const isLong = text.length > maxLength;
       const isShown = cell.label === undefined && cell.clock === undefined;
-      const title = isShown ? undefined : `Stored as ${cell.text.slice(0, 200)}`;
+      const title = isShown ? undefined : `Stored as ${beginningOf(cell.text, 200)}`;
       return (
         <span class={`value value-${cell.label === undefined ? cell.type : 'label'}`} title={title}>
-          {isLong ? `${text.slice(0, maxLength)}…` : text}
+          {isLong ? `${beginningOf(text, maxLength)}…` : text}
         </span>
       );
     }
   }
 }
+
+/** Returns the first characters of a text, without half of a surrogate pair at the end. */
+const beginningOf = (text: string, length: number): string =>
+  text.slice(0, length).replace(/[\ud800-\udbff]$/, '');
