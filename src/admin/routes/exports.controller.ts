@@ -30,9 +30,8 @@ import { HEARTBEAT_MS, OpenStreams, SseStream, STALLED_MS, STREAM_HEADERS } from
 
 const COMMON = [401, 403, 503] as const;
 /**
- * A download of which the client has taken nothing for this long is ended: an open file keeps its place on
- * the disk when it is deleted. Several times longer than for streams, because a slow client takes a part of
- * 256 KiB at a time.
+ * A client that has not read its download for this long is disconnected, because an open file keeps its place
+ * on the disk when it is deleted. Longer than for streams: a slow client takes a while for each 256 KiB.
  */
 const DOWNLOAD_STALLED_MS = 300_000;
 
