@@ -36,7 +36,7 @@ export function compressAnswers(server: FastifyInstance, { prefix }: { readonly 
   server.addHook('onSend', async (request, reply, payload) => {
     if (!TYPES.test(String(reply.getHeader('content-type')))) return payload;
     if (reply.hasHeader('content-encoding') || reply.hasHeader('content-range')) return payload;
-    if (request.url.startsWith(prefix) && isOfAnotherSite(request)) return payload;
+    if (request.routeOptions.url?.startsWith(prefix) === true && isOfAnotherSite(request)) return payload;
     addVary(reply);
     const encoding = encodingFor(request);
     if (encoding === undefined) return payload;

@@ -72,7 +72,7 @@ export async function createApp(
     trustProxy: trustedProxies.length === 0 ? false : [...trustedProxies],
     bodyLimit: REQUEST_LIMIT_BYTES,
     http: { maxHeaderSize: REQUEST_LIMIT_BYTES },
-    // Keys of the source can be longer than 500 bytes. The router's own limit is for patterns, which no path has.
+    // Ids of entities have up to 8,000 bytes. The limit for the URL is enough for a parameter, too.
     routerOptions: { maxParamLength: REQUEST_LIMIT_BYTES },
     requestTimeout: 60_000,
     // Answers what Node's parser refuses, such as a target that is not ASCII.
@@ -116,13 +116,13 @@ export async function createApp(
 
 function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: AdminParts): void {
   server.addHook('onRequest', async (request, reply) => {
-    const { path } = targetOf(request.url);
+    const path = pathOf(request);
     if (isDocs(path)) reply.header('Content-Security-Policy', DOCS_CSP);
     else if (path.startsWith(`/${PREFIX}/`) || path === '/metrics') reply.header('Cache-Control', 'no-store');
   });
   server.addHook('onSend', async (request, reply, payload) => {
     await recordAccess(access, request, reply);
-    const { path } = targetOf(request.url);
+    const path = pathOf(request);
     // The documentation shows no data, but its paths stay the same from version to version, so caches must
     // revalidate it. Set in this hook, because the files of Swagger UI bring their own header.
     if (isDocs(path) || path === OPENAPI_PATH) reply.header('Cache-Control', 'no-cache');
@@ -148,12 +148,22 @@ function addHooks(server: FastifyInstance, { access, metrics, streams, feed }: A
   });
 }
 
+/**
+ * Returns the pattern of the route that answers, or the path as it was sent if there is none. A path has many
+ * spellings (`/%761/entries`, `http://host/v1/entries`), so what holds for a route must not depend on them.
+ */
+const pathOf = (request: FastifyRequest): string => request.routeOptions.url ?? targetOf(request.url).path;
+
 const isDocs = (path: string): boolean => path === DOCS_PATH || path.startsWith(`${DOCS_PATH}/`);
 
-/** Refuses methods that a path does not have, and queries that are encoded wrongly. */
+/** Refuses methods that a path does not have, and URLs that are encoded wrongly. */
 function refuseAtTheEdge(server: FastifyInstance, known: KnownPaths): void {
   server.addHook('onRequest', async (request, reply) => {
-    const target = targetOf(request.raw.url ?? '');
+    const url = request.raw.url ?? '';
+    // The router would take what follows for a query, although it is none.
+    if (url.includes('#'))
+      throw new WaltrailError('HTTP_REQUEST_INVALID', 'The URL has a "#". Inside a value, write it as %23.');
+    const target = targetOf(url);
     if (request.is404) {
       const allowed = known.methodsOf(target.path);
       if (allowed.length === 0) return;

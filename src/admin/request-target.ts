@@ -9,7 +9,8 @@ export interface RequestTarget {
   readonly query: readonly (readonly [name: string, value: string])[];
 }
 
-export function targetOf(url: string): RequestTarget {
+export function targetOf(target: string): RequestTarget {
+  const url = originForm(target);
   const begin = url.indexOf('?');
   if (begin < 0) return { path: url, query: [] };
   const query = url
@@ -21,6 +22,12 @@ export function targetOf(url: string): RequestTarget {
       return equals < 0 ? [pair, ''] : [pair.slice(0, equals), pair.slice(equals + 1)];
     });
   return { path: url.slice(0, begin), query };
+}
+
+/** Removes scheme and host of a target in absolute form (RFC 9112, section 3.2.2), as the router does. */
+function originForm(target: string): string {
+  const rest = target.replace(/^https?:\/\/[^/?#]*/i, '');
+  return rest === target || rest.startsWith('/') ? rest : `/${rest}`;
 }
 
 /** Whether a part of a target is percent-encoded UTF-8 (RFC 3986, section 2.1; RFC 3629). */

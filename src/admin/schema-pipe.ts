@@ -36,9 +36,15 @@ const sentence = (text: string): string => (/[.?]$/.test(text) ? text : `${text}
 
 /**
  * Whether PostgreSQL can store every text in a value. text and jsonb can hold neither NUL nor half a
- * surrogate pair.
+ * surrogate pair. Not recursive: a body of 64 KiB has room for more levels than the stack has frames.
  */
 function isStorable(value: unknown): boolean {
-  if (typeof value === 'string') return !/\0|\p{Surrogate}/u.test(value);
-  return typeof value !== 'object' || value === null || Object.values(value).every(isStorable);
+  const waiting: unknown[] = [value];
+  while (waiting.length > 0) {
+    const next = waiting.pop();
+    if (typeof next === 'string' && /\0|\p{Surrogate}/u.test(next)) return false;
+    if (typeof next === 'object' && next !== null)
+      for (const member of Object.values(next)) waiting.push(member);
+  }
+  return true;
 }

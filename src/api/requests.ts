@@ -16,6 +16,9 @@ const PAGE = {
     .describe(`Maximum number of entries in the page. Default: ${DEFAULT_PAGE_LENGTH}.`),
 };
 
+/** Unknown members that an error names. A request has room for thousands, also without a token. */
+const MAX_UNKNOWN = 10;
+
 export const EntriesQuery = strict({ ...QUERY_FILTERS, ...RANGE, ...PAGE });
 export type EntriesQuery = z.infer<typeof EntriesQuery>;
 const FACETS = {
@@ -95,9 +98,11 @@ function strict<T extends z.ZodRawShape>(shape: T): z.ZodObject<T, z.core.$stric
     error: (issue) => {
       if (issue.code !== 'unrecognized_keys') return 'The body must be a JSON object.';
       const { keys } = issue as { keys: readonly string[] };
-      return keys
-        .map((key) => `"${key.slice(0, 100)}" is not known here.${didYouMean(key, Object.keys(shape))}`)
-        .join(' ');
+      const named = keys
+        .slice(0, MAX_UNKNOWN)
+        .map((key) => `"${key.slice(0, 100)}" is not known here.${didYouMean(key, Object.keys(shape))}`);
+      const others = keys.length - named.length;
+      return [...named, ...(others === 0 ? [] : [`${others} more are not known here.`])].join(' ');
     },
   });
 }

@@ -185,14 +185,14 @@ class Supervisor {
   async run(): Promise<void> {
     if (this.#spoolFolder !== null) await removeLeftSpools(this.#spoolFolder);
     while (!this.#abort.signal.aborted) {
-      const began = Date.now();
+      const began = performance.now();
       const error = await this.#runSession();
       if (this.#abort.signal.aborted) break;
       if (error === null) {
         await this.#wait(STANDBY_INTERVAL_MS);
         continue;
       }
-      if (Date.now() - began > STABLE_MS) this.#backoffMs = FIRST_BACKOFF_MS;
+      if (performance.now() - began > STABLE_MS) this.#backoffMs = FIRST_BACKOFF_MS;
       await this.#waitAfter(error);
     }
     this.#unreadMessages.stop();

@@ -1,3 +1,4 @@
+import type { ReadStream } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
@@ -18,7 +19,7 @@ export interface ExportFile {
   /**
    * Returns the whole file, or the bytes of a range. The caller reads the stream to its end or destroys it.
    */
-  read(range?: { readonly first: number; readonly last: number }): Readable;
+  read(range?: { readonly first: number; readonly last: number }): Pick<ReadStream, 'bytesRead'> & Readable;
   close(): Promise<void>;
   readonly name: string;
   readonly contentType: string;

@@ -28,7 +28,7 @@ export interface MarksOptions {
 export class Marks {
   readonly #options: MarksOptions;
   #making: Promise<void> = Promise.resolve();
-  #madeAt = Date.now();
+  #madeAt = performance.now();
   #isNamed = false;
 
   constructor(options: MarksOptions) {
@@ -45,7 +45,7 @@ export class Marks {
    * failed may succeed the next time without the bytes.
    */
   async written(batch: RowBatch): Promise<void> {
-    if (Date.now() - this.#madeAt < MARK_INTERVAL_MS || batch.count === 0) return;
+    if (performance.now() - this.#madeAt < MARK_INTERVAL_MS || batch.count === 0) return;
     await this.#making;
     this.#make(batch.entry(batch.count - 1).id, this.#options.grown);
   }
@@ -61,7 +61,7 @@ export class Marks {
     const { part, coverage, order, version, store } = this.#options;
     const { entries, firstLsn, lastLsn } = coverage;
     const kept = { part: order.claim, bytes: part.bytes, belowId, entries, firstLsn, lastLsn, version };
-    this.#madeAt = Date.now();
+    this.#madeAt = performance.now();
     this.#making = part.sync().then(async () => {
       // Set before the row may name the file, because a connection may be lost before the answer.
       this.#isNamed = true;

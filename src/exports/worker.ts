@@ -122,7 +122,7 @@ export function startExportWorker(options: ExportWorkerOptions): ExportWorker {
 export class QuickStarts {
   readonly #last = new Map<string, number>();
 
-  take(tokenId: string, now = Date.now()): boolean {
+  take(tokenId: string, now = performance.now()): boolean {
     for (const [token, at] of this.#last) if (at <= now - QUICK_INTERVAL_MS) this.#last.delete(token);
     if (this.#last.has(tokenId)) return false;
     this.#last.set(tokenId, now);

@@ -88,12 +88,12 @@ async function run(options: HousekeepingOptions, stopping: AbortSignal): Promise
       unreachable.met(codeOf(error) ?? 'Error');
     }
     for (const task of client === undefined ? [] : tasks) {
-      if (Date.now() < task.dueAt) continue;
+      if (performance.now() < task.dueAt) continue;
       try {
         await task.run(client!, log);
-        task.dueAt = Date.now() + task.everyMs;
+        task.dueAt = performance.now() + task.everyMs;
       } catch (error) {
-        task.dueAt = Date.now() + RETRY_MS;
+        task.dueAt = performance.now() + RETRY_MS;
         log.error(
           { task: task.name, code: codeOf(error), reason: reasonOf(error) },
           'housekeeping failed; it tries again in a minute',

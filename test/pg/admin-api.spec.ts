@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Answer } from '../../src/api/answers.js';
 import { revokeTokensNamed } from '../../src/admin/auth/tokens.js';
 import { apiGround, type ApiGround } from '../support/api.ts';
 import { until } from '../support/until.ts';
@@ -334,4 +335,22 @@ describe('the access record', () => {
     }
     expect(logged).not.toContain('Omer Katz');
   });
+});
+
+test('a list shows a reader of one tenant no name that a modifier has only in entries of another', async () => {
+  await using own = await apiGround();
+  for (const [tenant, name] of [
+    ['one', 'Dana'],
+    ['two', 'Rival'],
+  ] as const)
+    await own.add({ tenant, modifier: { key: '7', name } });
+  const namesFor = async (tenant: string | null): Promise<unknown[]> => {
+    const token = await own.token({ role: 'viewer', tenant });
+    const all = (await (await own.get('/v1/facets', token)).json()) as Answer<'Facets'>;
+    const list = (await (await own.get('/v1/facets/modifiers', token)).json()) as Answer<'FacetList'>;
+    return [all.modifiers, list.items].map((items) => items.map(({ name, count }) => [name, count]));
+  };
+  expect(await namesFor('one')).toEqual([[['Dana', 1]], [['Dana', 1]]]);
+  expect(await namesFor('two')).toEqual([[['Rival', 1]], [['Rival', 1]]]);
+  expect(await namesFor(null)).toEqual([[['Rival', 2]], [['Rival', 2]]]);
 });

@@ -52,6 +52,7 @@ const PATHS: readonly (readonly [path: string, allow: string])[] = [
   ['/v1/entries', 'GET, HEAD'],
   ['/v1/entries?limit=1', 'GET, HEAD'],
   ['/v1/%65ntries', 'GET, HEAD'],
+  ['http://another.example/v1/entries', 'GET, HEAD'],
   ['/v1/entries/1', 'GET, HEAD'],
   ['/v1/entries/stream', 'GET, HEAD, POST'],
   ['/v1/facets', 'GET, HEAD'],
@@ -181,6 +182,62 @@ describe('text that is not percent-encoded UTF-8', () => {
   });
 });
 
+describe('a body or a query that is valid and far too much', () => {
+  const post = (path: string, body: string, authorization = `Bearer ${token}`): Promise<Answer> =>
+    ask(path, { method: 'POST', body, headers: { 'content-type': 'application/json', authorization } });
+  const deep = (open: string, close: string, levels: number): string =>
+    `${open.repeat(levels)}1${close.repeat(levels)}`;
+
+  test('is a 400 with more levels than a stack has frames, with a token and without', async () => {
+    for (const path of ['/v1/session', '/v1/exports', '/v1/entries/stream'])
+      for (const authorization of [`Bearer ${token}`, '']) {
+        for (const body of [deep('[', ']', 32_000), deep('{"a":', '}', 10_000)]) {
+          const { status } = await post(path, body, authorization);
+          expect([path, status]).toEqual([
+            path,
+            authorization !== '' || path.endsWith('session') ? 400 : 401,
+          ]);
+        }
+      }
+    expect(ground.logged.filter((line) => line.includes('"level":50'))).toEqual([]);
+  });
+
+  test('names ten unknown members and counts the others', async () => {
+    const names = Array.from({ length: 5_000 }, (_, index) => `k${index}`);
+    for (const answer of [
+      await post('/v1/session', JSON.stringify(Object.fromEntries(names.map((name) => [name, 1])))),
+      await ask(`/v1/entries?${names.join('&')}`),
+    ]) {
+      expect(answer.status).toBe(400);
+      expect(answer.body.length).toBeLessThan(3_000);
+      expect(problemOf(answer)['detail']).toContain('"k9" is not known here. 4990 more are not known here.');
+    }
+  });
+});
+
+describe('a URL', () => {
+  test('has no "#": what follows would be taken for a query', async () => {
+    for (const path of ['/v1/entries#q=%ff', '/v1/entries#limit=1', '/v1/entries?q=a#b', '/#x']) {
+      const answer = await ask(path);
+      expect([path, answer.status]).toEqual([path, 400]);
+      expect(problemOf(answer)).toMatchObject({
+        code: 'HTTP_REQUEST_INVALID',
+        detail: expect.stringContaining('%23'),
+      });
+    }
+    expect((await ask('/v1/entries?q=a%23b')).status).toBe(200);
+  });
+
+  test('may hold every id that an entity can have', async () => {
+    for (const id of ['x'.repeat(501), 'x'.repeat(8_000), '%d7%a9'.repeat(4_000)]) {
+      await ground.add({ entityType: 'agent', entityId: decodeURIComponent(id) });
+      const answer = await ask(`/v1/entities/agent/${id}/history`);
+      expect(answer.status).toBe(200);
+      expect(problemOf(answer)['items']).toHaveLength(1);
+    }
+  });
+});
+
 describe('a parameter that takes one value', () => {
   const NUMBERED = [
     '/v1/entries',
@@ -280,6 +337,11 @@ describe('caching', () => {
     ['/v1/entries', 'no-store'],
     ['/metrics?x=1', 'no-store'],
     ['/', 'no-cache'],
+    // Other spellings of the same routes.
+    ['/%761/entries', 'no-store'],
+    ['http://another.example/v1/entries', 'no-store'],
+    ['/%6detrics', 'no-store'],
+    ['/%64ocs', 'no-cache'],
   ])('%s has cache-control: %s', async (path, said) => {
     const answer = await ask(path);
     expect([answer.status, answer.headers['cache-control']]).toEqual([200, said]);
@@ -367,10 +429,15 @@ describe('compression', () => {
       ['same-origin', 'br'],
       ['none', 'br'],
     ] as const) {
-      const answer = await ask('/v1/entries', {
-        headers: { 'accept-encoding': 'br', 'sec-fetch-site': site },
-      });
-      expect([site, answer.status, answer.headers['content-encoding']]).toEqual([site, 200, encoding]);
+      for (const path of ['/v1/entries', '/%761/entries', 'http://another.example/v1/entries']) {
+        const answer = await ask(path, { headers: { 'accept-encoding': 'br', 'sec-fetch-site': site } });
+        expect([path, site, answer.status, answer.headers['content-encoding']]).toEqual([
+          path,
+          site,
+          200,
+          encoding,
+        ]);
+      }
     }
   });
 });

@@ -17,6 +17,7 @@ const AT_ONCE = 2;
 
 interface Failures {
   count: number;
+  /** By the clock of `performance`, which never jumps. */
   readonly until: number;
 }
 
@@ -69,7 +70,7 @@ export class FailedAttempts {
 
   #known(network: string): Failures | undefined {
     const known = this.#failures.get(network);
-    if (known === undefined || known.until > Date.now()) return known;
+    if (known === undefined || known.until > performance.now()) return known;
     this.#failures.delete(network);
     return undefined;
   }
@@ -84,7 +85,7 @@ export class FailedAttempts {
       const [oldest] = this.#failures.keys();
       this.#failures.delete(oldest!);
     }
-    this.#failures.set(network, { count: 1, until: Date.now() + WINDOW_MS });
+    this.#failures.set(network, { count: 1, until: performance.now() + WINDOW_MS });
   }
 
   async #oneAtATime<T>(find: () => Promise<T>, known: Failures): Promise<T> {
@@ -101,7 +102,7 @@ export class FailedAttempts {
 }
 
 function tooMany({ until }: Failures): WaltrailError {
-  const retryAfterSeconds = Math.max(Math.ceil((until - Date.now()) / 1000), 1);
+  const retryAfterSeconds = Math.max(Math.ceil((until - performance.now()) / 1000), 1);
   return new WaltrailError('HTTP_TOO_MANY_REQUESTS', 'Too many failed attempts from this address.', {
     details: { retryAfterSeconds },
   });

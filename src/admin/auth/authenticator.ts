@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { WaltrailError } from '../../errors.js';
+import { isWaltrailError, WaltrailError } from '../../errors.js';
 import { FailedAttempts } from './attempts.js';
 import { closeSession, findSession, openSession, type OpenedSession } from './sessions.js';
 import type { Site, SiteRequest } from './site.js';
@@ -81,6 +81,19 @@ export class Authenticator {
   }
 
   /**
+   * Whether a request that was authenticated as `principal` still would be, with the same rights. While the
+   * trail does not answer, nothing is known to have changed.
+   */
+  async isStill(request: Credentials, principal: Principal): Promise<boolean> {
+    try {
+      const { tokenId, role, tenant } = await this.authenticate(request, { byPerson: false });
+      return tokenId === principal.tokenId && role === principal.role && tenant === principal.tenant;
+    } catch (error) {
+      return !isWaltrailError(error) || error.status === undefined;
+    }
+  }
+
+  /**
    * Opens a session. Throws HTTP_SIGN_IN_REFUSED, HTTP_TOO_MANY_REQUESTS, or HTTP_CROSS_SITE: another site
    * must not sign a browser in as a principal of its choice.
    */
@@ -128,7 +141,7 @@ export class Authenticator {
   ): Promise<Principal | undefined> {
     const known = this.#cache.get(key);
     if (known === undefined) return this.#kept(key, await lookUp(find));
-    if (known.until > Date.now()) return known.principal;
+    if (known.until > performance.now()) return known.principal;
     let renewing = this.#renewing.get(key);
     if (renewing === undefined) {
       renewing = find()
@@ -146,7 +159,7 @@ export class Authenticator {
       const [oldest] = this.#cache.keys();
       this.#cache.delete(oldest!);
     }
-    this.#cache.set(key, { principal, until: Date.now() + CACHE_MS });
+    this.#cache.set(key, { principal, until: performance.now() + CACHE_MS });
     return principal;
   }
 }

@@ -18,14 +18,22 @@ import type { Answer } from '../../api/answers.js';
 import { ExportBody } from '../../api/requests.js';
 import { WaltrailError } from '../../errors.js';
 import { Exports } from '../../exports/exports.js';
+import { Authenticator } from '../auth/authenticator.js';
 import { Allow, principalOf } from '../auth/guard.js';
 import type { GuardedRequest } from '../auth/guard.js';
+import { closed } from '../stream/closed.js';
 import { requestedRange } from './byte-range.js';
 import { Describe } from './describe.js';
 import { Readings } from './readings.js';
-import { OpenStreams, SseStream, STREAM_HEADERS } from '../stream/sse.js';
+import { CHECK_MS, supervise } from '../stream/long-answer.js';
+import { HEARTBEAT_MS, OpenStreams, SseStream, STALLED_MS, STREAM_HEADERS } from '../stream/sse.js';
 
 const COMMON = [401, 403, 503] as const;
+/**
+ * A client that has not read its download for this long is disconnected, because an open file keeps its place
+ * on the disk when it is deleted. Longer than for streams: a slow client takes a while for each 256 KiB.
+ */
+const DOWNLOAD_STALLED_MS = 300_000;
 
 /**
  * Serves exports: durable jobs that are requested here and downloaded later. Only admins see the exports of
@@ -36,11 +44,13 @@ export class ExportsController {
   readonly #exports: Exports;
   readonly #streams: OpenStreams;
   readonly #readings: Readings;
+  readonly #authenticator: Authenticator;
 
-  constructor(exports: Exports, streams: OpenStreams, readings: Readings) {
+  constructor(exports: Exports, streams: OpenStreams, readings: Readings, authenticator: Authenticator) {
     this.#exports = exports;
     this.#streams = streams;
     this.#readings = readings;
+    this.#authenticator = authenticator;
   }
 
   @Post()
@@ -128,12 +138,27 @@ export class ExportsController {
     const stream = new SseStream(reply);
     place.take(stream);
     void stream.closed.then(() => abort.abort());
+    let sinceHeartbeat = 0;
+    const stop = supervise({
+      request,
+      authenticator: this.#authenticator,
+      isRead: () => stream.writable,
+      stalledMs: STALLED_MS,
+      end: () => stream.end(),
+      destroy: () => stream.destroy(),
+      checked: () => {
+        sinceHeartbeat += CHECK_MS;
+        if (sinceHeartbeat < HEARTBEAT_MS) return;
+        sinceHeartbeat = 0;
+        stream.send([{ comment: '' }]);
+      },
+    });
     try {
-      // Whether the client keeps up is not checked: there are at most two small events a second, and only
-      // until the export is final.
+      // There are at most two small events a second, so they are sent even if the client does not keep up.
       for (let view = first; !view.done; view = await views.next())
         stream.send([{ data: JSON.stringify(view.value) }]);
     } finally {
+      stop();
       stream.end();
     }
   }
@@ -201,7 +226,23 @@ export class ExportsController {
         .code(HttpStatus.PARTIAL_CONTENT)
         .header('Content-Range', `bytes ${first}-${last}/${file.bytes}`);
     }
-    await reply.send(file.read(part));
+    const bytes = file.read(part);
+    let read = 0;
+    const stop = supervise({
+      request,
+      authenticator: this.#authenticator,
+      isRead: () => read !== (read = bytes.bytesRead),
+      stalledMs: DOWNLOAD_STALLED_MS,
+      // The client can resume a download that broke off, if it still may.
+      end: () => request.raw.socket.destroy(),
+      destroy: () => request.raw.socket.destroy(),
+    });
+    void closed(reply).then(() => {
+      stop();
+      // Fastify does not learn that a pipelined request has lost its connection, and would leave the file open.
+      bytes.destroy();
+    });
+    await reply.send(bytes);
   }
 
   @Delete(':id')

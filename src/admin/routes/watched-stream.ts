@@ -1,5 +1,4 @@
 import type { FastifyReply } from 'fastify';
-import { isWaltrailError } from '../../errors.js';
 import type { Entry } from '../../trail/read/entry.js';
 import { entryToJson } from '../../trail/read/json.js';
 import type { Access, AccessRecord } from '../auth/access.js';
@@ -7,16 +6,9 @@ import type { Authenticator } from '../auth/authenticator.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import type { Delivery } from '../stream/delivery.js';
 import type { Listening } from '../stream/live.js';
-import { SseStream } from '../stream/sse.js';
+import { CHECK_MS, supervise } from '../stream/long-answer.js';
+import { HEARTBEAT_MS, SseStream, STALLED_MS } from '../stream/sse.js';
 
-const HEARTBEAT_MS = 15_000;
-/**
- * Interval between two checks of a stream's token. When its token is revoked, a stream ends within this time
- * plus the time for which principals are cached.
- */
-const RECHECK_MS = 5_000;
-/** A client that has not read for this long is disconnected. */
-const STALLED_MS = 60_000;
 /** A view that is further behind reports its position at each check, and not only with its heartbeats. */
 const BEHIND_MS = 2_000;
 /** Time after which the access record gets a further row about a view that delivers. */
@@ -101,29 +93,30 @@ export class WatchedStream {
     const stream = this.#stream!;
     let sinceHeartbeat = 0;
     let sinceRecord = 0;
-    let stalled = 0;
-    const timer = setInterval(() => {
-      this.#authenticator.authenticate(this.#request, { byPerson: false }).catch((error: unknown) => {
-        // Only a refusal ends the stream. While the trail does not answer, no token is known to be revoked.
-        if (isWaltrailError(error) && error.status !== undefined) stream.end();
-      });
-      stalled = stream.writable ? 0 : stalled + RECHECK_MS;
-      if (stalled >= STALLED_MS) stream.destroy();
-      sinceRecord += RECHECK_MS;
-      if (sinceRecord >= RECORD_MS) {
-        sinceRecord = 0;
-        void this.#record();
-      }
-      if (!stream.writable) return;
-      sinceHeartbeat += RECHECK_MS;
-      const isDue = sinceHeartbeat >= HEARTBEAT_MS;
-      if (isDue) sinceHeartbeat = 0;
-      this.#views.forEach(({ listening }, view) => {
-        if (isDue || listening.behindMs() >= BEHIND_MS) this.#sayPosition(view);
-      });
-    }, RECHECK_MS);
+    const stop = supervise({
+      request: this.#request,
+      authenticator: this.#authenticator,
+      isRead: () => stream.writable,
+      stalledMs: STALLED_MS,
+      end: () => stream.end(),
+      destroy: () => stream.destroy(),
+      checked: () => {
+        sinceRecord += CHECK_MS;
+        if (sinceRecord >= RECORD_MS) {
+          sinceRecord = 0;
+          void this.#record();
+        }
+        if (!stream.writable) return;
+        sinceHeartbeat += CHECK_MS;
+        const isDue = sinceHeartbeat >= HEARTBEAT_MS;
+        if (isDue) sinceHeartbeat = 0;
+        this.#views.forEach(({ listening }, view) => {
+          if (isDue || listening.behindMs() >= BEHIND_MS) this.#sayPosition(view);
+        });
+      },
+    });
     await stream.closed;
-    clearInterval(timer);
+    stop();
     for (const { listening } of this.#views) listening.stop();
     await this.#record();
   }

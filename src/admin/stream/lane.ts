@@ -56,7 +56,7 @@ export class Lane {
   }
 
   #charge(owner: Owner, ms: number): void {
-    const now = Date.now();
+    const now = performance.now();
     for (const [other, { at }] of this.#spent) if (at < now - MEMORY_MS) this.#spent.delete(other);
     const least = this.#least();
     const spent = (this.#spent.get(owner)?.ms ?? least) + ms;

@@ -130,10 +130,10 @@ export class LiveFeed {
       listener,
       position,
       asOfMs: position === head ? Date.now() : (resume?.asOfMs ?? Date.now()),
-      caughtUpAt: position === head ? Date.now() : 0,
+      caughtUpAt: position === head ? performance.now() : -Infinity,
       limit: PAGE,
       isReading: false,
-      retryAt: 0,
+      retryAt: -Infinity,
       retryMs: FIRST_RETRY_MS,
     };
     this.#followers.add(follower);
@@ -158,7 +158,7 @@ export class LiveFeed {
   async #poll(): Promise<void> {
     let failing = false;
     while (this.#followers.size > 0 && !this.#closed) {
-      const started = Date.now();
+      const started = performance.now();
       try {
         const head = lastId(await this.#head());
         this.#readAhead(head);
@@ -173,7 +173,7 @@ export class LiveFeed {
           );
         failing = true;
       }
-      await this.#pause(Math.max(POLL_MS - (Date.now() - started), 20));
+      await this.#pause(Math.max(POLL_MS - (performance.now() - started), 20));
     }
     // No listener can be added between the last check for listeners and this line (one turn of the event
     // loop). So the next listener starts a new poller.
@@ -182,12 +182,12 @@ export class LiveFeed {
 
   /** Begins to read for the listeners that are behind, as far as the lanes have places. */
   #readAhead(head: bigint): void {
-    const now = Date.now();
+    const now = performance.now();
     const live: Follower[] = [];
     const catchingUp: Follower[] = [];
     // A copy, because a listener that is served moves to the end of the set.
     for (const follower of [...this.#followers]) {
-      if (follower.position >= head) follower.asOfMs = follower.caughtUpAt = now;
+      if (follower.position >= head) caughtUp(follower);
       else if (!follower.isReading && now >= follower.retryAt && follower.listener.ready())
         (now - follower.caughtUpAt < LIVE_MS ? live : catchingUp).push(follower);
     }
@@ -234,7 +234,7 @@ export class LiveFeed {
           { code: codeOf(error), after: String(follower.position) },
           'A live listener cannot be served and is retried. The others are served.',
         );
-      follower.retryAt = Date.now() + follower.retryMs;
+      follower.retryAt = performance.now() + follower.retryMs;
       follower.retryMs = Math.min(2 * follower.retryMs, LAST_RETRY_MS);
       return false;
     }
@@ -267,7 +267,7 @@ export class LiveFeed {
     }
     follower.position = BigInt(through);
     const newest = items.at(-1);
-    if (follower.position >= head) follower.asOfMs = follower.caughtUpAt = Date.now();
+    if (follower.position >= head) caughtUp(follower);
     else if (newest !== undefined) follower.asOfMs = Date.parse(newest.committedAt);
     listener.reached(through);
     return follower.position < head;
@@ -308,17 +308,25 @@ interface Follower {
   position: bigint;
   /** The time up to which the listener is known to have everything (milliseconds since the epoch). */
   asOfMs: number;
-  /** When the listener last was at the end of the trail (milliseconds since the epoch). 0: never. */
+  /**
+   * When the listener last was at the end of the trail, by the clock of `performance`, which never jumps.
+   * -Infinity: never.
+   */
   caughtUpAt: number;
   /** Maximum number of entries in the next read. */
   limit: number;
   isReading: boolean;
   /**
-   * After an error: the time of the retry (milliseconds since the epoch), and the pause after the next error
+   * After an error: the time of the retry, by the same clock, and the pause after the next error
    * (milliseconds).
    */
   retryAt: number;
   retryMs: number;
+}
+
+function caughtUp(follower: Follower): void {
+  follower.asOfMs = Date.now();
+  follower.caughtUpAt = performance.now();
 }
 
 /** Returns the id of the newest entry, or 0 before the trail has begun. Every id is greater than 0. */

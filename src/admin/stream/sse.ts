@@ -1,6 +1,7 @@
 import type { FastifyReply } from 'fastify';
 import { WaltrailError } from '../../errors.js';
 import type { Principal } from '../auth/tokens.js';
+import { closed } from './closed.js';
 
 /**
  * One event of a stream. `data` is one line of text. An event without it only moves the client's
@@ -20,6 +21,10 @@ export const STREAM_HEADERS = {
   // Without this header nginx would collect events until its buffer is full.
   'x-accel-buffering': 'no',
 } as const;
+/** Something is sent at least this often, so that a connection that has ended is noticed. */
+export const HEARTBEAT_MS = 15_000;
+/** A client that has not read for this long is disconnected. */
+export const STALLED_MS = 60_000;
 const RECONNECT_MS = 1_000;
 /** Seconds after which a token that has all its streams open may retry. */
 const RETRY_AFTER_SECONDS = 5;
@@ -52,20 +57,14 @@ export class SseStream {
       this.#onWritable();
     });
     raw.on('error', () => undefined);
-    this.closed = new Promise((resolve) => {
-      const close = (): void => {
-        this.#closed = true;
-        resolve();
-      };
-      // The client may have disconnected before the stream began; its "close" event will not come again.
-      if (raw.destroyed || raw.socket === null || raw.socket.destroyed) close();
-      else raw.once('close', close);
+    this.closed = closed(reply).then(() => {
+      this.#closed = true;
     });
     this.#write(`retry: ${RECONNECT_MS}\n\n`);
   }
 
   get isClosed(): boolean {
-    return this.#closed || this.#reply.raw.writableEnded;
+    return this.#closed || this.#reply.raw.writableEnded || this.#reply.request.raw.socket.destroyed;
   }
 
   get writable(): boolean {

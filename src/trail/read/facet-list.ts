@@ -26,10 +26,10 @@ export interface ListOptions {
   /** Ids of values that the filter names. They are listed whenever they have entries. */
   readonly always: readonly number[];
   /**
-   * Whether the search matches a former name only if a counted entry has it. This is so for a reader of one
-   * tenant.
+   * Whether names count only if a counted entry has them: those that a search matches, and the newest one,
+   * which is shown. This is so for a reader of one tenant, because another tenant's entries may have others.
    */
-  readonly inScope?: boolean;
+  readonly inScope: boolean;
   /** Words that the text of a listed value must all contain. */
   readonly search?: string | undefined;
 }
@@ -44,7 +44,8 @@ export async function facetList(snapshot: Snapshot, options: ListOptions): Promi
   const matching =
     search === undefined ? undefined : await matchingIds(snapshot, { ...options, search, persons });
   const { top, more } = rank(options, { persons, matching });
-  const facets = await named(snapshot, { list, top });
+  const rows = persons !== undefined && options.inScope ? newestCounted(options.counts, persons) : undefined;
+  const facets = await named(snapshot, { list, top, rows });
   return { items: facets.sort(mostFirst), more };
 }
 
@@ -141,18 +142,42 @@ function summed(counts: Counts, persons: Persons): Counts {
   return sums;
 }
 
+/** Returns the newest row that a counted entry has, by the first row of each person. */
+function newestCounted(counts: Counts, persons: Persons): ReadonlyMap<number, number> {
+  const newest = new Map<number, number>();
+  counts.forEach((id, count) => {
+    const row = persons.row(id);
+    if (count <= 0 || row === NO_VALUE) return;
+    const first = persons.first(row);
+    newest.set(first, Math.max(row, newest.get(first) ?? 0));
+  });
+  return newest;
+}
+
 /**
- * Reads the names. A modifier gets its newest name. A value without a name, in a damaged trail, is left out.
+ * Reads the names. A modifier gets its newest name, or that of its row in `rows`. A value without a name, in
+ * a damaged trail, is left out.
  */
 async function named(
   { query, dictionaries, greatest }: Snapshot,
-  { list, top }: { readonly list: FacetListName; readonly top: readonly Ranked[] },
+  {
+    list,
+    top,
+    rows,
+  }: {
+    readonly list: FacetListName;
+    readonly top: readonly Ranked[];
+    readonly rows: ReadonlyMap<number, number> | undefined;
+  },
 ): Promise<Facet[]> {
   const ids = top.map(({ id }) => id);
   if (isOfPersons(list)) {
-    const newest = await dictionaries.newestModifiers(query, { firstIds: ids, greatest });
+    const newest =
+      rows === undefined
+        ? await dictionaries.newestModifiers(query, { firstIds: ids, greatest })
+        : await dictionaries.modifiers(query, rows.values());
     return top.flatMap(({ id, count }) => {
-      const modifier = newest.get(id);
+      const modifier = newest.get(rows?.get(id) ?? id);
       if (modifier === undefined) return [];
       const { key, name, kind } = modifier;
       return [{ value: key ?? NOBODY, name: shortened(name), kind, count }];
@@ -200,7 +225,7 @@ async function matchingIds(
           id <= greatest.action && hasWords(`${dictionaries.actionText(id) ?? ''} ${name}`, words),
       ),
     );
-  const isCounted = options.inScope === true ? countedRows(counts, persons) : null;
+  const isCounted = options.inScope ? countedRows(counts, persons) : null;
   for (const id of found)
     if (isCounted === null || isCounted(id)) marks[persons === undefined ? id : persons.first(id)] = 1;
   if (list === 'actions')

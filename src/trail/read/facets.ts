@@ -41,6 +41,7 @@ export async function countFacets(
       counts: of[dimensionOf(name)]!,
       limit,
       always: namedIn(filter, name),
+      inScope: filter.scope !== null,
     });
   const lists = {
     modifiers: await list('modifiers'),
