@@ -3,7 +3,8 @@ import { classOf } from './class-names.js';
 import type { ColumnFacts, TableFacts } from './facts.js';
 import { isActorPair } from './propose-people.js';
 import type { As, ModifierColumn, PeopleTable } from './proposal.js';
-import { areComparable, pairsOf, singleKey, type Pair, type TableIndex } from './table-index.js';
+import { areComparable, nounOf, pairsOf, singleKey, type Pair, type TableIndex } from './table-index.js';
+import { usualPeople } from './usual-people.js';
 
 /**
  * Names of columns that say who made the last change, or who created the row. Other columns that name people
@@ -69,11 +70,31 @@ export function asOf(
     const as = asOfPair(pair, ground);
     return as === null ? null : { as, fact: factOfPair(pair) };
   }
-  const [main] = people;
-  const key = main === undefined ? null : singleKey(facts.get(main.table)!);
+  const meant = meantPeople(column, table, ground);
+  const key = meant === null ? null : singleKey(facts.get(meant.table)!);
   return key === null || !areComparable(column, key)
     ? null
-    : { as: main!.called, fact: `a key of ${main!.table} by its name only: no foreign key declares it` };
+    : { as: meant!.called, fact: `a key of ${meant!.table} by its name only: no foreign key declares it` };
+}
+
+/**
+ * Returns the people whose keys a column without a foreign key holds. The noun in its name decides if a table
+ * is called so: `admin_id` is a key of `admins`, not of `users`. Null: it may be a key of other people.
+ */
+function meantPeople(
+  column: ColumnFacts,
+  { table }: TableFacts,
+  { people, facts, index }: PeopleGround,
+): PeopleTable | null {
+  const words = wordsOf(column.name);
+  const noun = words.at(-1) === 'id' ? words.at(-2) : words.at(-1);
+  const called = noun === undefined ? null : index.called(nounOf(noun), table.schema);
+  if (called !== null) return people.find((one) => one.table === called.key) ?? null;
+  const key = usualPeople(
+    table.schema,
+    people.map((one) => facts.get(one.table)!),
+  );
+  return people.find((one) => one.table === key) ?? null;
 }
 
 const factOfPair = ({ type }: Pair): string =>

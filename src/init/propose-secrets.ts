@@ -8,7 +8,7 @@ import { nounOf } from './table-index.js';
 export function secretsOf(facts: TableFacts): readonly TableSecrets[] {
   const { key, table, columns } = facts;
   const all = [...columns.values()];
-  const named = all.filter((column) => isSecretByName(table.name, column));
+  const named = all.filter((column) => isSecretByName(table.name, column) || isSessionId(facts, column));
   const settings = settingValues(facts).filter((column) => !named.includes(column));
   const isKey = ({ name }: ColumnFacts): boolean => table.primaryKey.includes(name);
   const rule = (found: readonly ColumnFacts[], how: 'mask' | 'hash', fact: string | null): TableSecrets[] =>
@@ -47,11 +47,60 @@ const THERE: readonly { readonly table: string; readonly columns: ReadonlySet<st
     table: 'subscription',
     columns: new Set(['subscription_attributes', 'p256dh', 'key_p256dh', 'key_auth']),
   },
-  { table: 'push subscription', columns: new Set(['endpoint', 'key_auth', 'key_p256dh', 'auth', 'p256dh']) },
+  {
+    table: 'push subscription',
+    columns: new Set(['endpoint', 'key_auth', 'key_p256dh', 'auth', 'p256dh', 'data']),
+  },
   { table: 'one time key', columns: new Set(['key']) },
   { table: 'system key', columns: new Set(['key']) },
   { table: 'magic link', columns: new Set(['code', 'url', 'link']) },
+  // Settings whose table is not called so: Keycloak, plugins of Discourse
+  { table: 'client attribute', columns: new Set(['value']) },
+  { table: 'config entry', columns: new Set(['value']) },
+  { table: 'store row', columns: new Set(['value']) },
 ];
+
+/** Words before `session` in names of tables whose rows are logins. A `chat_session` is none. */
+const LOGINS: ReadonlySet<string> = new Set([
+  ...[
+    '',
+    'user',
+    'users',
+    'auth',
+    'core',
+    'web',
+    'http',
+    'login',
+    'browser',
+    'admin',
+    'account',
+    'customer',
+    'app',
+  ],
+]);
+
+/** Whether a text is what the browser sends to be recognised: the key of a table of sessions. */
+function isSessionId({ table }: TableFacts, { name, kind }: ColumnFacts): boolean {
+  const noun = nounOf(table.name);
+  const isSession = noun.at(-1) === 'session' && LOGINS.has(noun.slice(0, -1).join(' '));
+  return isSession && kind.of === 'text' && ['id', 'sid'].includes(name) && table.primaryKey.includes(name);
+}
+
+/** Returns the columns of foreign keys that hold a redacted key of another table, which has to stay one. */
+export function keysOfSecrets(
+  { key, references }: TableFacts,
+  secrets: readonly TableSecrets[],
+): readonly TableSecrets[] {
+  const isOf = (table: string, column: string) => (one: TableSecrets) =>
+    one.table === table && one.columns.includes(column);
+  return [...references].flatMap(([column, { table, column: target }]): TableSecrets[] => {
+    const found = secrets.find(isOf(table, target));
+    if (found === undefined || secrets.some(isOf(key, column))) return [];
+    return [
+      { table: key, columns: [column], with: found.with, fact: `a key of ${table}, which is a secret` },
+    ];
+  });
+}
 
 const isSecretThere = (table: string, column: string): boolean => {
   const noun = ` ${nounOf(table).join(' ')}`;
@@ -81,13 +130,26 @@ const VALUES = new Set([
   'config_value',
   'default_value',
   'data',
+  'payload',
+  'state_current',
+  'state_initial',
 ]);
+
+/** Whether Django has written the words of a name together: `projectoption`. */
+const isGlued = (noun: string, word: string): boolean =>
+  word.length > 3 && noun.endsWith(word) && noun !== 'adoption';
 
 /** Returns the value columns of a table in which every row is one named setting. */
 function settingValues({ table, columns }: TableFacts): readonly ColumnFacts[] {
-  if (!SETTINGS.has(nounOf(table.name).at(-1) ?? '')) return [];
+  const noun = nounOf(table.name).at(-1) ?? '';
+  const setting = [...SETTINGS].find((word) => word === noun || isGlued(noun, word));
+  if (setting === undefined) return [];
   const all = [...columns.values()];
-  const spelled = (column: ColumnFacts): string => wordsOf(column.name).join('_');
+  // The noun may stand before the column: option_name and option_value.
+  const spelled = (column: ColumnFacts): string =>
+    wordsOf(column.name)
+      .join('_')
+      .replace(new RegExp(`^${setting}_(?=name$|key$|value$)`), '');
   if (!all.some((column) => NAMES.has(spelled(column)))) return [];
   return all.filter(
     (column) =>

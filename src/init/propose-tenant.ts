@@ -107,7 +107,7 @@ function joinOf(
     if (target === undefined) return [];
     const { table, column: key, declared } = reference;
     const rank =
-      (table === ground.people ? 8 : 0) +
+      (table === ground.people[0] ? 8 : 0) +
       (column.notNull ? 0 : 4) +
       (isCalledAfter(facts, target) ? 0 : 2) +
       (declared ? 0 : 1);

@@ -119,8 +119,10 @@ const AUDIT_NOUN =
   /(?:^| )(?:audit|audit (?:log|event|entry|trail|record)|change log|changelog|activity log|action log|admin (?:log|event))$/;
 const ACTORS =
   /^(?:changed|modified|updated|performed|done|made|acted)_by(?:_user)?(?:_id)?$|^(?:actor|performer|whodunnit)(?:_id)?$/;
-/** In a table named as an audit log, these columns say who made the change, too. */
-const USERS = /^(?:user|account|author|admin|employee|staff|member)_id$/;
+/** In a table named as an audit log, these columns say who made the change, too. The most likely first. */
+const USERS = ['user_id', 'admin_id', 'employee_id', 'staff_id', 'author_id', 'member_id', 'account_id'];
+/** Without a foreign key to people, these mean a tenant as often. */
+const OFTEN_TENANTS: ReadonlySet<string> = new Set(['member_id', 'account_id']);
 
 const spelled = ({ name }: ColumnFacts): string => wordsOf(name).join('_');
 
@@ -131,8 +133,7 @@ const ownLog: Kind = (table, { facts }) => {
   if (!isAudit && !isHistory) return null;
   const columns = [...table.columns.values()];
   const actor =
-    columns.find((column) => ACTORS.test(spelled(column))) ??
-    (isAudit ? columns.find((column) => USERS.test(spelled(column))) : undefined);
+    columns.find((column) => ACTORS.test(spelled(column))) ?? (isAudit ? userColumn(table) : undefined);
   if (actor === undefined) return null;
   return {
     modifier: actor.name,
@@ -140,6 +141,12 @@ const ownLog: Kind = (table, { facts }) => {
     fact: 'named as an audit log',
   };
 };
+
+const userColumn = ({ columns, references }: TableFacts): ColumnFacts | undefined =>
+  USERS.flatMap((name) => {
+    const found = [...columns.values()].find((column) => spelled(column) === name);
+    return found === undefined || (OFTEN_TENANTS.has(name) && !references.has(found.name)) ? [] : [found];
+  })[0];
 
 /**
  * Returns the row that an audit row is about: by a polymorphic pair, or by the key of the table whose history

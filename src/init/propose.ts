@@ -7,7 +7,7 @@ import { modifierColumns } from './propose-modifiers.js';
 import { noiseOf } from './propose-noise.js';
 import { proposePeople } from './propose-people.js';
 import { prefixedTables } from './propose-prefixes.js';
-import { secretsOf } from './propose-secrets.js';
+import { keysOfSecrets, secretsOf } from './propose-secrets.js';
 import { isWorthBaseline } from './propose-baseline.js';
 import { proposeSession } from './propose-session.js';
 import { publicationName, sourceName } from './propose-source.js';
@@ -28,7 +28,8 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
   const { tracked, leftOut } = sorted(facts, refused);
   const index = new TableIndex(tracked);
   const byKey = new Map(tracked.map((table) => [table.key, table]));
-  const secrets = tracked.flatMap(secretsOf);
+  const own = tracked.flatMap(secretsOf);
+  const secrets = [...own, ...tracked.flatMap((table) => keysOfSecrets(table, own))];
   const hidden = hiddenColumns(secrets);
   const names = new Map(tracked.map((table) => [table.key, rowName(table, hidden(table.key))]));
   const lookups = new Map(
@@ -47,7 +48,7 @@ export function propose(facts: SourceFacts, refused: ReadonlyMap<string, string>
   const audits = new Set(witnesses.map((witness) => witness.table));
   const tenant = proposeTenant(tracked, index);
   const entities = proposeEntities(tracked);
-  const labelGround = { index, facts: byKey, lookups, people: people[0]?.table ?? null };
+  const labelGround = { index, facts: byKey, lookups, people: people.map(({ table }) => table) };
   const tenants = tenantsOf(tracked, tenant, labelGround);
   const tables = tracked.map((table): TableProposal => {
     const isWitness = audits.has(table.key);

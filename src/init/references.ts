@@ -1,12 +1,13 @@
 import { wordsOf } from '../tracking/entity-default.js';
 import type { ColumnFacts, Reference, TableFacts } from './facts.js';
 import { areComparable, nounOf, pairsOf, singleKey, type TableIndex } from './table-index.js';
+import { usualPeople } from './usual-people.js';
 
 export interface ReferenceGround {
   readonly index: TableIndex;
   readonly facts: ReadonlyMap<string, TableFacts>;
-  /** The first table of people; null if there is none. */
-  readonly people: string | null;
+  /** The tables of people, the most likely first. */
+  readonly people: readonly string[];
 }
 
 export interface FoundReference extends Reference {
@@ -51,7 +52,7 @@ const ELSEWHERE = new Set([
 function meantBy(column: ColumnFacts, own: TableFacts, ground: ReferenceGround): TableFacts | null {
   const words = wordsOf(column.name);
   const target = isDoer(column)
-    ? (ground.facts.get(ground.people ?? '') ?? null)
+    ? doerOf(own, ground)
     : words.length > 1 && words.at(-1) === 'id'
       ? calledBy(words.slice(0, -1), own, ground)
       : null;
@@ -59,8 +60,18 @@ function meantBy(column: ColumnFacts, own: TableFacts, ground: ReferenceGround):
   return key !== null && areComparable(key, column) ? target : null;
 }
 
+/** Returns the table of the people who do something to the rows of a table. */
+const doerOf = ({ table }: TableFacts, { people, facts }: ReferenceGround): TableFacts | null =>
+  facts.get(
+    usualPeople(
+      table.schema,
+      people.map((key) => facts.get(key)!),
+    ) ?? '',
+  ) ?? null;
+
 /**
- * Finds a table by words. `parent` is the table itself. `billing_address` means `billing_addresses`, or else
+ * Finds a table by words. `parent` is the table itself, but `client` in `clients` is not: such a column has
+ * the key of the row in another system. `billing_address` means `billing_addresses`, or else
  * `addresses`. `category` in custom_emojis means `custom_emoji_categories` if there is no table `categories`.
  */
 function calledBy(words: readonly string[], own: TableFacts, { index }: ReferenceGround): TableFacts | null {
@@ -68,7 +79,7 @@ function calledBy(words: readonly string[], own: TableFacts, { index }: Referenc
   if (ELSEWHERE.has(words[0]!)) return null;
   for (let from = 0; from < words.length; from++) {
     const found = index.called(words.slice(from), own.table.schema);
-    if (found !== null) return found;
+    if (found !== null) return found === own && from === 0 ? null : found;
   }
   const noun = nounOf(own.table.name);
   for (let length = noun.length; length > 0; length--) {

@@ -74,12 +74,15 @@ export class JsonMasker {
         if (isBefore(next, view, start, at)) {
           if (next.secret) return true;
           last = next;
-          // After a known name, only `:/` can be the sign of a URL.
+          // After a name, only `:/` can be the sign of a URL.
           if (bytes[at + 1] !== SLASH) continue;
         } else {
           const name = memo.before(bytes, start, at, last);
           if (name.secret) return true;
-          if (name !== NO_NAME) last = name;
+          if (name !== NO_NAME) {
+            last = name;
+            if (bytes[at + 1] !== SLASH) continue;
+          }
         }
       }
       if (texts && isSignal(bytes, at, start, end)) return true;

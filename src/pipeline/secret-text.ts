@@ -1,11 +1,13 @@
 import { LastView } from '../pg/byte-loops.js';
 import { isSecretName } from '../tracking/secrets.js';
 import { NameMemo } from './name-memo.js';
+import { isSecretLine, isSecretMember, withoutLines, withoutMembers } from './secret-documents.js';
 import { nextSign } from './secret-signs.js';
 
 /*
- * Secrets within texts: passwords and tokens in URLs, and bearer tokens. Texts come from users, so everything
- * here takes time in proportion to their length, whatever they have in them.
+ * Secrets within texts: passwords and tokens in URLs, bearer tokens, and members of documents
+ * (secret-documents.ts). Texts come from users, so everything here takes time in proportion to their length,
+ * whatever they have in them.
  */
 
 const SLASH = 0x2f;
@@ -32,13 +34,18 @@ export function maySecret(bytes: Buffer, start: number, end: number): boolean {
 }
 
 /**
- * Whether this byte of a text is a sign of a secret: the colon of `://` or of an `authorization`, the `=` of
- * a parameter, the beginning of `Bearer` or `Basic`.
+ * Whether this byte of a text is a sign of a secret: the colon of `://`, of an `authorization` or of a secret
+ * member of JSON or YAML, the `=` of a parameter, the beginning of `Bearer` or `Basic`.
  */
 export function isSignal(bytes: Buffer, at: number, start: number, end: number): boolean {
   switch (bytes[at]) {
     case COLON:
-      return isAuthority(bytes, at, end) || isAuthorization(bytes, at, start);
+      return (
+        isAuthority(bytes, at, end) ||
+        isAuthorization(bytes, at, start) ||
+        isSecretMember(bytes, at, start) ||
+        isSecretLine(bytes, at, start)
+      );
     case EQUALS:
       return isSecretParameter(bytes, at, start);
     case CAPITAL_B:
@@ -113,7 +120,8 @@ export const MASK = '***';
  * characters.
  */
 export function withoutSecrets(text: string): string | null {
-  const masked = withoutTokens(withoutParameters(withoutPasswords(text)));
+  const documents = withoutLines(withoutMembers(text, MASK), MASK);
+  const masked = withoutTokens(withoutParameters(withoutPasswords(documents)));
   return masked === text ? null : masked;
 }
 

@@ -14,7 +14,7 @@ export function isSecretName(name: string): boolean {
     const length = stemAt(words, at);
     return length > 0 && words.slice(at + length).every(isAddition);
   };
-  return words.some((_, at) => isSecretFrom(at)) || ALWAYS.has(words[0]!) || isEncrypted(words);
+  return words.some((_, at) => isSecretFrom(at)) || isAlways(words) || isEncrypted(words);
 }
 
 /**
@@ -27,9 +27,19 @@ export function isSecretColumn(table: string, column: string): boolean {
   const name = wordsOf(column).join('_');
   return IN_TABLES.some(
     ({ tables, columns }) =>
-      columns.has(name) && tables.some((last) => ` ${words.join(' ')}`.endsWith(` ${last}`)),
+      columns.has(name) &&
+      tables.some((last) => ` ${words.join(' ')}`.endsWith(` ${last}`) || isGlued(words, last)),
   );
 }
+
+/** Whether the last word ends with these words. Django writes `StaticToken` as `statictoken`. */
+const isGlued = (words: readonly string[], last: string): boolean =>
+  words.at(-1)?.endsWith(last.replaceAll(' ', '')) === true && !OTHER_ENDINGS.has(words.at(-1)!);
+
+const OTHER_ENDINGS: ReadonlySet<string> = new Set([
+  ...['possession', 'obsession', 'supersession', 'immigrant', 'emigrant', 'migrant', 'fragrant', 'vagrant'],
+  'flagrant',
+]);
 
 /** Splits `resetPasswordToken`, `X-Api-Key` or `OTPSecret` into lower-case words. */
 const wordsOf = (name: string): string[] =>
@@ -62,12 +72,12 @@ const NOUNS = set(`
 const PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   Object.entries({
     key: `api private secret access hmac encryption encrypted signing master auth session service license webhook hashed
-          symmetric shared aes activation reset verification recovery unlock`,
+          symmetric shared aes activation reset verification recovery unlock invite invitation unsubscribe`,
     keys: 'api private secret access hmac encryption signing master auth',
     code: `recovery backup verification auth authorization access security activation reset unlock login scratch otp`,
     codes: 'recovery backup verification scratch otp',
     verifier: 'code',
-    hash: 'key auth',
+    hash: 'key auth scratch',
     digest: 'key',
     data: 'session',
     answer: 'security',
@@ -88,6 +98,12 @@ const isAddition = (word: string): boolean => ADDITIONS.has(word) || /^v?\d{1,3}
 
 /** Words that make everything after them a secret: `otp_backup_codes`, `otp_challenge`. */
 const ALWAYS: ReadonlySet<string> = new Set(['otp']);
+/** Last words of facts about it: `otp_policy_type`. */
+const FACTS = set(`
+  type policy method algorithm provider channel status state mode length digits period interval required enabled at on
+  count counter attempts attempt`);
+
+const isAlways = (words: readonly string[]): boolean => ALWAYS.has(words[0]!) && !FACTS.has(words.at(-1)!);
 
 /**
  * Whether the application has encrypted or digested the value (attr_encrypted, lockbox): `content_digest`.
@@ -109,14 +125,40 @@ const IN_TABLES: readonly { readonly tables: readonly string[]; readonly columns
   // Lago, Discourse, Django REST framework, drf-api-key
   {
     tables: ['api key', 'apikey', 'token', 'secret'],
-    columns: set('key value hash hashed_key'),
+    columns: set('key value hash hashed_key digest'),
+  },
+  // Gitea
+  { tables: ['secret'], columns: set('data') },
+  // django-allauth, django-invitations, Discourse, Sentry
+  {
+    tables: [
+      'email confirmation',
+      'password reset',
+      'lost password hash',
+      'invite',
+      'invitation',
+      'unsubscribe key',
+    ],
+    columns: set('key hash'),
   },
   // Supabase and others that rotate tokens: the previous token
   { tables: ['refresh token'], columns: set('parent previous') },
   // django-otp, Discourse
   {
-    tables: ['totp', 'totpdevice', 'hotpdevice', 'second factor', 'two factor', 'otp', 'mfa factor'],
-    columns: set('key data seed value'),
+    tables: [
+      ...[
+        'totp',
+        'totp device',
+        'hotp device',
+        'email device',
+        'second factor',
+        'two factor',
+        'otp',
+        'mfa factor',
+      ],
+      'authenticator',
+    ],
+    columns: set('key data seed value config'),
   },
   // OAuth servers
   { tables: ['grant', 'authorization code', 'auth code'], columns: set('code') },

@@ -313,6 +313,68 @@ l: # x" text, "true" int, "on" text check ("on" in ('a''b', 'c, d', 'e]')), pass
     expect(new Set(entities).size).toBe(entities.length);
   });
 
+  test('takes no tenant, no person of another tenant and no key of another system for who did something', async () => {
+    await using database = await databaseWith(`
+      create table accounts (id int primary key, name text);
+      create table account_audits (id int primary key, account_id int, action text);
+      create table clients (id int primary key, client_id int, name text, parent_client_id int);
+      create schema shop_a; create table shop_a.staff (id int primary key, name text, password text);
+      create table shop_a.orders (id int primary key, name text, updated_by int);
+      create schema shop_b; create table shop_b.staff (id int primary key, name text, password text);
+      create table shop_b.orders (id int primary key, name text, updated_by int);`);
+    const { config } = await initialise(database.url);
+    const calledOf = (schema: string) => {
+      const [rule] = ruleFor(config, { schema, table: 'orders' })!.modifier;
+      return typeof rule?.as === 'number' ? config.modifiers[rule.as]?.table : null;
+    };
+    expect(['shop_a', 'shop_b'].map(calledOf)).toEqual(['shop_a.staff', 'shop_b.staff']);
+    expect([...ruleFor(config, { schema: 'shop_b', table: 'orders' })!.labels]).toMatchObject([
+      ['updated_by', { table: 'shop_b.staff' }],
+    ]);
+    expect([...ruleFor(config, { schema: 'public', table: 'clients' })!.labels.keys()]).toEqual([
+      'parent_client_id',
+    ]);
+    expect(config.attribution).toEqual([]);
+    await database.query(`drop schema shop_a, shop_b cascade;
+      create table users (id int primary key, name text, email text, password text);
+      create table admins (id int primary key, name text, email text, password text);
+      create table audit_logs (id int primary key, account_id int, user_id int, action text);
+      create table admin_logs (id int primary key, account_id int, admin_id int);`);
+    const { config: one } = await initialise(database.url);
+    expect(
+      one.attribution.map(({ table, modifier, as }) => [
+        table,
+        modifier,
+        typeof as === 'number' && one.modifiers[as]?.table,
+      ]),
+    ).toEqual([
+      ['public.admin_logs', 'admin_id', 'public.admins'],
+      ['public.audit_logs', 'user_id', 'public.users'],
+    ]);
+  }, 60_000);
+
+  test('redacts secrets that only their table shows, and keys of rows whose key is one', async () => {
+    await using database = await databaseWith(`
+      create table users (id int primary key, email text);
+      create table core_session (id text primary key, user_id int);
+      create table login_history (id int primary key, session_id text references core_session);
+      create table chat_session (id text primary key, title text);
+      create table projectoptions (id int primary key, key text, value text);
+      create table wp_options (option_id int primary key, option_name text, option_value text);
+      create table client_attributes (client_id int, name text, value text, primary key (client_id, name));
+      create table adoptions (id int primary key, name text, data text);`);
+    const { config } = await initialise(database.url);
+    expect(
+      config.redact.map(({ columns, tables, with: { method } }) => [tables?.join(), columns.join(), method]),
+    ).toEqual([
+      ['public.client_attributes', 'value', 'mask'],
+      ['public.core_session', 'id', 'hash'],
+      ['public.projectoptions', 'value', 'mask'],
+      ['public.wp_options', 'option_value', 'mask'],
+      ['public.login_history', 'session_id', 'hash'],
+    ]);
+  }, 60_000);
+
   test('leaves out tables that plan refuses and tables that are not in the WAL, with the reason', async () => {
     await using database = await databaseWith(`
       create table kept (id int primary key, name text);

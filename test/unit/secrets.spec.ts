@@ -17,6 +17,7 @@ describe("a name is recognised as a secret's", () => {
       provider_refresh_token auth_code code_verifier secret_data line_channel_secret twitter_access_token_secret
       smtp_password imap_password pubsub_token webhook_secret stripe_secret_key aws_secret_access_key key_hash hashed_key
       token_encrypted encrypted_value_salt pwd PASSWORD userPassword passwordConfirmation access_token2 license_key
+      invite_key scratch_hash otp_recovery_hint
       Authorization Set-Cookie Cookie password_hash passphrase jwt db_pass security_answer access_token_ciphertext`);
     expect(names.filter((name) => !isSecretName(name))).toEqual([]);
   });
@@ -27,20 +28,28 @@ describe("a name is recognised as a secret's", () => {
       password_reset_required secret_santa secret_name salt_level salted public_key key cache_key primary_key sort_key
       foreign_key api_key_id aws_access_key_id passport passenger compass bypass author authored authority
       authorized_at digest secretary keyboard session_state session_count access_level has_password_set name email status
-      desalted basalt cookies_accepted recovery_email backup_email verification_status hash checksum code zip_code`);
+      desalted basalt cookies_accepted recovery_email backup_email verification_status hash checksum code zip_code
+      otp_policy_type otp_policy otp_required otp_sent_at`);
     expect(names.filter((name) => isSecretName(name))).toEqual([]);
   });
 
   test('if the name of its table shows what it contains', () => {
     const columns = words(`
       sessions.payload django_session.session_data session.sess sessions.data api_keys.value authtoken_token.key
-      otp_totp_totpdevice.key user_second_factors.data refresh_tokens.parent oauth2_provider_grant.code ApiKey.value`);
+      otp_totp_totpdevice.key user_second_factors.data refresh_tokens.parent oauth2_provider_grant.code ApiKey.value
+      knox_authtoken.digest resetpasswordtoken.key account_emailconfirmation.key invitations_invitation.key
+      auth_totp_device.key otp_email_emaildevice.key sentry_apigrant.code sentry_authenticator.config secret.data
+      sentry_lostpasswordhash.hash unsubscribe_keys.key`);
     const isSecret = (name: string): boolean => {
       const [table, column] = name.split('.');
       return isSecretColumn(table!, column!);
     };
     expect(columns.filter((name) => !isSecret(name))).toEqual([]);
-    expect(words('products.value settings.key payments.data countries.code').filter(isSecret)).toEqual([]);
+    expect(
+      words('products.value settings.key payments.data countries.code possessions.data migrants.code').filter(
+        isSecret,
+      ),
+    ).toEqual([]);
   });
 
   test('in linear time', () => {
@@ -67,6 +76,22 @@ describe('secrets within a text', () => {
     ['authorization: bearer AbCdEf12', 'authorization: bearer ***'],
     ['BASIC dXNlcjpwdw==', 'BASIC ***'],
     ['é postgres://é:pässwörd@h é', 'é postgres://é:***@h é'],
+    [
+      '{"host":"db","password" : "a\\"b","n":{"apiKey":"k"},"port":5}',
+      '{"host":"db","password" : "***","n":{"apiKey":"***"},"port":5}',
+    ],
+    ['sent {"secret":{"a":["}"]},"b":1} to', 'sent {"secret":"***","b":1} to'],
+    [String.raw`"{\"token\":\"a\\\"b\",\"c\":\"d\"}"`, String.raw`"{\"token\":\"***\",\"c\":\"d\"}"`],
+    ['{"pass\\u0077ord":"x"}', '{"pass\\u0077ord":"***"}'],
+    ['{"a":1,"private_key":"-----BEGIN cut', '{"a":1,"private_key":"***"'],
+    [
+      '---\nid: 7\nencrypted_password: "$2a$x\n  y"\notp_backup_codes:\n- a\n- b\nname: Dana\n',
+      '---\nid: 7\nencrypted_password: ***\notp_backup_codes: ***\nname: Dana\n',
+    ],
+    [
+      '--- !ruby/hash\n:inbound:\n  :password: pw\n  :private_key: |\n    line\n\n    line\n  :host: h',
+      '--- !ruby/hash\n:inbound:\n  :password: ***\n  :private_key: ***\n  :host: h',
+    ],
   ])('are masked in %s', (text, expected) => {
     expect(masked(text)).toBe(expected);
     const bytes = Buffer.from(`/${text}/`);
@@ -86,6 +111,11 @@ describe('secrets within a text', () => {
     '?token=',
     'bearer',
     'Bearer ',
+    '{"token_count":"5","name":"password: x","tokens":512,"password":null}',
+    'She said "password" : it is secret',
+    'Password: see the vault',
+    '---\ntoken_count: 5\ntokens: 5\npassword:\nsecret: false\ntext: the password: is there',
+    '--- "password"',
   ])('are not found in %s', (text) => {
     expect(withoutSecrets(text)).toBeNull();
   });
@@ -93,7 +123,13 @@ describe('secrets within a text', () => {
   test('are found in the bytes of a text, whatever is around them', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (before, after) => {
-        for (const found of ['a://b:canary@c ', '?token=canary ', 'Bearer canary1 ']) {
+        for (const found of [
+          'a://b:canary@c ',
+          '?token=canary ',
+          'Bearer canary1 ',
+          '{"api_key": "canary"}',
+          '{"pwd":["canary", {"a":"canary"}]}',
+        ]) {
           const bytes = Buffer.from(`${before}\n${found}${after}`);
           expect(maySecret(bytes, 0, bytes.length)).toBe(true);
           expect(withoutSecrets(bytes.toString('latin1'))).not.toContain('canary');
@@ -116,6 +152,14 @@ describe('secrets within a text', () => {
       '@',
       '&'.repeat(9),
       '%5B',
+      '"',
+      '"pwd":',
+      '"pwd":"',
+      '"pwd":{',
+      '\\"pwd\\":\\"',
+      '\\',
+      '---\npwd: x\n',
+      '---\n- pwd:\n - ',
     ]) {
       const began = performance.now();
       withoutSecrets(part.repeat(200_000));
