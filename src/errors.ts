@@ -181,7 +181,7 @@ export const ERROR_CODES = {
 
   SOURCE_TIMELINE_FORKED: {
     retry: 'operator',
-    remedy: `The new primary lacks the last changes that the trail has. Entries in the named range may show changes that the source lost in the failover. Compare them with the source. Then ${RESUME}`,
+    remedy: `The source lacks the last changes that the trail has: it is a new primary that was behind, or was restored. Entries in the named range may show changes that the source no longer has. Compare them with the source. Then ${RESUME}`,
   },
 
   SOURCE_TRANSACTION_SKIPPED: {

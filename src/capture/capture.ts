@@ -146,7 +146,7 @@ class Supervisor {
   /** The last commit of an ended session whose answer never came, so it may be stored or not; null: none. */
   #unanswered: UnansweredCommit | null = null;
   #checkpointLsn: Lsn | null = null;
-  #walEnd: Lsn | null = null;
+  #sourceLsn: Lsn | null = null;
   #currentUntil: string | null = null;
 
   constructor(options: CaptureOptions) {
@@ -205,17 +205,17 @@ class Supervisor {
     const { pipeline } = session ?? {};
     const counts = pipeline === undefined ? this.#total : sum(this.#total, pipeline.counts);
     const checkpoint = session?.writer.checkpointLsn ?? this.#checkpointLsn;
-    const walEnd = session?.stream.walEnd ?? this.#walEnd;
+    const sourceLsn = session?.sourceLsn ?? this.#sourceLsn;
     return {
       state: this.#state,
       source: this.#followed.file.source.name,
       slot: this.#followed.file.source.slot,
       checkpointLsn: checkpoint === null ? null : formatLsn(checkpoint),
-      sourceLsn: walEnd === null || walEnd === 0n ? null : formatLsn(walEnd),
+      sourceLsn: sourceLsn === null ? null : formatLsn(sourceLsn),
       lagBytes:
-        checkpoint === null || walEnd === null || walEnd === 0n
+        checkpoint === null || sourceLsn === null
           ? null
-          : Number(walEnd > checkpoint ? walEnd - checkpoint : 0n),
+          : Number(sourceLsn > checkpoint ? sourceLsn - checkpoint : 0n),
       currentUntil: session?.currentUntil ?? this.#currentUntil,
       latencyMs: session?.pipeline.latencyMs ?? null,
       ...counts,
@@ -376,7 +376,7 @@ class Supervisor {
         ? null
         : { endLsn: unanswered.endLsn, counts: difference(unanswered.counts, counts) };
     this.#checkpointLsn = session.writer.checkpointLsn;
-    this.#walEnd = session.stream.walEnd;
+    this.#sourceLsn = session.sourceLsn;
     this.#currentUntil = session.currentUntil ?? this.#currentUntil;
     this.#session = undefined;
   }

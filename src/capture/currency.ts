@@ -15,8 +15,15 @@ export class Currency {
   #until: string | null = null;
   /** The oldest and the newest look whose WAL is not stored completely. Those between are not needed. */
   #waiting: { readonly first: Look; last: Look } | null = null;
+  #sourceLsn: Lsn = 0n;
+
+  /** The end of the source's WAL at the last look; 0: none yet. */
+  get sourceLsn(): Lsn {
+    return this.#sourceLsn;
+  }
 
   looked(look: Look): void {
+    this.#sourceLsn = look.lsn;
     if (this.#waiting === null) this.#waiting = { first: look, last: look };
     else this.#waiting.last = look;
   }

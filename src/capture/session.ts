@@ -105,6 +105,11 @@ export interface Session {
   readonly waitedOn: Stuck | undefined;
   /** Time up to which the trail is current, RFC 3339; null: not known yet. */
   readonly currentUntil: string | null;
+  /**
+   * The end of the source's WAL, as far as the session knows. The stream alone does not tell: each of its
+   * messages, keepalives included, states how far the source has sent, not how much waits to be sent.
+   */
+  readonly sourceLsn: Lsn;
   /** Resolves with what ended the session. Never rejects. */
   readonly ended: Promise<WaltrailError>;
   /** Ends the session with an error, as a failure would. */
@@ -432,6 +437,9 @@ async function connectStream(
     get currentUntil() {
       return currency.until(pipeline.storedUntil);
     },
+    get sourceLsn() {
+      return [currency.sourceLsn, stream.walEnd].reduce(higher, options.sourceLsn);
+    },
     ended: end.promise,
     end: end.resolve,
     stop: async ({ patient }) => {
@@ -493,6 +501,8 @@ function checkIdentity(checkpoint: Checkpoint, identity: SystemIdentity): void {
     return;
   throw new WaltrailError('SOURCE_LOOK_AGAIN', 'The source was replaced by another one while capture began.');
 }
+
+const higher = (a: Lsn, b: Lsn): Lsn => (a > b ? a : b);
 
 interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -39,8 +39,11 @@ export async function examine(options: {
   try {
     const stands = 'client' in trail ? await trailExamined(trail.client, { config, now }) : null;
     const slotted = withSlot(config, stands?.facts?.slot);
+    const begun = stands?.facts?.source === config.source.name;
     const ofSource =
-      'client' in source ? await sourceExamined(source.client, { config: slotted, now }) : [source.check];
+      'client' in source
+        ? await sourceExamined(source.client, { config: slotted, now, begun })
+        : [source.check];
     const ofTrail = 'check' in trail ? [trail.check] : stands!.checks;
     const apart =
       'client' in source && 'client' in trail ? await apartCheck(source.client, trail.client) : [];
@@ -79,7 +82,7 @@ async function guarded(
 
 const sourceExamined = (
   client: pg.Client,
-  { config, now }: { readonly config: TrackingConfig; readonly now: Date },
+  { config, now, begun }: { readonly config: TrackingConfig; readonly now: Date; readonly begun: boolean },
 ): Promise<Check[]> =>
   guarded({ url: config.source.url, side: 'source' }, async () => {
     const server = await readServerFacts(client);
@@ -90,7 +93,7 @@ const sourceExamined = (
       pass('source.connection', `database ${database} as ${role}`),
       ...serverChecks(server, { side: 'source', now }),
       ...rightChecks({ config, catalog }),
-      ...slotChecks(facts, { slot: config.source.slot, version }),
+      ...slotChecks(facts, { slot: config.source.slot, version, begun }),
       ...tableChecks({ config, catalog }),
     ];
   });

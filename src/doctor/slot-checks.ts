@@ -11,13 +11,18 @@ const BACKLOG_BYTES = 64 * 1024 ** 2;
 /** First version of PostgreSQL that copies slots to standbys. */
 const HAS_FAILOVER_SLOTS = 170_000;
 
-/** Checks the slot of the source, and what happens to it while capture is stopped or at a failover. */
+/**
+ * Checks the slot of the source, and what happens to it while capture is stopped or at a failover.
+ *
+ * @param options.begun true if a trail of this source was begun from the slot; false: not, or not known
+ */
 export function slotChecks(
   facts: SourceFacts,
-  { slot, version }: { readonly slot: string; readonly version: number },
+  options: { readonly slot: string; readonly version: number; readonly begun: boolean },
 ): Check[] {
+  const { version } = options;
   return [
-    stateCheck(facts, slot),
+    stateCheck(facts, options),
     ...(facts.slot === undefined || facts.slot.invalidated !== null ? [] : [backlogCheck(facts, facts.slot)]),
     keepCheck(facts),
     ...(facts.idleTimeoutSeconds === null ? [] : [idleCheck(facts.idleTimeoutSeconds, facts.slot)]),
@@ -25,8 +30,17 @@ export function slotChecks(
   ];
 }
 
-function stateCheck({ slot }: SourceFacts, name: string): Check {
+function stateCheck(
+  { slot }: SourceFacts,
+  { slot: name, begun }: { readonly slot: string; readonly begun: boolean },
+): Check {
   const id = 'source.slot';
+  if (slot === undefined && begun)
+    return fail(
+      id,
+      `Slot ${name}, from which the trail was written, no longer exists: changes are being lost.`,
+      ERROR_CODES.SOURCE_SLOT_LOST.remedy,
+    );
   if (slot === undefined)
     return pass(id, `slot ${name} does not exist yet; the first start of capture creates it`);
   if (slot.invalidated !== null)

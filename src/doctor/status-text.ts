@@ -46,9 +46,14 @@ function lagText({ lagBytes, lagSeconds, currentUntil, walBytesPerSecond }: Stat
   return `${bytes}, ${time}${rate}`;
 }
 
-function slotText({ slot, unreachable }: Status): string {
-  if (slot === null)
-    return unreachable.some(({ side }) => side === 'source') ? 'not known' : 'there is none yet';
+function slotText({ state, slot, unreachable }: Status): string {
+  if (slot === null) {
+    if (unreachable.some(({ side }) => side === 'source')) return 'not known';
+    if (state === 'not begun') return 'there is none yet';
+    return state === 'unknown'
+      ? 'there is none'
+      : 'there is none: changes are lost until capture resumes with a new one';
+  }
   const { name, active, keptBytes, unacknowledgedBytes } = slot;
   return `${name} is ${active ? '' : 'not '}being read; ${formatBytes(keptBytes)} of WAL kept for it, ${formatBytes(unacknowledgedBytes)} of that is not acknowledged; ${invalidationText(slot)}`;
 }

@@ -78,7 +78,7 @@ export const throughWaltrail = (ground, order) =>
     counted: ({ window, entries }) => compared('Waltrail', { counts: entries, window }),
   });
 
-/** The same with rules for every table, some of which leave changes out. */
+/** The same with rules for every table. Some rules leave changes out. */
 export const throughWaltrailWithRules = (ground, order) =>
   throughCapture(ground, {
     ...order,

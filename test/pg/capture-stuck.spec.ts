@@ -125,6 +125,20 @@ describe('a transaction that the trail refuses again and again', () => {
     expect((await names(g)).at(-1)).toBe('later');
   });
 
+  test('lets the lag show the WAL that waits on the source, and not only what the source has sent', async () => {
+    await using g = await ground();
+    await refuse(g, 'poison', '23514');
+    await g.source.query(`insert into customers (name) values ('poison')`);
+    await stuck(g);
+    // In WAL alone: a message without a transaction that no one listens to.
+    await g.source.query(
+      `select pg_logical_emit_message(false, 'another', repeat('x', 1000000)) from generate_series(1, 5)`,
+    );
+    await until('the lag to grow', () => g.capture.status().lagBytes! > 5_000_000);
+    await g.trail.query('drop trigger refuse on trail.entry');
+    await until('the lag to end', () => g.capture.status().lagBytes! < 5_000_000);
+  });
+
   test('stays stopped while it is retried, is known to the next process, and is stored when the trail accepts it', async () => {
     await using g = await ground();
     await refuse(g, 'poison', '23514');

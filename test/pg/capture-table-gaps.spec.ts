@@ -296,6 +296,7 @@ test('a renamed table is still captured under the name that the YAML knows, also
     {
       table: 'public.items',
       message: expect.stringContaining('renamed to public.things'),
+      effect: 'as far as possible',
       code: 'TRACKING_TABLE_UNKNOWN',
     },
   ]);

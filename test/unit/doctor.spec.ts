@@ -110,11 +110,11 @@ describe('a slot', () => {
   const checked = (
     other: Partial<SourceFacts>,
     ofSlot: Partial<SlotFacts> | undefined = {},
-    version = 180_004,
+    { version = 180_004, begun = true }: { readonly version?: number; readonly begun?: boolean } = {},
   ): Check[] =>
     slotChecks(
       { ...facts, ...other, slot: 'slot' in other ? other.slot : { ...slot, ...ofSlot } },
-      { slot: 'one', version },
+      { slot: 'one', version, begun },
     );
 
   test('passes if it is read and has WAL to spare', () => {
@@ -124,8 +124,15 @@ describe('a slot', () => {
   });
 
   test('passes if it does not exist yet, because the first start creates it', () => {
-    expect(outcomeOf(checked({ slot: undefined }), 'source.slot')).toBe('pass');
-    expect(outcomeOf(checked({ slot: undefined }), 'source.backlog')).toBeUndefined();
+    const checks = checked({ slot: undefined }, {}, { begun: false });
+    expect(outcomeOf(checks, 'source.slot')).toBe('pass');
+    expect(outcomeOf(checks, 'source.backlog')).toBeUndefined();
+  });
+
+  test('fails if it no longer exists although a trail was begun from it', () => {
+    const checks = checked({ slot: undefined });
+    expect(outcomeOf(checks, 'source.slot')).toBe('fail');
+    expect(saysOf(checks, 'source.slot')).toContain('changes are being lost');
   });
 
   test('warns if nobody reads it, and fails if it was invalidated', () => {
@@ -167,7 +174,9 @@ describe('a slot', () => {
     const left = checked({ standbys: 2 }, { failover: false });
     expect(outcomeOf(left, 'source.failover')).toBe('warn');
     expect(saysOf(left, 'source.failover')).toContain('ALTER_REPLICATION_SLOT "one" (FAILOVER true)');
-    expect(outcomeOf(checked({ standbys: 1 }, { failover: null }, 160_010), 'source.failover')).toBe('warn');
+    expect(
+      outcomeOf(checked({ standbys: 1 }, { failover: null }, { version: 160_010 }), 'source.failover'),
+    ).toBe('warn');
   });
 });
 

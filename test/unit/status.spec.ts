@@ -137,6 +137,15 @@ describe('status', () => {
     expect(statusText(found)).toContain('capture ');
   });
 
+  test.each([
+    ['there is none yet', { trail: null }],
+    ['there is none', { trail: GONE }],
+    ['there is none: changes are lost until capture resumes with a new one', {}],
+  ])('says of a slot that does not exist: %s', (text, look) => {
+    const found = status({ source: { ...source, slot: undefined }, ...look });
+    expect(statusText(found)).toMatch(new RegExp(`\\nslot +${text}\\n`));
+  });
+
   test('shows what one side reports if the other does not answer', () => {
     const text = statusText(status({ source: GONE }));
     expect(text).toMatch(/\nslot +not known\n/);
