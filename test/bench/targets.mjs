@@ -41,18 +41,6 @@ const TARGETS = {
       of: cell('load, reader', 'one, Waltrail', 'speed / fastest peer'),
     },
     {
-      figure: 'small transactions: speed with rules for every table / without',
-      atLeast: [0.97, 1.0],
-      size: FULL,
-      of: cell('load, reader', 'small, Waltrail, rules for every table', 'speed / Waltrail'),
-    },
-    {
-      figure: 'one transaction: speed with rules for every table / without',
-      atLeast: [0.97, 1.0],
-      size: FULL,
-      of: cell('load, reader', 'one, Waltrail, rules for every table', 'speed / Waltrail'),
-    },
-    {
       figure: 'small transactions: bytes/entry, with all indexes',
       atMost: [420, 330],
       size: FULL,
