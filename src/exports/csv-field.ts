@@ -26,7 +26,7 @@ export const withoutFormulas = (text: string): string => text.replace(FORMULA, "
 /** Returns one field of CSV (RFC 4180), without formulas, and quoted if needed. */
 export const csvField = (text: string): string => quoted(withoutFormulas(text));
 
-/** Returns such a field with several lines, each of which is a text of its own. */
+/** Returns such a field with several lines. Each line is a text of its own. */
 export const csvLines = (lines: readonly string[]): string => quoted(lines.map(withoutFormulas).join('\n'));
 
 function quoted(safe: string): string {
