@@ -56,6 +56,14 @@ describe('the covered part of a range', () => {
     expect(part(3, 5, { droppedBefore: day(4) }).missing).toEqual([
       { why: 'dropped', from: day(3), to: day(4) },
     ]);
+    // The trail begins on day 2, so nothing of day 1 was dropped.
+    expect(part(1, 5, { droppedBefore: day(4) }).missing).toEqual([
+      { why: 'before', from: day(1), to: day(2) },
+      { why: 'dropped', from: day(2), to: day(4) },
+    ]);
+    expect(part(1, 2, { droppedBefore: day(4) }).missing).toEqual([
+      { why: 'before', from: day(1), to: day(2) },
+    ]);
     // Times in the future are not missing.
     expect(part(5, 9).missing).toEqual([{ why: 'after', from: day(6), to: day(7) }]);
     expect(part(8, 9).missing).toEqual([]);
@@ -100,6 +108,8 @@ describe("the page's note about a range", () => {
     ]);
     expect(said(1, 2).lacks).toBe('all');
     expect(said(2, 4, { droppedBefore: day(3) }).sentences).toHaveLength(1);
+    expect(said(1, 4, { droppedBefore: day(3) }).sentences).toHaveLength(2);
+    expect(said(1, 2, { droppedBefore: day(3) })).toMatchObject({ lacks: 'all', sentences: { length: 1 } });
     expect(said(5, 7).sentences).toEqual([expect.stringMatching(/up to 2026-03-06.*behind/)]);
     expect(said(6, 7, { capture: 'stopped' })).toMatchObject({ lacks: 'all' });
     expect(said(6, 7, { until: '2026-03-06T23:59:55.000000Z' }).sentences).toEqual([]);

@@ -59,6 +59,11 @@ describe('the view in the URL', () => {
       'The link has a date that cannot be read; showing the last 24 hours.',
       'The link has an unknown time zone; it is ignored.',
     ]);
+    // The API would refuse these, and with them the whole list.
+    for (const from of ['2026-11-30T10:00Z', '2026-02-30T00:00:00Z', '2026-11-30T10:00:00+0100'])
+      expect(told(`from=${encodeURIComponent(from)}`)).toHaveLength(1);
+    expect(told('tz=%2B05:30')).toEqual(['The link has an unknown time zone; it is ignored.']);
+    expect(told('from=2024-02-29T23:59:59.5-12:00')).toEqual([]);
     expect(told('rung=column&rung=guess')).toEqual([
       'The link has an unknown way in which the modifier was found; it is ignored.',
     ]);

@@ -17,11 +17,12 @@ describe('the note about the part of a range that the trail covers', () => {
     await page.getByRole('heading', { name: 'The trail does not cover this range' }).waitFor();
     const note = page.locator('.coverage');
     expect(await note.textContent()).toContain('Recording began on 2026-03-02 11:30:00');
-    expect(await note.textContent()).toContain('before 2026-03-05 02:00:00 were removed by the retention');
+    expect(await note.textContent()).not.toContain('removed');
     expect(await page.getByText('Nothing was changed').count()).toBe(0);
     await page.goto(`${api.url}/?from=2026-03-04T00:00:00Z&to=2026-03-06T00:00:00Z`);
     await page.getByRole('heading', { name: 'The trail has no entry in this range' }).waitFor();
     expect(await note.textContent()).toContain('covers only a part of this range');
+    expect(await note.textContent()).toContain('before 2026-03-05 00:00:00 were removed by the retention');
     await tab.expectAccessible('coverage');
     tab.expectQuiet();
   });

@@ -28,12 +28,12 @@ export function coveredPart(
   const from = range.from < begins ? begins : range.from;
   const to = earlier(over, ends);
   const missing: MissingPart[] = [];
-  if (range.from < begins)
-    missing.push({
-      why: isDropped ? 'dropped' : 'before',
-      from: range.from,
-      to: earlier(begins, range.to),
-    });
+  // What was not recorded was not dropped either.
+  const began = isDropped ? (since ?? '') : begins;
+  if (range.from < began) missing.push({ why: 'before', from: range.from, to: earlier(began, range.to) });
+  const kept = range.from < began ? began : range.from;
+  if (kept < begins && kept < range.to)
+    missing.push({ why: 'dropped', from: kept, to: earlier(begins, range.to) });
   const after = range.from > ends ? range.from : ends;
   const isUnknown = until === null && since !== null;
   if (after < over) missing.push({ why: isUnknown ? 'unknown' : 'after', from: after, to: over });

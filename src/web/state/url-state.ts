@@ -188,10 +188,16 @@ function readRange(query: URLSearchParams): Range {
   return from === null && to === null ? { kind: DEFAULT_RANGE } : { kind: 'custom', from, to };
 }
 
+/** Matches an instant in the form that the API takes. */
+const INSTANT = /^(\d{4}-\d\d-\d\d)T\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$/;
+
+/** Returns an instant that the API takes as well. Null: the text is not one, or its day does not exist. */
 function instant(text: string | null): string | null {
-  return text !== null &&
-    /^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text) &&
-    !Number.isNaN(Date.parse(text))
+  const date = text === null ? undefined : INSTANT.exec(text)?.[1];
+  // `Date.parse` reads February 30 as March 2.
+  return date !== undefined &&
+    !Number.isNaN(Date.parse(text!)) &&
+    new Date(date).toISOString().startsWith(date)
     ? text
     : null;
 }

@@ -61,7 +61,8 @@ export function uncovered(
   const sentences: string[] = [];
   if (range.from < Date.parse(since))
     sentences.push(`Recording began on ${timeText(since)}. Earlier changes are not in the trail.`);
-  if (droppedBefore !== null && range.from < Date.parse(droppedBefore))
+  const isAllBefore = range.to <= Date.parse(since);
+  if (droppedBefore !== null && range.from < Date.parse(droppedBefore) && !isAllBefore)
     sentences.push(`Entries of changes before ${timeText(droppedBefore)} were removed by the retention.`);
   const begins = Math.max(Date.parse(since), droppedBefore === null ? -Infinity : Date.parse(droppedBefore));
   const isBefore = range.to <= begins;

@@ -12,11 +12,11 @@ export interface WallTime {
 
 const formats = new Map<string, Intl.DateTimeFormat>();
 
-/** Whether this is an IANA zone name (or an alias or offset) that the browser knows. */
+/** Whether this is an IANA zone name, or an alias, that the browser knows. The API takes no offsets. */
 export function isZone(name: string): boolean {
   try {
     new Intl.DateTimeFormat('en', { timeZone: name });
-    return name !== '';
+    return /^[A-Za-z]/.test(name);
   } catch {
     return false;
   }
