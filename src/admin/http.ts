@@ -92,6 +92,8 @@ export async function createApp(
   app.setGlobalPrefix(PREFIX, { exclude: ['healthz', 'readyz', 'metrics'] });
   const server = adapter.getInstance<FastifyInstance>();
   server.addHook('onRoute', ({ url, method }) => known.add(url, [method].flat()));
+  // Each pipelined request that waits listens for the end of its connection. Node would print a warning.
+  server.server.on('connection', (socket: Socket) => socket.setMaxListeners(0));
   server.removeContentTypeParser('text/plain');
   takeJsonInUtf8(server);
   await server.register(fastifyHelmet, {

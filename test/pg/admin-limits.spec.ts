@@ -206,14 +206,18 @@ describe('a client that repeats a request', () => {
 
   test('takes two connections when it guesses cookies or tokens from many addresses', async () => {
     await using proxied = await apiGround({ environment: { WALTRAIL_TRUSTED_PROXIES: '127.0.0.1' } });
+    const signedIn = await fetch(new URL('/v1/session', proxied.daemon.url), {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-proto': 'https' },
+      body: JSON.stringify({ token: await proxied.token() }),
+    });
+    const cookieName = signedIn.headers.get('set-cookie')!.split('=')[0]!;
     const client = new pg.Client({ connectionString: proxied.trail.url });
     await client.connect();
     await client.query('begin; lock table trail.token, trail.session in access exclusive mode');
     const all = Array.from({ length: 40 }, async (_, n) => {
       const secret: Record<string, string> =
-        n % 2 === 0
-          ? { authorization: `Bearer wt_guess-${n}` }
-          : { cookie: `__Host-waltrail_session=guess-${n}` };
+        n % 2 === 0 ? { authorization: `Bearer wt_guess-${n}` } : { cookie: `${cookieName}=guess-${n}` };
       const headers = {
         ...secret,
         'x-forwarded-for': `203.0.113.${n}`,

@@ -54,7 +54,7 @@ describe('signing in', () => {
       body: JSON.stringify({ token: await own.token({ name: 'proxied' }) }),
     });
     expect(response.headers.get('set-cookie')).toMatch(
-      /^__Host-waltrail_session=[^;]+; Path=\/; .*; Secure$/,
+      /^__Host-waltrail_session_[0-9a-f]{8}=[^;]+; Path=\/; .*; Secure$/,
     );
     const signedIn = await fetch(`${own.daemon.url}/v1/session`, {
       headers: { cookie: cookieOf(response), ...https },

@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { elect } from '../../src/trail/write/checkpoint.js';
 import { freshDatabase, majorVersion } from '../support/database.ts';
 import { endTransaction, openWriter, writeEntry } from '../support/writer.ts';
@@ -33,6 +33,35 @@ test('a restart does not use a name that was given after the committed transacti
     { entry: '2', name: 'Dana Cohen' },
   ]);
 });
+
+test.each([30, 2, -30])(
+  'a clock of this process that jumps by %s days does not keep entries from being stored',
+  async (days) => {
+    await using trail = await freshDatabase('trail');
+    const writer = await openWriter(trail);
+    const now = Date.now.bind(Date);
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => now() + days * 86_400_000);
+    try {
+      for (const endLsn of [200n, 300n, 400n]) {
+        writeEntry(writer);
+        endTransaction(writer, endLsn);
+        await writer.commit();
+      }
+      await writer.close();
+      const again = await openWriter(trail);
+      writeEntry(again);
+      endTransaction(again, 500n);
+      await again.commit();
+      await again.close();
+    } finally {
+      clock.mockRestore();
+    }
+    const [stored] = await trail.query<{ entries: number; ahead: number }>(
+      `select count(*)::int4 as entries, max((id >> 32)::int4) - trail.today() as ahead from trail.entry`,
+    );
+    expect(stored).toEqual({ entries: 4, ahead: days > 0 ? 1 : 0 });
+  },
+);
 
 test('names that are given, cleared and given again at one entry end as the last one, stored and in memory', async () => {
   await using trail = await freshDatabase('trail');

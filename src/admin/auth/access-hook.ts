@@ -4,6 +4,8 @@ import { storable } from './asked.js';
 import type { GuardedRequest } from './guard.js';
 
 const REFUSED = new Set([401, 403, 429]);
+/** More than any address has. A proxy may pass on a header of any length. */
+const ADDRESS_LENGTH = 100;
 
 /**
  * Records a request before its answer is sent. If a use of the trail cannot be recorded, it is not answered.
@@ -45,7 +47,7 @@ export function accessOf(
     filters: Object.keys(filters).length === 0 ? null : storable(filters, { isRefused }),
     status,
     // If the client has disconnected in the meantime, the socket no longer has an address.
-    address: request.ip ?? 'unknown',
+    address: (request.ip ?? 'unknown').slice(0, ADDRESS_LENGTH),
     ...(request.delivered === undefined ? {} : { delivered: request.delivered }),
   };
 }

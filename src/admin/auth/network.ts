@@ -1,13 +1,18 @@
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
+
+/** Stands for everything that is no address. A proxy may pass on what a client has sent. */
+const NO_ADDRESS = 'no address';
 
 /**
  * Returns the key by which limits count an address. An IPv4 address is its own key. The key of an IPv6
- * address is its first 64 bits, because one client usually has all addresses that share them.
+ * address is its first 64 bits, because one client usually has all addresses that share them. Some proxies
+ * state the port, too, which differs with each connection.
  */
-export function networkOf(address: string): string {
+export function networkOf(stated: string): string {
+  const address = /^\[(.*)\](?::\d+)?$/.exec(stated)?.[1] ?? stated.replace(/^([\d.]+):\d+$/, '$1');
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
   if (mapped !== undefined) return mapped;
-  if (!isIPv6(address)) return address;
+  if (!isIPv6(address)) return isIPv4(address) ? address : NO_ADDRESS;
   const [head = '', tail] = address.split('%')[0]!.split('::');
   const first = head === '' ? [] : head.split(':');
   const last = tail === undefined || tail === '' ? [] : tail.split(':');

@@ -31,11 +31,11 @@ export class Site {
   }
 
   /**
-   * Returns the name of the session's cookie. On HTTPS it has a prefix with which no other host can set a
-   * cookie (RFC 6265bis, 4.1.3.2). Otherwise it contains the instance, because cookies ignore ports.
+   * Returns the name of the session's cookie. It contains the instance, because cookies ignore ports. On
+   * HTTPS it has a prefix with which no other host can set a cookie (RFC 6265bis, 4.1.3.2).
    */
   cookieName(request: Pick<SiteRequest, 'protocol'>): string {
-    return this.isSecure(request) ? `__Host-${NAME}` : this.#plainName;
+    return this.isSecure(request) ? `__Host-${this.#plainName}` : this.#plainName;
   }
 
   /** Returns the session's secret from the Cookie header; undefined without one. */

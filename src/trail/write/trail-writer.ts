@@ -57,6 +57,8 @@ export class TrailWriter implements TrailSession {
   readonly dictionary: TrailDictionary;
   readonly lastCommittedAt: bigint | null;
   readonly #index: ChunkIndex;
+  /** Time of the trail's clock when the clock of `performance` was at 0. */
+  readonly #trailZeroMs: number;
   readonly #client: pg.Client;
   readonly #server: Conversation;
   readonly #source: string;
@@ -90,6 +92,7 @@ export class TrailWriter implements TrailSession {
       readonly rows: EntryRowBuffer;
       readonly dictionary: TrailDictionary;
       readonly index: ChunkIndex;
+      readonly trailNowMs: number;
     },
   ) {
     const { checkpoint } = options;
@@ -97,6 +100,7 @@ export class TrailWriter implements TrailSession {
     this.dictionary = options.dictionary;
     this.lastCommittedAt = checkpoint.lastCommittedAt;
     this.#index = options.index;
+    this.#trailZeroMs = options.trailNowMs - performance.now();
     this.#client = options.client;
     this.#server = new Conversation(options.client, (error) => this.#fail(error));
     this.#source = checkpoint.source;
@@ -121,7 +125,8 @@ export class TrailWriter implements TrailSession {
         nextId: () => rows.nextId,
       });
       const index = await catchUpIndex(options.client);
-      return new TrailWriter({ ...options, rows, dictionary, index });
+      const trailNowMs = await readClock(options.client);
+      return new TrailWriter({ ...options, rows, dictionary, index, trailNowMs });
     } catch (error) {
       throw trailError(error);
     }
@@ -346,10 +351,12 @@ export class TrailWriter implements TrailSession {
 
   /**
    * Begins a new day if it has changed. Entries are numbered within the day on which they are stored
-   * (sql/trail/0001_trail.sql).
+   * (sql/trail/0001_trail.sql). If the clock of this process is ahead by days, the trail has no partition for
+   * its day, so the day is at most the one after the trail's.
    */
   #startDayIfNew(): void {
-    const today = dayAt(Date.now());
+    const trailDay = dayAt(this.#trailZeroMs + performance.now());
+    const today = Math.min(dayAt(Date.now()), trailDay + 1);
     if (today <= dayOfId(this.rows.nextId)) return;
     this.rows.startDay(today);
   }
@@ -365,4 +372,12 @@ export class TrailWriter implements TrailSession {
     }
     return this.#failure;
   }
+}
+
+/** Reads the clock of the trail's server, in milliseconds since 1970. */
+async function readClock(client: pg.Client): Promise<number> {
+  const { rows } = await client.query<{ ms: number }>(
+    /* sql */ `select (extract(epoch from pg_catalog.clock_timestamp()) * 1000)::float8 as ms`,
+  );
+  return rows[0]!.ms;
 }
