@@ -172,7 +172,7 @@ export const withNewNames = (
       ...trouble,
       effect: 'as far as possible',
       message: `The source's table ${trouble.table} was renamed to ${now}, and is still captured as ${trouble.table}.`,
-      remedy: `Use the name ${now} in the YAML, then run waltrail apply and restart Waltrail.`,
+      remedy: `Use the name ${now} in the YAML, then run waltrail reload and waltrail apply.`,
     };
   });
 
