@@ -17,9 +17,9 @@ const FORMULA = new RegExp(
 
 /**
  * Returns a text without formulas, for all separators and delimiters that a spreadsheet may use. An
- * apostrophe precedes each start of a formula, unless a plain number begins there and ends with the text. More
- * text after a number may continue a formula, because blanks and line ends may stand within one: `-1 *A1`.
- * The offset after a time is left alone too.
+ * apostrophe precedes each start of a formula, unless a plain number begins there and ends with the text.
+ * More text after a number may continue a formula, because blanks and line ends may stand within one:
+ * `-1 *A1`. The offset after a time is left alone too.
  */
 export const withoutFormulas = (text: string): string => text.replace(FORMULA, "'$&");
 

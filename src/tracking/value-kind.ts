@@ -29,8 +29,8 @@ export function valueKind(typeOid: number, types: ReadonlyMap<number, CatalogTyp
 }
 
 /**
- * Returns the type as which PostgreSQL prints values: for a domain, its base type. An array, and a type that is
- * not known, is its own.
+ * Returns the type as which PostgreSQL prints values: for a domain, its base type. An array, and a type that
+ * is not known, is its own.
  */
 export function printedType(typeOid: number, types: ReadonlyMap<number, CatalogType>): number {
   const type = types.get(typeOid);

@@ -8,7 +8,7 @@ import { apiGround, type ApiGround } from '../support/api.ts';
 import { readEvents } from '../support/sse.ts';
 import { until } from '../support/until.ts';
 
-/** An answer ends at the first check after its token has ended, with the time for which principals are cached. */
+/** An answer ends at the first check after its token has ended and is no longer cached. */
 const END_MS = 15_000;
 /** More than all buffers between a file and a client that does not read. */
 const LARGE = 16 * 1024 * 1024;

@@ -239,7 +239,7 @@ export class ExportsController {
     });
     void closed(reply).then(() => {
       stop();
-      // Fastify does not learn that a pipelined request has lost its connection, and would leave the file open.
+      // Fastify does not learn that a pipelined request has lost its connection. It would keep the file open.
       bytes.destroy();
     });
     await reply.send(bytes);

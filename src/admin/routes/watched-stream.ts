@@ -70,8 +70,8 @@ export class WatchedStream {
     const watched = this.#views[view];
     if (watched === undefined) return;
     watched.delivery.reached(position);
-    // A client that was told how far it is behind learns at once that it is no longer. A list in which nothing
-    // new matches catches up in one read, and the next heartbeat comes seconds later.
+    // A client that was told how far it is behind learns at once that it is no longer. A list in which
+    // nothing new matches catches up in one read, and the next heartbeat comes seconds later.
     if ((this.#saidMs[view] ?? 0) >= BEHIND_MS && watched.listening.behindMs() < BEHIND_MS)
       this.#sayPosition(view);
   }
