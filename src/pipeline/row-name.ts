@@ -57,7 +57,7 @@ export function planTemplate(
   options: { readonly columns: ReadonlyMap<string, Column>; readonly shown: Shown | null },
 ): NamePart[] {
   return template.flatMap((part): NamePart[] => {
-    if ('text' in part) return [{ text: Buffer.from(storable(part.text)) }];
+    if ('text' in part) return [{ text: Buffer.from(storable(part.text)), isBlank: part.text.trim() === '' }];
     const words = [part.column, ...(part.or ?? [])];
     const first = words.reduceRight<ColumnPart | null>((or, word) => planWord(word, options, or) ?? or, null);
     return first === null ? [] : [first];
