@@ -7,7 +7,7 @@ import type { TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { valueKind, type CatalogType } from '../tracking/value-kind.js';
 import type { Column } from './classification.js';
 import type { ColumnRedaction } from './column-redactions.js';
-import { OID_BOOL } from './conditions.js';
+import { OID_BOOL } from '../tracking/boolean-text.js';
 import { isPlain, type ColumnPart, type NamePart } from './naming.js';
 import { typedColumns } from './typed-labels.js';
 
