@@ -1,6 +1,6 @@
 import { WaltrailError } from '../errors.js';
 import type { Relation } from '../pgoutput/reader.js';
-import { OID_BOOL } from '../pipeline/conditions.js';
+import { OID_BOOL, printedBoolean } from '../tracking/boolean-text.js';
 import type { Catalog, CatalogTable } from '../tracking/catalog.js';
 import { indexOf } from '../tracking/catalog-index.js';
 import { ruleFor } from '../tracking/match.js';
@@ -93,5 +93,5 @@ function printed(json: string, { name, typeOid }: { readonly name: string; reado
     );
   const text = json.startsWith('"') ? (JSON.parse(json) as string) : json;
   if (typeOid !== OID_BOOL) return text;
-  return text === 'true' ? 't' : text === 'false' ? 'f' : text;
+  return printedBoolean(text) ?? text;
 }

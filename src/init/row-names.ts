@@ -115,9 +115,10 @@ const MAX_OTHERS = 2;
 
 function orOthers(template: Template, facts: TableFacts, secrets: ReadonlySet<string>): Template {
   const [part, ...rest] = template;
-  if (part === undefined || rest.length > 0 || !('column' in part)) return template;
+  if (part === undefined || !('column' in part)) return template;
   const first = facts.columns.get(part.column)!;
-  if (first.notNull && !first.defaultsToEmpty) return template;
+  // Frameworks store empty texts for people who have given neither a first nor a last name.
+  if (rest.length === 0 && first.notNull && !first.defaultsToEmpty) return template;
   const isOther = (column: ColumnFacts): boolean =>
     column !== first && isText(column) && !secrets.has(column.name) && !/[{}|]/.test(column.name);
   const or = OTHERS.flatMap(
@@ -126,5 +127,5 @@ function orOthers(template: Template, facts: TableFacts, secrets: ReadonlySet<st
         (column) => isOther(column) && wordsOf(column.name).join('_') === other,
       )?.name ?? [],
   ).slice(0, MAX_OTHERS);
-  return or.length === 0 ? template : [{ column: part.column, or }];
+  return or.length === 0 ? template : [{ column: part.column, or }, ...rest];
 }

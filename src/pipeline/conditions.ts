@@ -1,5 +1,6 @@
 import type { Tuple } from '../pgoutput/tuple.js';
 import { LENGTH_NULL, LENGTH_UNCHANGED } from '../pgoutput/tuple.js';
+import { OID_BOOL, printedBoolean } from '../tracking/boolean-text.js';
 import type { Scalar, Wanted } from '../tracking/rules.js';
 import { compareExactly } from './exact-order.js';
 import { isOneOf, memberTexts } from './members.js';
@@ -12,7 +13,6 @@ export type Verdict = 'holds' | 'fails' | 'unknown';
 
 export type Condition = (row: Tuple) => Verdict;
 
-export const OID_BOOL = 16;
 /** float4, float8 and numeric, which print one number in several ways (`1.50`, `1.5`). */
 const OIDS_INEXACT_TEXT = new Set([700, 701, 1700]);
 
@@ -23,8 +23,8 @@ interface ConditionColumn {
 }
 
 /**
- * Compares a column with values as a person writes them in YAML. Booleans are compared with what PostgreSQL
- * prints (`t`, `f`). Numbers are compared by value if the type prints one number in several ways. Everything
+ * Compares a column with values as a person writes them in YAML. Booleans are written in any way that
+ * PostgreSQL reads. Numbers are compared by value if the type prints one number in several ways. Everything
  * else is compared by its text. Null is compared like any other value. A member of JSON is compared by {@link
  * isOneOf}.
  */
@@ -53,7 +53,9 @@ function equals({ index, typeOid }: ConditionColumn, wanted: Scalar): (row: Tupl
     const number = String(wanted);
     return (row) => row.has(index) && compareExactly('number', row.text(index)!, number) === 0;
   }
-  const text = typeOid === OID_BOOL ? (isTrue(wanted) ? 't' : 'f') : String(wanted);
+  const text = typeOid === OID_BOOL ? printedBoolean(wanted) : String(wanted);
+  // What is no boolean is never equal to one. `plan` reports it.
+  if (text === null) return () => false;
   const bytes = Buffer.from(text);
   return (row) => {
     if (row.lengths[index] !== bytes.length) return false;
@@ -61,8 +63,6 @@ function equals({ index, typeOid }: ConditionColumn, wanted: Scalar): (row: Tupl
     return row.bytes.compare(bytes, 0, bytes.length, start, start + bytes.length) === 0;
   };
 }
-
-const isTrue = (value: Scalar): boolean => value === true || value === 'true' || value === 't' || value === 1;
 
 /** Combines conditions. The result fails if one of them fails, and holds if all of them hold. */
 export function allOf<T>(conditions: readonly ((of: T) => Verdict)[]): (of: T) => Verdict {

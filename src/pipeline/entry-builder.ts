@@ -258,11 +258,25 @@ export class EntryBuilder {
     for (const part of plan.name) {
       if ('text' in part) continue;
       const { column } = shownPart(part, row, fallback);
-      found ||= sentIn(column, row, fallback)?.has(column) ?? false;
+      const holder = sentIn(column, row, fallback);
+      found ||= holder !== null && holder.has(column) && holder.lengths[column] !== 0;
     }
     if (!found) return this.#rows.nullText();
     this.#rows.beginText();
-    for (const part of plan.name) this.#namePart(plan, part, row, fallback);
+    const start = this.#rows.bytes;
+    let blank: Buffer | null = null;
+    for (const part of plan.name) {
+      if ('text' in part && part.isBlank) {
+        blank = part.text;
+        continue;
+      }
+      const before = this.#rows.bytes;
+      if (blank !== null && before > start) this.#rows.raw(blank, 0, blank.length);
+      const after = this.#rows.bytes;
+      this.#namePart(plan, part, row, fallback);
+      if (this.#rows.bytes > after) blank = null;
+      else this.#rows.rewind(before);
+    }
     this.#rows.endText();
   }
 

@@ -1,7 +1,8 @@
 import { LENGTH_UNCHANGED, type Tuple } from '../pgoutput/tuple.js';
 import type { KeyOf, ModifierRule, Wanted } from '../tracking/rules.js';
 import { classify, type Column, type CompiledRule } from './classification.js';
-import { OID_BOOL, valueIs, type Condition } from './conditions.js';
+import { OID_BOOL, printedBoolean } from '../tracking/boolean-text.js';
+import { valueIs, type Condition } from './conditions.js';
 import type { Difference } from './difference.js';
 import { columnNamed } from './members.js';
 import { sentIn } from './old-row.js';
@@ -194,7 +195,7 @@ export function compileTable(as: KeyOf, columns: ReadonlyMap<string, Column>): M
   const column = columns.get(as.column);
   if (column === undefined) return { column: -1, tables: as.tables };
   if (column.typeOid !== OID_BOOL) return { column: column.index, tables: as.tables };
-  const printed = (value: string): string => (value === 'true' ? 't' : value === 'false' ? 'f' : value);
+  const printed = (value: string): string => printedBoolean(value) ?? value;
   return {
     column: column.index,
     tables: new Map([...as.tables].map(([value, table]) => [printed(value), table])),

@@ -95,15 +95,21 @@ export class NameFollower {
   }
 
   /**
-   * Returns the name of a row. Null: there is no name, or a part of it or its tenant was not sent. The known
-   * name then stays, which is better than a name with a part missing or with a wrong tenant.
+   * Returns the name of a row. Null: there is no name, because its columns are null or empty, or a part of it
+   * or its tenant was not sent. The known name then stays, which is better than a name with a part missing
+   * or with a wrong tenant.
    */
   #nameOf(plan: NamesPlan, row: Tuple, previous: Tuple | null): LookupName | null {
     let name = '';
+    let blank = '';
     let found = false;
     for (const part of plan.name) {
       if ('text' in part) {
-        name += part.text.toString();
+        if (part.isBlank) blank = part.text.toString();
+        else {
+          name += (name === '' ? '' : blank) + part.text.toString();
+          blank = '';
+        }
         continue;
       }
       const shown = shownPart(part, row, previous);
@@ -111,8 +117,9 @@ export class NameFollower {
       if (isUnsent(holder, shown.column)) return null;
       const naming = { redactors: plan.redactors, lookups: this.#lookups, tenant: NO_TENANT };
       const bytes = partText(shown, holder, naming);
-      if (bytes === null) continue;
-      name += readableText(bytes, 0, bytes.length);
+      if (bytes === null || (bytes.length === 0 && !plan.isColumn)) continue;
+      name += (name === '' ? '' : blank) + readableText(bytes, 0, bytes.length);
+      blank = '';
       found = true;
     }
     if (!found && !plan.isColumn) return null;

@@ -1,6 +1,7 @@
 import type { Relation } from '../pgoutput/reader.js';
 import { lookupName, lookupTenant, lookupTenantSteps, nameRules } from '../tracking/lookups.js';
 import { formatTable } from '../tracking/names.js';
+import { OID_BOOL, printedBoolean } from '../tracking/boolean-text.js';
 import type { ModifiersRule, TrackingConfig } from '../tracking/rules.js';
 import { printedType, type CatalogType } from '../tracking/value-kind.js';
 import { orderOf } from '../tracking/value-order.js';
@@ -114,11 +115,11 @@ function planKind(kind: ModifiersRule['kind'], columns: ReadonlyMap<string, Colu
   if (kind === null || column === undefined) return null;
   return {
     column: column.index,
-    bot: new Set(kind.bot.map(printed)),
-    system: new Set(kind.system.map(printed)),
+    bot: new Set(kind.bot.map((value) => printed(value, column))),
+    system: new Set(kind.system.map((value) => printed(value, column))),
   };
 }
 
 /** Returns a YAML scalar as PostgreSQL prints it. */
-const printed = (value: string | number | boolean | null): string =>
-  typeof value === 'boolean' ? (value ? 't' : 'f') : String(value);
+const printed = (value: string | number | boolean | null, { typeOid }: Column): string =>
+  (typeof value === 'boolean' || typeOid === OID_BOOL ? printedBoolean(value) : null) ?? String(value);

@@ -5,7 +5,13 @@ import type { Redactor } from './redaction.js';
 import type { TypedColumn } from './typed-labels.js';
 
 /** A part of a name: fixed text, or a column that may be shown by its label. */
-export type NamePart = { readonly text: Buffer } | ColumnPart;
+export type NamePart = FixedPart | ColumnPart;
+
+export interface FixedPart {
+  readonly text: Buffer;
+  /** Whether it only separates: it is left out if there is nothing before or after it. */
+  readonly isBlank: boolean;
+}
 
 export interface ColumnPart {
   readonly column: number;

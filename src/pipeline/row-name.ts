@@ -7,7 +7,7 @@ import type { TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { valueKind, type CatalogType } from '../tracking/value-kind.js';
 import type { Column } from './classification.js';
 import type { ColumnRedaction } from './column-redactions.js';
-import { OID_BOOL } from './conditions.js';
+import { OID_BOOL } from '../tracking/boolean-text.js';
 import { isPlain, type ColumnPart, type NamePart } from './naming.js';
 import { typedColumns } from './typed-labels.js';
 
@@ -57,7 +57,7 @@ export function planTemplate(
   options: { readonly columns: ReadonlyMap<string, Column>; readonly shown: Shown | null },
 ): NamePart[] {
   return template.flatMap((part): NamePart[] => {
-    if ('text' in part) return [{ text: Buffer.from(storable(part.text)) }];
+    if ('text' in part) return [{ text: Buffer.from(storable(part.text)), isBlank: part.text.trim() === '' }];
     const words = [part.column, ...(part.or ?? [])];
     const first = words.reduceRight<ColumnPart | null>((or, word) => planWord(word, options, or) ?? or, null);
     return first === null ? [] : [first];

@@ -119,7 +119,7 @@ function endOfString(text: string, from: number, { length }: string): number {
 
 /** A line of YAML with a name: `  - :password: value`. */
 const LINE = /^([ \t]*(?:- +)*)(["']?:?([^\s"':]{1,128})["']?:)(?=[ \t]|$)[ \t]*(.*)$/;
-/** Values that are no text. Names with dashes before a block are texts again. */
+/** Values that are no text. */
 const NO_TEXT = /^(?:|null|~|true|false|[-+]?\d+(?:\.\d+)?)$/;
 
 /** Returns the text with the values of secret names masked, if it is YAML. */

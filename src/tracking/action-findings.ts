@@ -1,3 +1,4 @@
+import { OID_BOOL, printedBoolean } from './boolean-text.js';
 import { isIgnored } from './column-lists.js';
 import {
   BASELINE_ACTION,
@@ -37,6 +38,7 @@ export function vainWarnings({
   return [
     ...unordered({ config, catalog, published }),
     ...wordWarnings({ config, catalog, published }),
+    ...notBoolean({ config, published }),
     ...unusedNames(config),
     ...config.tables.flatMap((rule) => [
       ...unreachable(rule, config),
@@ -86,6 +88,55 @@ function unordered({ config, catalog, published }: Parameters<typeof vainWarning
     ),
   );
 }
+
+/** Conditions on boolean columns with a value that PostgreSQL does not read as a boolean. */
+function notBoolean({
+  config,
+  published,
+}: Pick<Parameters<typeof vainWarnings>[0], 'config' | 'published'>): string[] {
+  return config.tables.flatMap((rule) => {
+    const booleans = new Set(
+      published
+        .filter((table) => table.rule === rule)
+        .flatMap(({ table }) => table.columns)
+        .flatMap(({ name, typeOid }) => (typeOid === OID_BOOL ? [name] : [])),
+    );
+    const at = ['tables', rule.pattern];
+    const conditions = [
+      ...whenOf(rule.where, [...at, 'where']),
+      ...rule.modifier.flatMap(({ when }, index) => whenOf(when, [...at, 'modifier', index, 'when'])),
+      ...rule.actions.flatMap(({ when, changed, from, to }, index) => [
+        ...whenOf(when, [...at, 'actions', index, 'when']),
+        ...(changed ?? []).flatMap((column): BooleanCondition[] => [
+          ...(from === null ? [] : [{ column, wanted: from, place: [...at, 'actions', index, 'from'] }]),
+          ...(to === null ? [] : [{ column, wanted: to, place: [...at, 'actions', index, 'to'] }]),
+        ]),
+      ]),
+    ];
+    return conditions.flatMap(({ column, wanted, place }) =>
+      booleans.has(column)
+        ? wanted.values
+            .filter((value) => value !== null && printedBoolean(value) === null)
+            .map(
+              (value) =>
+                `${config.places.of(place)}: "${String(value)}" is no value of "${column}", which is a boolean. Write true or false.`,
+            )
+        : [],
+    );
+  });
+}
+
+interface BooleanCondition {
+  readonly column: string;
+  readonly wanted: Wanted;
+  readonly place: readonly (string | number)[];
+}
+
+const whenOf = (
+  when: ReadonlyMap<string, Wanted> | null,
+  place: readonly (string | number)[],
+): BooleanCondition[] =>
+  [...(when ?? [])].map(([column, wanted]) => ({ column, wanted, place: [...place, column] }));
 
 function unreachable(rule: TableRule, { places }: TrackingConfig): string[] {
   return rule.actions.flatMap((action, index) => {

@@ -160,6 +160,83 @@ tables:
   });
 });
 
+test('a condition on a boolean may be written in any way that PostgreSQL reads one', async () => {
+  const yaml = `
+modifiers: { table: public.users, key: id, name: "{name}", kind: { column: robot, bot: [yes] } }
+tables:
+  public.tasks:
+    modifier: { column: by, when: { manual: on } }
+    where: { hidden: no }
+    actions:
+      - { on: update, changed: done, to: maybe, action: wonder }
+      - { on: update, changed: done, to: yes, action: finish }
+      - { on: update, changed: done, to: 0, action: reopen }`;
+  await using ground = await captureGround({
+    schemaSql: `create table users (id int primary key, name text, robot bool);
+      insert into users values (1, 'Ada', false), (2, 'Bot', true);
+      create table tasks (id int primary key, done bool, hidden bool, manual bool, by int);`,
+    yaml,
+  });
+  for (const statement of [
+    'insert into tasks values (1, false, false, true, 2), (2, false, true, true, 1), (3, false, false, false, 1)',
+    'update tasks set done = true',
+    'update tasks set done = false',
+  ])
+    await ground.source.query(statement);
+  const entries = await ground.caughtUp();
+  expect(entries.map(({ entityId, action, modifier, kind }) => [entityId, action, modifier, kind])).toEqual([
+    ['1', 'add', 'Bot', 'bot'],
+    ['3', 'add', 'Unattributed', null],
+    ['1', 'finish', 'Unattributed', null],
+    ['3', 'finish', 'Unattributed', null],
+    ['1', 'reopen', 'Unattributed', null],
+    ['3', 'reopen', 'Unattributed', null],
+  ]);
+  const { warnings } = await planOf(ground);
+  expect(warnings.filter((warning) => warning.includes('boolean'))).toEqual([
+    'test.yaml:11:38: tables."public.tasks".actions[0].to: "maybe" is no value of "done", which is a boolean. Write true or false.',
+  ]);
+});
+
+test('a name without any text is none, and blanks between columns are left out at its ends', async () => {
+  await using ground = await captureGround({
+    schemaSql: `create table users (id int primary key, first_name text not null default '', last_name text, login text);
+      create table notes (id int primary key, user_id int, updated_by int);
+      insert into users values
+        (1, '', '', null), (2, '', 'Levi', null), (3, 'Omer', null, null), (4, '', '', 'admin'), (5, 'Dana', 'Levi', null);`,
+    yaml: `
+modifiers: { table: public.users, key: id, name: "{first_name} {last_name}" }
+tables:
+  public.users: { name: "{first_name|login} {last_name}" }
+  public.notes:
+    name: "Note of {user_id}"
+    modifier: updated_by
+    labels: { user_id: { table: public.users, key: id, name: "{first_name} {last_name}" } }`,
+  });
+  await ground.source.query(`insert into notes select id, id, id from users order by id`);
+  await ground.source.query(
+    `insert into users select id + 10, first_name, last_name, login from users order by id`,
+  );
+  await ground.source.query(`insert into notes values (11, 11, 11)`);
+  const entries = await ground.caughtUp();
+  const of = (type: string) => entries.filter(({ entityType }) => entityType === type);
+  expect(of('note').map(({ modifier, entityName }) => [modifier, entityName])).toEqual([
+    ['1', 'Note of 1'],
+    ['Levi', 'Note of Levi'],
+    ['Omer', 'Note of Omer'],
+    ['4', 'Note of 4'],
+    ['Dana Levi', 'Note of Dana Levi'],
+    ['11', 'Note of 11'],
+  ]);
+  expect(of('user').map(({ entityName }) => entityName)).toEqual([
+    null,
+    'Levi',
+    'Omer',
+    'admin',
+    'Dana Levi',
+  ]);
+});
+
 test('a name may be the first of several columns with text in it, for an entry, a label and a modifier', async () => {
   await using ground = await captureGround({
     schemaSql: `create table users (id int primary key, nick text, name text, email text);
