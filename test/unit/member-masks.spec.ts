@@ -53,7 +53,7 @@ describe('members of JSON', () => {
     ],
     ['"Bearer abc123"', '"Bearer ***"'],
     ['{"t":"\\u0042earer abc123"}', '{"t":"Bearer ***"}'],
-    ['{"a":"\\"password\\":\\"x\\"","b":"\\\\"}', '{"a":"\\"password\\":\\"x\\"","b":"\\\\"}'],
+    ['{"a":"\\"password\\":\\"x\\"","b":"\\\\"}', '{"a":"\\"password\\":\\"***\\"","b":"\\\\"}'],
     ['{"{\\"password\\"":"x"}', '{"{\\"password\\"":"***"}'],
   ])('are masked in %s', (json, expected) => {
     expect(mask(json)).toBe(expected);
