@@ -25,8 +25,8 @@ import { closed } from '../stream/closed.js';
 import { requestedRange } from './byte-range.js';
 import { Describe } from './describe.js';
 import { Readings } from './readings.js';
-import { CHECK_MS, supervise } from '../stream/long-answer.js';
-import { HEARTBEAT_MS, OpenStreams, SseStream, STALLED_MS, STREAM_HEADERS } from '../stream/sse.js';
+import { CHECK_MS, supervise, superviseStream } from '../stream/long-answer.js';
+import { HEARTBEAT_MS, OpenStreams, SseStream, STREAM_HEADERS } from '../stream/sse.js';
 
 const COMMON = [401, 403, 503] as const;
 /**
@@ -139,13 +139,10 @@ export class ExportsController {
     place.take(stream);
     void stream.closed.then(() => abort.abort());
     let sinceHeartbeat = 0;
-    const stop = supervise({
+    const stop = superviseStream({
       request,
       authenticator: this.#authenticator,
-      isRead: () => stream.writable,
-      stalledMs: STALLED_MS,
-      end: () => stream.end(),
-      destroy: () => stream.destroy(),
+      stream,
       checked: () => {
         sinceHeartbeat += CHECK_MS;
         if (sinceHeartbeat < HEARTBEAT_MS) return;

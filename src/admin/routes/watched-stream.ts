@@ -6,8 +6,8 @@ import type { Authenticator } from '../auth/authenticator.js';
 import type { GuardedRequest } from '../auth/guard.js';
 import type { Delivery } from '../stream/delivery.js';
 import type { Listening } from '../stream/live.js';
-import { CHECK_MS, supervise } from '../stream/long-answer.js';
-import { HEARTBEAT_MS, SseStream, STALLED_MS } from '../stream/sse.js';
+import { CHECK_MS, superviseStream } from '../stream/long-answer.js';
+import { HEARTBEAT_MS, SseStream } from '../stream/sse.js';
 
 /** A view that is further behind reports its position at each check, and not only with its heartbeats. */
 const BEHIND_MS = 2_000;
@@ -93,13 +93,10 @@ export class WatchedStream {
     const stream = this.#stream!;
     let sinceHeartbeat = 0;
     let sinceRecord = 0;
-    const stop = supervise({
+    const stop = superviseStream({
       request: this.#request,
       authenticator: this.#authenticator,
-      isRead: () => stream.writable,
-      stalledMs: STALLED_MS,
-      end: () => stream.end(),
-      destroy: () => stream.destroy(),
+      stream,
       checked: () => {
         sinceRecord += CHECK_MS;
         if (sinceRecord >= RECORD_MS) {

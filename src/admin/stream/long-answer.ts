@@ -1,5 +1,6 @@
 import type { Authenticator } from '../auth/authenticator.js';
 import { principalOf, type GuardedRequest } from '../auth/guard.js';
+import { STALLED_MS, type SseStream } from './sse.js';
 
 /**
  * Interval between two checks of an answer that takes long. When its token is revoked, it ends within this
@@ -40,3 +41,15 @@ export function supervise(answer: LongAnswer): () => void {
   }, CHECK_MS);
   return () => clearInterval(timer);
 }
+
+/** Supervises a stream of events. */
+export const superviseStream = (
+  options: Pick<LongAnswer, 'request' | 'authenticator' | 'checked'> & { readonly stream: SseStream },
+): (() => void) =>
+  supervise({
+    ...options,
+    isRead: () => options.stream.writable,
+    stalledMs: STALLED_MS,
+    end: () => options.stream.end(),
+    destroy: () => options.stream.destroy(),
+  });
