@@ -1,4 +1,4 @@
-import { formatLsn, type Lsn } from '../pg/lsn.js';
+import { formatLsn, higher, lower, type Lsn } from '../pg/lsn.js';
 import type { SlotState, SourceIdentity } from '../source/slot.js';
 import type { PublishedAtLsn, TableFate } from '../tracking/published.js';
 import { publishedChanges, type TrackingNote } from '../tracking/published-change.js';
@@ -195,6 +195,3 @@ const gap = (code: FoundGap['code'], fromLsn: Lsn, toLsn: Lsn | null): FoundGap 
   fromLsn,
   toLsn,
 });
-
-const lower = (a: Lsn, b: Lsn): Lsn => (a < b ? a : b);
-const higher = (a: Lsn, b: Lsn): Lsn => (a > b ? a : b);

@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { WaltrailError } from '../errors.js';
 import type { Log } from '../log.js';
 import { close } from '../pg/connect.js';
-import type { Lsn } from '../pg/lsn.js';
+import { higher, type Lsn } from '../pg/lsn.js';
 import { GIVE_UP_TICKS } from '../pg/silence.js';
 import type { CaptureWaiting } from '../pipeline/capture-status.js';
 import { Pipeline } from '../pipeline/pipeline.js';
@@ -501,8 +501,6 @@ function checkIdentity(checkpoint: Checkpoint, identity: SystemIdentity): void {
     return;
   throw new WaltrailError('SOURCE_LOOK_AGAIN', 'The source was replaced by another one while capture began.');
 }
-
-const higher = (a: Lsn, b: Lsn): Lsn => (a > b ? a : b);
 
 interface Deferred<T> {
   readonly promise: Promise<T>;
