@@ -62,21 +62,8 @@ const THERE: readonly { readonly table: string; readonly columns: ReadonlySet<st
 
 /** Words before `session` in names of tables whose rows are logins. A `chat_session` is none. */
 const LOGINS: ReadonlySet<string> = new Set([
-  ...[
-    '',
-    'user',
-    'users',
-    'auth',
-    'core',
-    'web',
-    'http',
-    'login',
-    'browser',
-    'admin',
-    'account',
-    'customer',
-    'app',
-  ],
+  '',
+  ...'user users auth core web http login browser admin account customer app'.split(' '),
 ]);
 
 /** Whether a text is what the browser sends to be recognised: the key of a table of sessions. */

@@ -36,11 +36,6 @@ export function isSecretColumn(table: string, column: string): boolean {
 const isGlued = (words: readonly string[], last: string): boolean =>
   words.at(-1)?.endsWith(last.replaceAll(' ', '')) === true && !OTHER_ENDINGS.has(words.at(-1)!);
 
-const OTHER_ENDINGS: ReadonlySet<string> = new Set([
-  ...['possession', 'obsession', 'supersession', 'immigrant', 'emigrant', 'migrant', 'fragrant', 'vagrant'],
-  'flagrant',
-]);
-
 /** Splits `resetPasswordToken`, `X-Api-Key` or `OTPSecret` into lower-case words. */
 const wordsOf = (name: string): string[] =>
   name
@@ -60,6 +55,11 @@ const MAX_NAME_LENGTH = 256;
 const singular = (word: string): string => word.replace(/(?<=..)s$/, '');
 
 const set = (words: string): ReadonlySet<string> => new Set(words.split(/\s+/));
+
+/** Words that only happen to end like the name of such a table. */
+const OTHER_ENDINGS = set(
+  'possession obsession supersession immigrant emigrant migrant fragrant vagrant flagrant',
+);
 
 /** Words that are secrets, whatever comes before them. */
 const NOUNS = set(`
@@ -146,16 +146,14 @@ const IN_TABLES: readonly { readonly tables: readonly string[]; readonly columns
   // django-otp, Discourse
   {
     tables: [
-      ...[
-        'totp',
-        'totp device',
-        'hotp device',
-        'email device',
-        'second factor',
-        'two factor',
-        'otp',
-        'mfa factor',
-      ],
+      'totp',
+      'totp device',
+      'hotp device',
+      'email device',
+      'second factor',
+      'two factor',
+      'otp',
+      'mfa factor',
       'authenticator',
     ],
     columns: set('key data seed value config'),
