@@ -185,6 +185,20 @@ describe('the hub', () => {
     expect(ground.stream.views).toHaveLength(2);
   });
 
+  test('keeps its tabs when the clock jumps', () => {
+    const ground = new Ground();
+    const tab = ground.tab();
+    ground.open();
+    jest.setSystemTime(Date.now() + 86_400_000);
+    ground.hub.sweep();
+    expect(ground.stream.isEnded).toBe(false);
+    jest.setSystemTime(Date.now() - 2 * 86_400_000);
+    jest.advanceTimersByTime(60_000);
+    ground.hub.sweep();
+    expect(ground.stream.isEnded).toBe(true);
+    expect(tab.told).not.toContainEqual({ type: 'superseded' });
+  });
+
   test('refuses the view that the server names, and keeps the others', () => {
     const ground = new Ground();
     const first = ground.tab();

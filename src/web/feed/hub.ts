@@ -63,7 +63,7 @@ export class Hub {
   /** Removes tabs that were closed without a message. Must be called every few seconds. */
   sweep(): void {
     for (const { tell, heardAt } of [...this.#tabs.values()])
-      if (Date.now() - heardAt > GONE_MS) this.#leave(tell);
+      if (performance.now() - heardAt > GONE_MS) this.#leave(tell);
   }
 
   #follow(tell: Tell, view: FollowedView): void {
@@ -72,11 +72,11 @@ export class Hub {
     const known = this.#tabs.get(tell);
     tell({ type: 'here' });
     if (known?.key === key) {
-      known.heardAt = Date.now();
+      known.heardAt = performance.now();
       return;
     }
     this.#leave(tell);
-    const tab: Tab = { tell, view, key, after: view.after, heardAt: Date.now() };
+    const tab: Tab = { tell, view, key, after: view.after, heardAt: performance.now() };
     this.#tabs.set(tell, tab);
     const open = this.#views.find((other) => other.key === key);
     if (open !== undefined && mayJoin(tab, open)) {
@@ -121,7 +121,7 @@ export class Hub {
 
   /** Plans a new connection, unless one is planned earlier. */
   #planWithin(ms: number): void {
-    const at = Date.now() + ms;
+    const at = performance.now() + ms;
     if (this.#planned !== undefined && this.#planned.at <= at) return;
     clearTimeout(this.#planned?.timer);
     this.#planned = { at, timer: setTimeout(() => this.#connect(), ms) };
