@@ -66,6 +66,8 @@ describe('formats', () => {
     expect(inputInstant('2026-11-23T10:00', 'Europe/Berlin')).toBe('2026-11-23T09:00:00Z');
     expect(inputText('2026-11-23T09:00:00Z', 'Europe/Berlin')).toBe('2026-11-23T10:00:00');
     expect(inputInstant('', 'UTC')).toBeNull();
+    // As while a year is being typed. It must not be taken for 1925.
+    expect(inputInstant('0025-11-23T10:00', 'UTC')).toBe('0025-11-23T10:00:00Z');
   });
 
   test('a length is shown in its two largest units', () => {

@@ -62,7 +62,7 @@ export function instantOf(wall: WallTime, zone: string): number {
 /** Returns the start of an instant's day in a zone, or that of a day `days` later (negative: earlier). */
 export function startOfDay(instant: number, zone: string, days = 0): number {
   const wall = wallTime(instant, zone);
-  const shifted = new Date(Date.UTC(wall.year, wall.month - 1, wall.day + days));
+  const shifted = new Date(utcOf({ ...wall, day: wall.day + days }));
   return instantOf(
     {
       year: shifted.getUTCFullYear(),
@@ -82,7 +82,7 @@ export function startOfDay(instant: number, zone: string, days = 0): number {
  */
 export function shiftDays(instant: number, zone: string, days: number): number {
   const wall = wallTime(instant, zone);
-  const shifted = new Date(Date.UTC(wall.year, wall.month - 1, wall.day + days));
+  const shifted = new Date(utcOf({ ...wall, day: wall.day + days }));
   const date = {
     year: shifted.getUTCFullYear(),
     month: shifted.getUTCMonth() + 1,
@@ -92,8 +92,12 @@ export function shiftDays(instant: number, zone: string, days: number): number {
   return instantOf({ ...wall, ...date }, zone) + ms;
 }
 
+/** Returns the instant at which clocks in UTC show a time. A day beyond its month continues in the next. */
 function utcOf(wall: WallTime): number {
-  return Date.UTC(wall.year, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second);
+  // Date.UTC takes the years 0 to 99 for 1900 to 1999.
+  const date = new Date(0);
+  date.setUTCFullYear(wall.year, wall.month - 1, wall.day);
+  return date.setUTCHours(wall.hour, wall.minute, wall.second);
 }
 
 function formatOf(zone: string): Intl.DateTimeFormat {
