@@ -153,7 +153,7 @@ export const ERROR_CODES = {
   },
   SOURCE_SLOT_AHEAD: {
     retry: 'operator',
-    remedy: `Find out who advanced or recreated the slot (select * from pg_replication_slots). Changes between the two positions are not in the trail. Then ${RESUME}`,
+    remedy: `Find out who advanced or recreated the slot (select * from pg_replication_slots), or whether the trail was restored from a backup. Changes between the two positions are not in the trail. Then ${RESUME}`,
   },
   SOURCE_SLOT_BUSY: {
     retry: 'backoff',
