@@ -7,7 +7,7 @@ import type { TableRule, Template, TrackingConfig } from '../tracking/rules.js';
 import { valueKind, type CatalogType } from '../tracking/value-kind.js';
 import type { Column } from './classification.js';
 import type { ColumnRedaction } from './column-redactions.js';
-import { OID_BOOL } from '../tracking/boolean-text.js';
+import { OID_BOOL, printedBoolean } from '../tracking/boolean-text.js';
 import { isPlain, type ColumnPart, type NamePart } from './naming.js';
 import { typedColumns } from './typed-labels.js';
 
@@ -95,8 +95,8 @@ function planWord(
 }
 
 /**
- * Returns the labels of a column by stored value, as PostgreSQL prints the value. The YAML has `true` and
- * `false` for booleans.
+ * Returns the labels of a column by stored value, as PostgreSQL prints the value. The YAML may have any word
+ * for a boolean that PostgreSQL reads.
  */
 export function valueLabelsOf(
   column: { readonly name: string; readonly typeOid: number },
@@ -105,7 +105,5 @@ export function valueLabelsOf(
   const labels = rule.values.get(column.name);
   if (labels === undefined) return null;
   if (column.typeOid !== OID_BOOL) return labels;
-  return new Map(
-    [...labels].map(([value, label]) => [value === 'true' ? 't' : value === 'false' ? 'f' : value, label]),
-  );
+  return new Map([...labels].map(([value, label]) => [printedBoolean(value) ?? value, label]));
 }

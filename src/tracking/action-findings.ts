@@ -13,6 +13,7 @@ import { isPublishable, nameOf, type PublishedTable } from './tracked.js';
 import { orderOf } from './value-order.js';
 import type { Catalog } from './catalog.js';
 import { columnsMeant } from './member-path.js';
+import { printedType } from './value-kind.js';
 import { matchesTable } from './names.js';
 import { didYouMean } from './nearest.js';
 
@@ -38,7 +39,7 @@ export function vainWarnings({
   return [
     ...unordered({ config, catalog, published }),
     ...wordWarnings({ config, catalog, published }),
-    ...notBoolean({ config, published }),
+    ...notBoolean({ config, catalog, published }),
     ...unusedNames(config),
     ...config.tables.flatMap((rule) => [
       ...unreachable(rule, config),
@@ -89,20 +90,24 @@ function unordered({ config, catalog, published }: Parameters<typeof vainWarning
   );
 }
 
-/** Conditions on boolean columns with a value that PostgreSQL does not read as a boolean. */
-function notBoolean({
-  config,
-  published,
-}: Pick<Parameters<typeof vainWarnings>[0], 'config' | 'published'>): string[] {
+/** Conditions and words for boolean columns with a value that PostgreSQL does not read as a boolean. */
+function notBoolean({ config, catalog, published }: Parameters<typeof vainWarnings>[0]): string[] {
   return config.tables.flatMap((rule) => {
     const booleans = new Set(
       published
         .filter((table) => table.rule === rule)
         .flatMap(({ table }) => table.columns)
-        .flatMap(({ name, typeOid }) => (typeOid === OID_BOOL ? [name] : [])),
+        .flatMap(({ name, typeOid }) => (printedType(typeOid, catalog.types) === OID_BOOL ? [name] : [])),
     );
     const at = ['tables', rule.pattern];
     const conditions = [
+      ...[...rule.values].flatMap(([column, words]) =>
+        [...words.keys()].map((value): BooleanCondition => ({
+          column,
+          wanted: { values: [value], not: false },
+          place: [...at, 'values', column, value],
+        })),
+      ),
       ...whenOf(rule.where, [...at, 'where']),
       ...rule.modifier.flatMap(({ when }, index) => whenOf(when, [...at, 'modifier', index, 'when'])),
       ...rule.actions.flatMap(({ when, changed, from, to }, index) => [

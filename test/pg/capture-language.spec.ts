@@ -167,6 +167,7 @@ tables:
   public.tasks:
     modifier: { column: by, when: { manual: on } }
     where: { hidden: no }
+    values: { done: { yes: finished, perhaps: nearly } }
     actions:
       - { on: update, changed: done, to: maybe, action: wonder }
       - { on: update, changed: done, to: yes, action: finish }
@@ -174,7 +175,8 @@ tables:
   await using ground = await captureGround({
     schemaSql: `create table users (id int primary key, name text, robot bool);
       insert into users values (1, 'Ada', false), (2, 'Bot', true);
-      create table tasks (id int primary key, done bool, hidden bool, manual bool, by int);`,
+      create domain flag as bool;
+      create table tasks (id int primary key, done flag, hidden bool, manual bool, by int);`,
     yaml,
   });
   for (const statement of [
@@ -194,7 +196,8 @@ tables:
   ]);
   const { warnings } = await planOf(ground);
   expect(warnings.filter((warning) => warning.includes('boolean'))).toEqual([
-    'test.yaml:11:38: tables."public.tasks".actions[0].to: "maybe" is no value of "done", which is a boolean. Write true or false.',
+    'test.yaml:10:38: tables."public.tasks".values.done.perhaps: "perhaps" is no value of "done", which is a boolean. Write true or false.',
+    'test.yaml:12:38: tables."public.tasks".actions[0].to: "maybe" is no value of "done", which is a boolean. Write true or false.',
   ]);
 });
 

@@ -14,7 +14,7 @@ const SCHEMA = `
 const YAML = `tables:
   public.members:
     where: { active: true }
-    values: { locked: { true: locked out, false: open } }
+    values: { locked: { yes: locked out, off: open } }
     actions:
       - { on: update, changed: locked, to: true, action: lock }
       - { on: update, changed: owed, to: 12.5, action: bill }`;
