@@ -1,4 +1,4 @@
-import { OID_BOOL, printedBoolean } from './boolean-text.js';
+import { booleanProblem, isBoolean } from './boolean-text.js';
 import { isIgnored } from './column-lists.js';
 import {
   BASELINE_ACTION,
@@ -13,7 +13,6 @@ import { isPublishable, nameOf, type PublishedTable } from './tracked.js';
 import { orderOf } from './value-order.js';
 import type { Catalog } from './catalog.js';
 import { columnsMeant } from './member-path.js';
-import { printedType } from './value-kind.js';
 import { matchesTable } from './names.js';
 import { didYouMean } from './nearest.js';
 
@@ -90,24 +89,17 @@ function unordered({ config, catalog, published }: Parameters<typeof vainWarning
   );
 }
 
-/** Conditions and words for boolean columns with a value that PostgreSQL does not read as a boolean. */
+/** Conditions on boolean columns with a value that PostgreSQL does not read as a boolean. */
 function notBoolean({ config, catalog, published }: Parameters<typeof vainWarnings>[0]): string[] {
   return config.tables.flatMap((rule) => {
     const booleans = new Set(
       published
         .filter((table) => table.rule === rule)
         .flatMap(({ table }) => table.columns)
-        .flatMap(({ name, typeOid }) => (printedType(typeOid, catalog.types) === OID_BOOL ? [name] : [])),
+        .flatMap(({ name, typeOid }) => (isBoolean(typeOid, catalog.types) ? [name] : [])),
     );
     const at = ['tables', rule.pattern];
     const conditions = [
-      ...[...rule.values].flatMap(([column, words]) =>
-        [...words.keys()].map((value): BooleanCondition => ({
-          column,
-          wanted: { values: [value], not: false },
-          place: [...at, 'values', column, value],
-        })),
-      ),
       ...whenOf(rule.where, [...at, 'where']),
       ...rule.modifier.flatMap(({ when }, index) => whenOf(when, [...at, 'modifier', index, 'when'])),
       ...rule.actions.flatMap(({ when, changed, from, to }, index) => [
@@ -120,12 +112,10 @@ function notBoolean({ config, catalog, published }: Parameters<typeof vainWarnin
     ];
     return conditions.flatMap(({ column, wanted, place }) =>
       booleans.has(column)
-        ? wanted.values
-            .filter((value) => value !== null && printedBoolean(value) === null)
-            .map(
-              (value) =>
-                `${config.places.of(place)}: "${String(value)}" is no value of "${column}", which is a boolean. Write true or false.`,
-            )
+        ? wanted.values.flatMap((value) => {
+            const problem = value === null ? null : booleanProblem(value, column);
+            return problem === null ? [] : [`${config.places.of(place)}: ${problem}`];
+          })
         : [],
     );
   });

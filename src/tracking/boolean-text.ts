@@ -1,4 +1,5 @@
 import type { Scalar } from './rules.js';
+import { printedType, type CatalogType } from './value-kind.js';
 
 export const OID_BOOL = 16;
 
@@ -13,3 +14,13 @@ export function printedBoolean(value: Scalar): 't' | 'f' | null {
   const text = String(value);
   return TRUE.test(text) ? 't' : FALSE.test(text) ? 'f' : null;
 }
+
+/** Returns what is wrong with a value that a person has written for a boolean column; null: nothing. */
+export const booleanProblem = (value: Scalar, column: string): string | null =>
+  printedBoolean(value) === null
+    ? `"${String(value)}" is no value of "${column}", which is a boolean. Write true or false.`
+    : null;
+
+/** True if PostgreSQL prints the values of a type as booleans. */
+export const isBoolean = (typeOid: number, types: ReadonlyMap<number, CatalogType>): boolean =>
+  printedType(typeOid, types) === OID_BOOL;

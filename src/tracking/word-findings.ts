@@ -1,3 +1,4 @@
+import { booleanProblem, isBoolean } from './boolean-text.js';
 import type { Catalog, CatalogColumn } from './catalog.js';
 import type { KeyPath } from './document.js';
 import { memberPath } from './member-path.js';
@@ -19,9 +20,11 @@ export function wordWarnings({
     const columns = published.filter((table) => table.rule === rule).flatMap(({ table }) => table.columns);
     const warning = (path: KeyPath, message: string): string =>
       `${config.places.of(['tables', rule.pattern, ...path])}: ${message}`;
-    return [...bitFindings(rule, { columns, catalog }), ...typedFindings(rule, columns)].map(
-      ({ path, message }) => warning(path, message),
-    );
+    return [
+      ...bitFindings(rule, { columns, catalog }),
+      ...booleanFindings(rule, { columns, catalog }),
+      ...typedFindings(rule, columns),
+    ].map(({ path, message }) => warning(path, message));
   });
   // Many tables may have taken it over from one place.
   return [...new Set(said)];
@@ -55,6 +58,20 @@ function bitFindings(
         message: `"${name}" is ${column.type}, whose highest bit is ${width - 1}.`,
       }));
   });
+}
+
+function booleanFindings(
+  rule: TableRule,
+  { columns, catalog }: { readonly columns: readonly CatalogColumn[]; readonly catalog: Catalog },
+): Found[] {
+  return [...rule.values].flatMap(([name, words]) =>
+    columns.some((column) => column.name === name && isBoolean(column.typeOid, catalog.types))
+      ? [...words.keys()].flatMap((value) => {
+          const message = booleanProblem(value, name);
+          return message === null ? [] : [{ path: ['values', name, value], message }];
+        })
+      : [],
+  );
 }
 
 /** Warns about labels by type for members of JSON: they are possible for columns only. */

@@ -61,19 +61,8 @@ export function instantOf(wall: WallTime, zone: string): number {
 
 /** Returns the start of an instant's day in a zone, or that of a day `days` later (negative: earlier). */
 export function startOfDay(instant: number, zone: string, days = 0): number {
-  const wall = wallTime(instant, zone);
-  const shifted = new Date(utcOf({ ...wall, day: wall.day + days }));
-  return instantOf(
-    {
-      year: shifted.getUTCFullYear(),
-      month: shifted.getUTCMonth() + 1,
-      day: shifted.getUTCDate(),
-      hour: 0,
-      minute: 0,
-      second: 0,
-    },
-    zone,
-  );
+  const date = dateLater(wallTime(instant, zone), days);
+  return instantOf({ ...date, hour: 0, minute: 0, second: 0 }, zone);
 }
 
 /**
@@ -82,14 +71,18 @@ export function startOfDay(instant: number, zone: string, days = 0): number {
  */
 export function shiftDays(instant: number, zone: string, days: number): number {
   const wall = wallTime(instant, zone);
+  const ms = ((instant % 1000) + 1000) % 1000;
+  return instantOf({ ...wall, ...dateLater(wall, days) }, zone) + ms;
+}
+
+/** Returns the date `days` calendar days later (negative: earlier). */
+function dateLater(wall: WallTime, days: number): Pick<WallTime, 'year' | 'month' | 'day'> {
   const shifted = new Date(utcOf({ ...wall, day: wall.day + days }));
-  const date = {
+  return {
     year: shifted.getUTCFullYear(),
     month: shifted.getUTCMonth() + 1,
     day: shifted.getUTCDate(),
   };
-  const ms = ((instant % 1000) + 1000) % 1000;
-  return instantOf({ ...wall, ...date }, zone) + ms;
 }
 
 /** Returns the instant at which clocks in UTC show a time. A day beyond its month continues in the next. */
