@@ -17,6 +17,8 @@ export interface SourceState {
    * Position after everything was read. The look describes the source for all commits from this position on.
    */
   readonly lsn: Lsn;
+  /** Whether it certainly lacks the last transaction that the trail has of it. */
+  readonly lacksLast: boolean;
   /** What has happened to the tables of the last look. */
   readonly fate: TableFate;
 }
@@ -104,10 +106,8 @@ export function startPosition(options: {
   const { checkpoint, sourceState, gaps } = options;
   const confirmed = sourceState.slot!.confirmedFlushLsn!;
   if (!isSameCluster(options)) return confirmed;
-  const start = higher(
-    confirmed,
-    lower(checkpoint.endLsn, leftHistoryAt({ checkpoint, sourceState }) ?? checkpoint.endLsn),
-  );
+  const left = leftHistoryAt({ checkpoint, sourceState });
+  const start = higher(confirmed, lower(checkpoint.endLsn, left ?? knownUntil(checkpoint)));
   if (skipsMissing(sourceState)) return start;
   const missing = gaps.filter(({ code }) => code === 'SOURCE_PUBLICATION_MISSING');
   return missing.reduce((position, { toLsn }) => higher(position, toLsn ?? position), start);
@@ -134,22 +134,36 @@ const isSameCluster = ({ checkpoint, sourceState: { identity } }: Compared): boo
 function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap[] {
   const { checkpoint } = options;
   const left = leftHistoryAt(options);
-  return left !== null && left < checkpoint.endLsn
+  return left !== null && left < knownUntil(checkpoint)
     ? [gap('SOURCE_TIMELINE_FORKED', left, checkpoint.endLsn)]
     : [];
 }
+
+/**
+ * True if capture may move to `lsn` although there is no gap: the source sends no change between this
+ * position and the checkpoint.
+ */
+export const skipsNothing = (checkpoint: Checkpoint, lsn: Lsn): boolean =>
+  lsn >= knownUntil(checkpoint) && lsn <= checkpoint.endLsn;
+
+/**
+ * Returns up to where the trail has changes. Behind it, up to the checkpoint, the source had none. But it may
+ * have some if it was put back to a state in between.
+ */
+const knownUntil = ({ lastEndLsn, endLsn }: Checkpoint): Lsn => lower(lastEndLsn ?? endLsn, endLsn);
 
 /**
  * Returns where the source's history may have left that of the trail; null: nowhere. On a new timeline, the
  * timeline's history states it.
  *
  * A source that was restored to an older state, as by a snapshot of its disk, stays on its timeline. It is
- * then behind the trail, and would send nothing until it has written past the checkpoint. The position of its
- * slot is the last that both certainly share.
+ * then behind the trail, or has written past the checkpoint, which is found by the last transaction. The
+ * position of its slot is the last that both certainly share.
  */
 function leftHistoryAt({ checkpoint, sourceState }: Compared): Lsn | null {
-  const { identity, slot, lsn } = sourceState;
-  if (identity.leftTimelineAt !== null || lsn >= checkpoint.endLsn) return identity.leftTimelineAt;
+  const { identity, slot, lsn, lacksLast } = sourceState;
+  if (identity.leftTimelineAt !== null) return identity.leftTimelineAt;
+  if (!lacksLast && lsn >= checkpoint.endLsn) return null;
   return isReadable(slot) ? lower(slot.confirmedFlushLsn!, lsn) : lsn;
 }
 

@@ -33,11 +33,14 @@ import {
   compareWithTrail,
   coveredUntil,
   isReadable,
+  skipsNothing,
   startPosition,
   type Continuity,
   type SourceState,
 } from './continuity.js';
 import { logGaps } from './gap-log.js';
+import { lacksLastTransaction } from './last-transaction.js';
+import type { Pace } from './pace.js';
 import type { TakenBaseline } from './placed-baseline.js';
 import type { SourceCatalog } from './source-catalog.js';
 import { readSourceState, onSource } from './source-state.js';
@@ -57,6 +60,7 @@ export interface SettleOptions extends WaitingOptions {
   readonly redactionKey: Buffer;
   readonly checkpoint: Checkpoint;
   readonly knownLsn: Lsn | null;
+  readonly pace: Pace;
   /**
    * Runs a step with a time limit. Creating a slot has no limit, because it waits for the transactions that
    * run on the source.
@@ -91,8 +95,14 @@ export interface Settled {
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { client, config, checkpoint, step } = options;
   const lastPublished = (await step(() => readStoredPublished(client))) as PublishedAtLsn | undefined;
-  const sourceState = await step(() => readSourceState({ ...options, lastPublished }));
-  if (sourceState.slot !== undefined) checkSlotKind(config.source.slot, sourceState.slot);
+  const seenState = await step(() => readSourceState({ ...options, lastPublished }));
+  if (seenState.slot !== undefined) checkSlotKind(config.source.slot, seenState.slot);
+  const lacksLast = await lacksLastTransaction({
+    ...options,
+    sourceState: seenState,
+    tickMs: options.pace.tickMs,
+  });
+  const sourceState: SourceState = { ...seenState, lacksLast };
   const found = compareWithTrail({ ...options, sourceState, lastPublished });
   const before = await readOpenGaps(client);
   for (const gap of [...found.gaps, ...missedGap(options, [...found.gaps, ...before])])
@@ -131,13 +141,15 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   }
   if (stopping.length > 0) throw gapsError(stopping, config.source.slot);
   const rest = { published: sure, sourceLsn: sourceState.lsn, catalog, taken: null };
-  // Read again: gaps and notes are entries too, and the writer continues after them.
-  if (!moved)
+  if (!moved) {
+    await step(() => beginEarlier(options, sourceState));
     return {
       ...rest,
+      // Read again: gaps and notes are entries too, and the writer continues after them.
       checkpoint: (await readCheckpoint(client, config.source.name))!,
       open: await readOpenGaps(client),
     };
+  }
   const resumed = await resume({
     ...options,
     sourceState,
@@ -146,6 +158,20 @@ export async function settle(options: SettleOptions): Promise<Settled> {
     notes: [...found.failover, ...notes],
   });
   return { ...rest, checkpoint: resumed, open: await readOpenGaps(client) };
+}
+
+/**
+ * Moves the checkpoint back if the source may have been put back to a state between the last transaction and
+ * the checkpoint. It then sends the changes that it has made there since; otherwise, nothing is sent twice.
+ */
+async function beginEarlier(
+  { client, config, checkpoint }: SettleOptions,
+  sourceState: SourceState,
+): Promise<void> {
+  const lsn = startPosition({ checkpoint, sourceState, gaps: [] });
+  if (lsn === checkpoint.endLsn) return;
+  const to = { ...sourceState.identity, lsn, slot: config.source.slot };
+  await goOnAt(client, { from: checkpoint, to, gaps: [] });
 }
 
 /**
@@ -388,7 +414,7 @@ async function move(
   const { to, snapshot } = target;
   try {
     await client.query('begin');
-    if (to.lsn !== checkpoint.endLsn || snapshot !== null)
+    if (!skipsNothing(checkpoint, to.lsn) || snapshot !== null)
       await storeNames(client, {
         names: readStartNames({ ...options, published: sure.state, snapshot }),
         fromId: checkpoint.nextId,

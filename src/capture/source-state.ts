@@ -23,7 +23,7 @@ export async function readSourceState(
     readonly checkpoint: Checkpoint;
     readonly lastPublished: PublishedAtLsn | undefined;
   },
-): Promise<SourceState> {
+): Promise<Omit<SourceState, 'lacksLast'>> {
   const { config, signal, checkpoint, lastPublished } = options;
   const { url, slot, publication } = config.source;
   const seen = await onSource(options, async (client) => {

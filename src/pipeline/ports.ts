@@ -344,6 +344,11 @@ export interface TrailSession {
    */
   boundary(bytes: Buffer, at: number, options: { readonly byClock: boolean }): void;
   /**
+   * Notes that the transaction that ends at the boundary has changes, by which its source can be recognised.
+   * `begun` has its commit LSN (8 bytes) and its commit time (8) as the source sent them.
+   */
+  hasChanges(begun: DataView): void;
+  /**
    * Adds what was written since the last boundary, outside of source transactions, to the next commit. The
    * commit executes `statement` in the same transaction.
    */

@@ -153,6 +153,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
   #asClaimed = true;
   #byClock = true;
   #seq = 0;
+  #changesBefore = 0;
   #entriesBefore = 0;
   readonly #change = new RowChange();
   /** Relations of the running transaction, or of the last one. Null: they are not remembered. */
@@ -322,6 +323,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     copyBytes(this.#views.of(bytes), at, BEGIN_BYTES, this.#begun, 0);
     this.#seq = 0;
     this.#touched?.clear();
+    this.#changesBefore = this.#counts.changes;
     this.#entriesBefore = this.#counts.entries;
     const claimed = this.#commitTimes.begin(bytes, at);
     this.#byClock = this.#asClaimed = claimed === null;
@@ -343,6 +345,7 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     const byClock = this.#byClock;
     if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
     else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
+    if (this.#counts.changes > this.#changesBefore) this.#trail.hasChanges(this.#begun);
     if (this.#reports.rewritten.size > 0)
       for (const table of this.#reports.rewritten) this.#options.rewritten(table, this.commitLsn);
   }

@@ -63,6 +63,8 @@ export interface StreamOptions {
   /** Called before streaming starts. Throws to refuse the source. */
   readonly check: (identity: SystemIdentity) => void;
   readonly startLsn: Lsn;
+  /** Everything before it is durable in the trail. Zero: the source is told nothing, and keeps its WAL. */
+  readonly durableLsn: Lsn;
   /**
    * Changes before this LSN may have been made while the publication did not exist, and the trail records
    * that. Null: there are none.
@@ -246,7 +248,7 @@ export class ReplicationStream {
       this.#end(new WaltrailError('SOURCE_DISCONNECTED', 'The source closed the replication connection.')),
     );
     this.#socket = socket;
-    this.#acked = options.startLsn;
+    this.#acked = options.durableLsn;
     connection.query(startReplication({ ...options, streaming: options.spoolFolder !== null }));
     this.#status = setInterval(() => this.#tick(options.tickMs), options.tickMs);
     this.#status.unref();

@@ -22,6 +22,8 @@ export interface SlotState {
   readonly database: string | null;
   /** Slots belong to the cluster, but only their own database can read from them. */
   readonly ofThisDatabase: boolean;
+  /** Whether a session reads from it now. */
+  readonly active: boolean;
   readonly confirmedFlushLsn: Lsn | null;
   /**
    * Why the source invalidated the slot: `wal_removed`, `idle_timeout` and so on. Null: the slot can be read.
@@ -41,12 +43,13 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
     plugin: string | null;
     database: string | null;
     of_this_database: boolean | null;
+    active: boolean;
     confirmed_flush_lsn: string | null;
     invalidated: string | null;
   }>(
     // PostgreSQL has invalidation_reason from 17 on, and conflicting from 16 on. With to_jsonb(), one query
     // works for all versions.
-    /* sql */ `select s.plugin, s.database, s.database = pg_catalog.current_database() as of_this_database, s.confirmed_flush_lsn::text,
+    /* sql */ `select s.plugin, s.database, s.database = pg_catalog.current_database() as of_this_database, s.active, s.confirmed_flush_lsn::text,
                       coalesce(j ->> 'invalidation_reason',
                                case when s.wal_status = 'lost' then 'wal_removed' when (j ->> 'conflicting')::boolean then 'conflicting' end) as invalidated
                  from pg_catalog.pg_replication_slots s, lateral (select pg_catalog.to_jsonb(s) as j) as x
@@ -60,6 +63,7 @@ export async function readSlot(client: pg.Client, slot: string): Promise<SlotSta
         plugin: row.plugin,
         database: row.database,
         ofThisDatabase: row.of_this_database === true,
+        active: row.active,
         confirmedFlushLsn: row.confirmed_flush_lsn === null ? null : parseLsn(row.confirmed_flush_lsn),
         invalidated: row.invalidated,
       };

@@ -8,7 +8,7 @@ import {
   sqlStateOf,
 } from '../pg/sql-state.js';
 
-/** SQLSTATE raised by `trail.advance` and `trail.adopt_source` (sql/trail/0001_trail.sql, 0005_gaps.sql). */
+/** SQLSTATE raised by `trail.advance` and `trail.adopt_source` (sql/trail/0043_last_transaction.sql). */
 const CHECKPOINT_MOVED = 'WT001';
 
 /**

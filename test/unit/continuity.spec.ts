@@ -24,6 +24,8 @@ const CHECKPOINT: Checkpoint = {
   timeline: 1,
   slot: 'slot',
   endLsn: parseLsn('0/5000'),
+  lastEndLsn: null,
+  lastTransaction: null,
   nextId: 0n,
   entries: 0n,
   lastCommittedAt: null,
@@ -55,11 +57,13 @@ function sourceState(options: {
       plugin: 'pgoutput',
       database: 'source',
       ofThisDatabase: true,
+      active: false,
       confirmedFlushLsn: parseLsn('0/3000'),
       invalidated: null,
     },
     published: { state: published(options.tables ?? { 7: 'items' }), lsn: parseLsn('0/6000') },
     lsn: parseLsn(options.lsn ?? '0/7000'),
+    lacksLast: false,
     fate: {
       gone: new Set(options.gone),
       replaced: new Map(options.replaced?.map((oid) => [oid, '9'])),
@@ -69,10 +73,10 @@ function sourceState(options: {
   };
 }
 
-const compare = (of: SourceState) =>
+const compare = (of: SourceState, checkpoint = CHECKPOINT) =>
   compareWithTrail({
     config: CONFIG,
-    checkpoint: CHECKPOINT,
+    checkpoint,
     sourceState: of,
     lastPublished: { state: published({ 7: 'items' }), lsn: parseLsn('0/4000') },
     knownLsn: null,
@@ -90,6 +94,39 @@ test('a source that is behind the trail on the same timeline was restored: it is
     },
   ]);
   expect(startPosition({ checkpoint: CHECKPOINT, sourceState: put, gaps })).toBe(parseLsn('0/3000'));
+});
+
+// The slot is at 0/3000, the source's WAL ends at 0/7000, and the checkpoint is at 0/5000.
+test.each<[string, Partial<SourceState>, { last: string | null; gap: string | null; start: string }]>([
+  ['lacks what was stored last', { lacksLast: true }, { last: '0/4800', gap: '0/3000', start: '0/3000' }],
+  ['has it, and the slot lags', {}, { last: '0/4800', gap: null, start: '0/4800' }],
+  ['has a slot beyond it', {}, { last: '0/2800', gap: null, start: '0/3000' }],
+  [
+    'has a slot beyond it, and is behind',
+    { lsn: parseLsn('0/4500') },
+    { last: '0/2800', gap: null, start: '0/3000' },
+  ],
+  ['cannot be compared', {}, { last: null, gap: null, start: '0/5000' }],
+])('a source that %s: gap and position', (_, state, { last, gap, start }) => {
+  const lastEndLsn = last === null ? null : parseLsn(last);
+  const checkpoint = { ...CHECKPOINT, lastEndLsn };
+  const put = { ...sourceState({}), ...state };
+  const { gaps } = compare(put, checkpoint);
+  expect(gaps.map(({ code, fromLsn }) => [code, fromLsn])).toEqual(
+    gap === null ? [] : [['SOURCE_TIMELINE_FORKED', parseLsn(gap)]],
+  );
+  expect(startPosition({ checkpoint, sourceState: put, gaps })).toBe(parseLsn(start));
+});
+
+test('a new timeline that began after the last stored change is no gap, and one that began before it is', () => {
+  const at = (lsn: string): SourceState => {
+    const found = sourceState({});
+    return { ...found, identity: { ...found.identity, timeline: 2, leftTimelineAt: parseLsn(lsn) } };
+  };
+  const checkpoint = { ...CHECKPOINT, lastEndLsn: parseLsn('0/4000') };
+  expect(compare(at('0/4000'), checkpoint).gaps).toEqual([]);
+  expect(startPosition({ checkpoint, sourceState: at('0/4000'), gaps: [] })).toBe(parseLsn('0/4000'));
+  expect(compare(at('0/3FFF'), checkpoint).gaps).toMatchObject([{ code: 'SOURCE_TIMELINE_FORKED' }]);
 });
 
 test.each<[string, Partial<SourceState['identity']>, string, string]>([

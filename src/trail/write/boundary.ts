@@ -1,5 +1,11 @@
-import type { Lsn } from '../../pg/lsn.js';
+import { LSN_ZERO, type Lsn } from '../../pg/lsn.js';
+import type { SentTransaction } from './checkpoint.js';
 import type { EntryRowBuffer } from './rows.js';
+
+/** A transaction with changes, and where it ends. */
+export interface EndedTransaction extends SentTransaction {
+  readonly endLsn: Lsn;
+}
 
 /**
  * Last position up to which all written source transactions are complete. It is set for every transaction, so
@@ -13,6 +19,8 @@ export class Boundary {
   byClock = true;
   /** End LSN (8) and commit time (8); all zero before the first transaction. */
   readonly #end = Buffer.alloc(16);
+  /** End LSN (8), commit LSN (8) and commit time as sent (8) of the last transaction with changes. */
+  readonly #last = Buffer.alloc(24);
 
   set(
     rows: EntryRowBuffer,
@@ -23,6 +31,12 @@ export class Boundary {
     this.bytes = rows.bytes;
     this.entries = rows.entries;
     for (let index = 0; index < 16; index++) this.#end[index] = bytes[at + index]!;
+  }
+
+  /** Notes that the transaction that ends here has changes. `begun` has its commit LSN (8) and time (8). */
+  hasChanges(begun: DataView): void {
+    for (let index = 0; index < 8; index++) this.#last[index] = this.#end[index]!;
+    for (let index = 0; index < 16; index++) this.#last[8 + index] = begun.getUint8(index);
   }
 
   /**
@@ -41,6 +55,14 @@ export class Boundary {
   sent(): void {
     this.bytes = 0;
     this.entries = 0;
+  }
+
+  /** The last transaction with changes; null: there was none since the session began. */
+  get last(): EndedTransaction | null {
+    const endLsn = this.#last.readBigUInt64BE();
+    return endLsn === LSN_ZERO
+      ? null
+      : { endLsn, commitLsn: this.#last.readBigUInt64BE(8), sentAt: this.#last.readBigInt64BE(16) };
   }
 
   get endLsn(): Lsn {

@@ -22,6 +22,13 @@ const SESSION_SETTINGS = /* sql */ `
    using (name)
    where name <> 'synchronous_commit' or setting = 'off'`;
 
+/** A transaction, as a source identifies it whenever it sends it. */
+export interface SentTransaction {
+  readonly commitLsn: Lsn;
+  /** Commit time as the source sends it, in microseconds since 2000-01-01. */
+  readonly sentAt: bigint;
+}
+
 /** The checkpoint row as the writer read it. */
 export interface Checkpoint {
   readonly source: string;
@@ -29,6 +36,14 @@ export interface Checkpoint {
   readonly timeline: number;
   readonly slot: string;
   readonly endLsn: Lsn;
+  /**
+   * End of the last transaction with changes that was stored. Before the first one: where capture began, or
+   * continued after a gap. The source sends no change between it and `endLsn`. Null: not known, in a trail of
+   * an earlier release.
+   */
+  readonly lastEndLsn: Lsn | null;
+  /** The transaction that ends at `lastEndLsn`; null: none does. */
+  readonly lastTransaction: SentTransaction | null;
   readonly nextId: bigint;
   readonly entries: bigint;
   /** Commit time of the last stored transaction in microseconds since 2000-01-01; null: there is none. */
@@ -71,9 +86,13 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
     next_id: string;
     entries: string;
     last_committed_at: string | null;
+    last_end_lsn: string | null;
+    last_commit_lsn: string | null;
+    last_sent_at: string | null;
   }>(
     client,
     /* sql */ `select source, system_identifier, timeline, slot, end_lsn::text, next_id::text, entries::text,
+                      last_end_lsn::text, last_commit_lsn::text, last_sent_at::text,
                       case when isfinite(last_committed_at)
                            then ((extract(epoch from last_committed_at) - 946684800) * 1000000)::int8::text end as last_committed_at
                  from trail.checkpoint`,
@@ -92,6 +111,11 @@ export async function readCheckpoint(client: pg.Client, source: string): Promise
     timeline: row.timeline,
     slot: row.slot,
     endLsn: parseLsn(row.end_lsn),
+    lastEndLsn: row.last_end_lsn === null ? null : parseLsn(row.last_end_lsn),
+    lastTransaction:
+      row.last_commit_lsn === null
+        ? null
+        : { commitLsn: parseLsn(row.last_commit_lsn), sentAt: BigInt(row.last_sent_at!) },
     nextId: BigInt(row.next_id),
     entries: BigInt(row.entries),
     lastCommittedAt: row.last_committed_at === null ? null : BigInt(row.last_committed_at),
@@ -131,8 +155,8 @@ export async function beginTrail(
     // Otherwise the next session would read the names again, and use these later names for earlier changes.
     await rememberNamesRead(client, options.namesRead);
     await client.query(
-      /* sql */ `insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, next_id)
-                 values ($1, $2, $3, $4, $5, $5, 0)`,
+      /* sql */ `insert into trail.checkpoint (source, system_identifier, timeline, slot, start_lsn, end_lsn, last_end_lsn, next_id)
+                 values ($1, $2, $3, $4, $5, $5, $5, 0)`,
       [
         options.source,
         options.identity.systemIdentifier,

@@ -6,7 +6,7 @@ import { formatLsn, type Lsn } from '../../pg/lsn.js';
 import { quoteLiteral } from '../../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../../pg/silence.js';
 import type { CommittedBatch, TrailSession } from '../../pipeline/ports.js';
-import { Boundary } from './boundary.js';
+import { Boundary, type EndedTransaction } from './boundary.js';
 import { storeLookupTables, type Checkpoint } from './checkpoint.js';
 import type { ChunkIndex } from './chunk-index.js';
 import { COPY_HEADER, COPY_TRAILER } from './copy-format.js';
@@ -176,6 +176,10 @@ export class TrailWriter implements TrailSession {
     this.#boundary.set(this.rows, { bytes, at, byClock });
   }
 
+  hasChanges(begun: DataView): void {
+    this.#boundary.hasChanges(begun);
+  }
+
   between(statement: string | null): void {
     this.#boundary.extend(this.rows, this.#sentLsn);
     if (statement !== null) this.#statements.push(statement);
@@ -195,7 +199,7 @@ export class TrailWriter implements TrailSession {
 
   async commit(): Promise<CommittedBatch> {
     this.#throwFailure();
-    const { bytes, entries, endLsn, committedAt, byClock } = this.#boundary;
+    const { bytes, entries, endLsn, committedAt, byClock, last } = this.#boundary;
     const nextId = this.rows.nextId - BigInt(this.rows.entries - entries);
     this.#send(bytes, entries);
     this.#boundary.sent();
@@ -203,7 +207,7 @@ export class TrailWriter implements TrailSession {
     const stored = this.#sentEntries;
     const statements = [
       ...this.dictionary.takeStatements(nextId),
-      this.#advance({ endLsn, nextId, entries: stored, committedAt }),
+      this.#advance({ endLsn, nextId, entries: stored, committedAt, last }),
       ...this.#statements.splice(0),
     ];
     this.#sentEntries = 0;
@@ -219,7 +223,13 @@ export class TrailWriter implements TrailSession {
 
   async skipTo(lsn: Lsn): Promise<void> {
     this.#throwFailure();
-    const skip = this.#advance({ endLsn: lsn, nextId: this.#checkpointId, entries: 0, committedAt: null });
+    const skip = this.#advance({
+      endLsn: lsn,
+      nextId: this.#checkpointId,
+      entries: 0,
+      committedAt: null,
+      last: null,
+    });
     this.#sentLsn = lsn;
     await this.#confirmed(this.#server.say(skip));
     this.#checkpointLsn = lsn;
@@ -338,14 +348,19 @@ export class TrailWriter implements TrailSession {
     readonly nextId: bigint;
     readonly entries: number;
     readonly committedAt: bigint | null;
+    readonly last: EndedTransaction | null;
   }): string {
     const committedAt =
       to.committedAt === null
         ? 'null'
         : `timestamptz '2000-01-01 00:00:00+00' + interval '${to.committedAt} microseconds'`;
+    const last =
+      to.last === null
+        ? ''
+        : `, '${formatLsn(to.last.endLsn)}', '${formatLsn(to.last.commitLsn)}', '${to.last.sentAt}'`;
     return (
       `select trail.advance(${quoteLiteral(this.#source)}, '${formatLsn(this.#checkpointLsn)}', ${this.#checkpointId}, ` +
-      `'${formatLsn(to.endLsn)}', ${to.nextId}, ${to.entries}, ${committedAt})`
+      `'${formatLsn(to.endLsn)}', ${to.nextId}, ${to.entries}, ${committedAt}${last})`
     );
   }
 
