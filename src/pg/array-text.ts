@@ -4,14 +4,44 @@
  * where they are not the usual ones: `[0:1]={1,2}`.
  */
 
+/** OID of pg_type.dat: arrays of bool. */
+export const OID_BOOLS = 1000;
+
 /**
  * OIDs of pg_type.dat: arrays of bool, bytea, "char", name, int2, int4, int8, text, oid, bpchar, varchar,
  * float4, float8, xml, json, jsonb, inet, cidr, macaddr, date, time, timestamp, timestamptz, interval,
  * timetz, numeric, bit, varbit and uuid. Those of box have semicolons.
  */
 export const ARRAY_OIDS: ReadonlySet<number> = new Set([
-  1000, 1001, 1002, 1003, 1005, 1007, 1016, 1009, 1028, 1014, 1015, 1021, 1022, 143, 199, 3807, 1041, 651,
-  1040, 1182, 1183, 1115, 1185, 1187, 1270, 1231, 1561, 1563, 2951,
+  OID_BOOLS,
+  1001,
+  1002,
+  1003,
+  1005,
+  1007,
+  1016,
+  1009,
+  1028,
+  1014,
+  1015,
+  1021,
+  1022,
+  143,
+  199,
+  3807,
+  1041,
+  651,
+  1040,
+  1182,
+  1183,
+  1115,
+  1185,
+  1187,
+  1270,
+  1231,
+  1561,
+  1563,
+  2951,
 ]);
 
 const BOUNDS = /^\[-?\d+:-?\d+\]=/;

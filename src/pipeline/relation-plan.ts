@@ -1,4 +1,5 @@
 import type { Relation } from '../pgoutput/reader.js';
+import { holdsBooleans } from '../tracking/boolean-text.js';
 import { isIgnored } from '../tracking/column-lists.js';
 import { ruleFor } from '../tracking/match.js';
 import { formatTable } from '../tracking/names.js';
@@ -333,7 +334,8 @@ function versionOf(options: {
     table: relation.table,
     columns: relation.columns.map((column, index) => {
       const base = printedType(column.typeOid, options.types);
-      const values = rule === null ? null : valueLabelsOf({ name: column.name, typeOid: base }, rule);
+      const isBoolean = holdsBooleans(column.typeOid, options.types);
+      const values = rule === null ? null : valueLabelsOf({ name: column.name, isBoolean }, rule);
       const label = rule?.labels.get(column.name);
       const { remembered } = redacted[index]!;
       return {

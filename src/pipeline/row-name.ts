@@ -87,7 +87,10 @@ function planWord(
   const typed = typedColumns({ ...shown, columns }).find((typed) => typed.column === column.index);
   return {
     column: column.index,
-    values: path === null ? valueLabelsOf(column, rule) : null,
+    values:
+      path === null
+        ? valueLabelsOf({ name: column.name, isBoolean: column.typeOid === OID_BOOL }, rule)
+        : null,
     way: label === null ? steps : [...steps, ...labelWay(config, label)],
     typed: typed ?? null,
     or,
@@ -97,13 +100,15 @@ function planWord(
 /**
  * Returns the labels of a column by stored value, as PostgreSQL prints the value. The YAML may have any word
  * for a boolean that PostgreSQL reads.
+ *
+ * @param column.isBoolean whether the column's values, or the elements of its values, are booleans
  */
 export function valueLabelsOf(
-  column: { readonly name: string; readonly typeOid: number },
+  column: { readonly name: string; readonly isBoolean: boolean },
   rule: TableRule,
 ): ReadonlyMap<string, string> | null {
   const labels = rule.values.get(column.name);
   if (labels === undefined) return null;
-  if (column.typeOid !== OID_BOOL) return labels;
+  if (!column.isBoolean) return labels;
   return new Map([...labels].map(([value, label]) => [printedBoolean(value) ?? value, label]));
 }

@@ -1,3 +1,4 @@
+import { OID_BOOLS } from '../pg/array-text.js';
 import type { Scalar } from './rules.js';
 import { printedType, type CatalogType } from './value-kind.js';
 
@@ -24,3 +25,7 @@ export const booleanProblem = (value: Scalar, column: string): string | null =>
 /** True if PostgreSQL prints the values of a type as booleans. */
 export const isBoolean = (typeOid: number, types: ReadonlyMap<number, CatalogType>): boolean =>
   printedType(typeOid, types) === OID_BOOL;
+
+/** True if PostgreSQL prints the values of a type, or their elements, as booleans. */
+export const holdsBooleans = (typeOid: number, types: ReadonlyMap<number, CatalogType>): boolean =>
+  typeOid === OID_BOOLS || (types.get(typeOid)?.base ?? typeOid) === OID_BOOL;

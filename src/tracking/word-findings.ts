@@ -1,4 +1,4 @@
-import { booleanProblem, isBoolean } from './boolean-text.js';
+import { booleanProblem, holdsBooleans } from './boolean-text.js';
 import type { Catalog, CatalogColumn } from './catalog.js';
 import type { KeyPath } from './document.js';
 import { memberPath } from './member-path.js';
@@ -65,7 +65,7 @@ function booleanFindings(
   { columns, catalog }: { readonly columns: readonly CatalogColumn[]; readonly catalog: Catalog },
 ): Found[] {
   return [...rule.values].flatMap(([name, words]) =>
-    columns.some((column) => column.name === name && isBoolean(column.typeOid, catalog.types))
+    columns.some((column) => column.name === name && holdsBooleans(column.typeOid, catalog.types))
       ? [...words.keys()].flatMap((value) => {
           const message = booleanProblem(value, name);
           return message === null ? [] : [{ path: ['values', name, value], message }];

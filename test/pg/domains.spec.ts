@@ -9,12 +9,17 @@ const SCHEMA = `
   create domain settings as jsonb;
   create domain amount as numeric;
   create domain amounts as numeric[];
-  create table members (id int primary key, active strict_flag, locked flag, seen moment, more settings, owed amount, paid amounts);
+  create domain flags as flag[];
+  create table members (id int primary key, active strict_flag, locked flag, seen moment, more settings, owed amount, paid amounts, answers boolean[], votes flags, grades text[]);
   alter table members replica identity full;`;
 const YAML = `tables:
   public.members:
     where: { active: true }
-    values: { locked: { yes: locked out, off: open } }
+    values:
+      locked: { yes: locked out, off: open }
+      answers: { yes: agreed, no: refused }
+      votes: { on: in favour, off: against }
+      grades: { true: very good }
     actions:
       - { on: update, changed: locked, to: true, action: lock }
       - { on: update, changed: owed, to: 12.5, action: bill }`;
@@ -56,4 +61,22 @@ test('values of a domain are compared, labelled, shown and found as values of it
   await g.source.query('update members set locked = false where id = 1');
   await g.caughtUp();
   expect((await all.items()).map(({ action }) => action)).toEqual(['edit', 'bill', 'lock', 'add']);
+});
+
+test('elements that are booleans have words as booleans have, and other elements as they are printed', async () => {
+  await using g = await captureGround({ schemaSql: SCHEMA, yaml: YAML });
+  await g.source.query(
+    `insert into members (id, active, answers, votes, grades) values (1, true, '{t,f,null}', '{f,t}', '{t,true}')`,
+  );
+  await g.caughtUp();
+  await using views = await viewGround(g.trail);
+  const all = await views.as(null);
+  const [added] = await all.items();
+  expect(added!.labels?.updated).toEqual({
+    answers: 'agreed, refused, null',
+    votes: 'against, in favour',
+    grades: 't, very good',
+  });
+  for (const word of ['refused', 'in favour', 'very good'])
+    expect([word, (await all.items(`&q=${word}`)).length]).toEqual([word, 1]);
 });

@@ -1,4 +1,4 @@
-import { printedElement } from '../../pg/array-text.js';
+import { OID_BOOLS, printedElement } from '../../pg/array-text.js';
 import { escaped } from '../values.js';
 import type { StoredColumn } from './dictionaries.js';
 import type { SqlValues } from './parameters.js';
@@ -31,7 +31,7 @@ export function partTests(column: StoredColumn, has: (text: string) => boolean):
     case 'bits':
       return bitTests(column.bits!, has);
     case 'list':
-      return elementTests(valuesWith(column.values, has));
+      return elementTests(column.type, valuesWith(column.values, has));
     case 'members':
       return column.members!.flatMap(({ path, values }) =>
         memberTests(path.at(-1)!, valuesWith(values, has)),
@@ -57,14 +57,15 @@ function bitTests(
   return bits.length === 0 && !none ? [] : [{ is: 'bits', width, bits, none }];
 }
 
-function elementTests(values: readonly string[]): PartTest[] {
-  const printed = [...new Set(values.flatMap((value) => [printedElement(value), ...booleanText(value)]))];
+function elementTests(type: number, values: readonly string[]): PartTest[] {
+  const texts = type === OID_BOOLS ? [...values, ...values.flatMap(booleanText)] : values;
+  const printed = [...new Set(texts.map(printedElement))];
   if (printed.length === 0) return [];
   const quoted = printed.filter((element) => element.startsWith('"'));
   return [{ is: 'elements', quoted, plain: printed.filter((element) => !quoted.includes(element)) }];
 }
 
-/** Returns the stored text of a boolean, which the YAML may write as `true` or `false`. */
+/** Returns the stored text of `true` or `false`, which trails of earlier releases have as values. */
 const booleanText = (value: string): readonly string[] =>
   value === 'true' ? ['t'] : value === 'false' ? ['f'] : [];
 

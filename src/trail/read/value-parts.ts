@@ -1,4 +1,4 @@
-import { ARRAY_OIDS, arrayElements } from '../../pg/array-text.js';
+import { ARRAY_OIDS, arrayElements, OID_BOOLS } from '../../pg/array-text.js';
 import { isTree, plainText, valuesAt } from '../../pg/json-members.js';
 import { keyText } from '../../pg/text.js';
 import type { BitWords, MemberWords } from '../../pipeline/ports.js';
@@ -118,18 +118,21 @@ function bitsOf({ width, words }: BitWords, text: string): readonly ValuePart[] 
   return parts;
 }
 
-function elementsOf({ values, label }: StoredColumn, text: string): readonly ValuePart[] | null {
+function elementsOf({ type, values, label }: StoredColumn, text: string): readonly ValuePart[] | null {
   const elements = arrayElements(text);
   if (elements === null) return null;
   return elements.map((element) => ({
     text: element,
     path: [],
-    word: element === null ? null : (wordIn(values, element) ?? booleanWord(values, element)),
+    word:
+      element === null
+        ? null
+        : (wordIn(values, element) ?? (type === OID_BOOLS ? booleanWord(values, element) : null)),
     lookup: element === null || label === undefined ? null : lookupOf(label, element),
   }));
 }
 
-/** Returns the word for a boolean element, which the YAML may write as `true` or `false`. */
+/** Returns the word for a boolean element by `true` or `false`, which trails of earlier releases have. */
 const booleanWord = (values: StoredColumn['values'], element: string): string | null =>
   element === 't' ? wordIn(values, 'true') : element === 'f' ? wordIn(values, 'false') : null;
 
