@@ -15,6 +15,10 @@ let logins: TrailLogins;
 let open: pg.Client[] = [];
 beforeAll(async () => {
   ground = await apiGround({ roles: ['api', 'exports'] });
+  // The queue makes its schema, which the logins would make, too.
+  await until('the queue', async () =>
+    /"exportQueue":"up"/.test(await (await ground.get('/readyz', 'none')).text()),
+  );
   logins = await makeLogins(ground.trail);
 });
 afterEach(async () => {
