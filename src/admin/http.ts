@@ -218,12 +218,19 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
 }
 
 /**
- * Refuses bodies that are not UTF-8. Fastify would replace bytes, and an export would search another text.
+ * Refuses bodies that are not UTF-8, and compressed ones. Fastify would replace bytes, and an export would
+ * search another text.
  */
 function takeJsonInUtf8(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error');
   server.removeContentTypeParser('application/json');
   server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
+    const coding = request.headers['content-encoding'] ?? 'identity';
+    if (coding.trim().toLowerCase() !== 'identity') {
+      const remedy = 'Send the body uncompressed, without the header Content-Encoding.';
+      done(new WaltrailError('HTTP_MEDIA_TYPE', 'The body has a Content-Encoding.', { remedy }));
+      return;
+    }
     let text: string;
     try {
       text = new TextDecoder('utf-8', { fatal: true }).decode(body as Buffer);

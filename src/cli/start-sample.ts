@@ -11,9 +11,9 @@ import { applyPlan } from '../tracking/apply.js';
 import { loadConfig } from '../tracking/load.js';
 import type { TrackingConfig } from '../tracking/rules.js';
 import type { Boot, Running } from './boot.js';
+import { SAMPLE_CONFIG } from './config.js';
 import { makePlan } from './source-plan.js';
 
-const SAMPLE_CONFIG = path.resolve(import.meta.dirname, '../../config/sample.yaml');
 /** Name of the token that run.json holds, as the access record shows it. */
 const TOKEN_NAME = 'npm start';
 const SIGN_IN_NAME = 'npm start, sign-in link';

@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import type pg from 'pg';
 import {
   createToken,
@@ -9,6 +8,7 @@ import {
   type TokenInfo,
   type TokenRole,
 } from '../admin/auth/tokens.js';
+import { runFileIn } from '../embedded/run-file.js';
 import { WaltrailError } from '../errors.js';
 import { createLog } from '../log.js';
 import { createPool } from '../pg/connect.js';
@@ -139,7 +139,7 @@ async function withTokens<T>(settings: Settings, work: (pool: pg.Pool) => Promis
  */
 async function trailUrl(settings: Settings): Promise<string> {
   if (settings.trailUrl !== undefined) return settings.trailUrl;
-  const file = path.join(settings.dataDir, 'run.json');
+  const file = runFileIn(settings.dataDir);
   try {
     const { trailUrl: url } = JSON.parse(await readFile(file, 'utf8')) as { trailUrl?: unknown };
     if (typeof url === 'string') return url;

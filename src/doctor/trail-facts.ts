@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { COVERAGE_SQL } from '../trail/read/coverage.js';
 import { ELECTION_LOCK } from '../trail/election.js';
+import { holdersSql } from '../trail/role-lock.js';
 import { queryTrail } from '../trail/query.js';
 
 /** How current a trail is, and who writes it. */
@@ -60,11 +61,8 @@ export async function readTrailStanding(client: pg.Client): Promise<TrailStandin
       to_char(nullif(nullif(c.last_committed_at, 'infinity'), '-infinity') at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as "lastEntryAt",
       coverage.until as "currentUntil",
       (select extract(epoch from clock_timestamp() - u.noted_at)::float8 from trail.current_until u) as "saidSecondsAgo",
-      (select pg_catalog.jsonb_build_object('address', host(a.client_addr), 'pid', l.pid, 'since', to_char(a.backend_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
-         from pg_catalog.pg_locks l
-         join pg_catalog.pg_database d on d.oid = l.database and d.datname = pg_catalog.current_database()
-         left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-        where l.locktype = 'advisory' and l.classid = ${ELECTION_LOCK}::oid and l.objid = 0 and l.objsubid = 2 and l.granted) as capture,
+      (select pg_catalog.jsonb_build_object('address', host(h.client_addr), 'pid', h.pid, 'since', to_char(h.backend_start at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+         from (${holdersSql(ELECTION_LOCK)}) h order by h.backend_start limit 1) as capture,
       (select pg_catalog.jsonb_build_object('open', count(*) filter (where g.accepted_at is null), 'accepted', count(*) filter (where g.accepted_at is not null), 'stream', coalesce(bool_or(g.accepted_at is null and g.tables is null), false))
          from trail.gap g where g.closed_at is null) as gaps,
       (select k.digest from trail.configuration k order by k.id desc limit 1) as configuration

@@ -13,15 +13,16 @@ export interface RunFile {
   readonly pid: number;
 }
 
-const fileIn = (dataDir: string): string => path.join(dataDir, 'run.json');
+/** Returns the path of the file. It exists while a `waltrail start` on the sample runs with this folder. */
+export const runFileIn = (dataDir: string): string => path.join(dataDir, 'run.json');
 
 /** Writes the file in one step, readable only by its owner, because it contains a token and passwords. */
 export async function writeRunFile(dataDir: string, run: RunFile): Promise<void> {
   await mkdir(dataDir, { recursive: true });
-  const draft = `${fileIn(dataDir)}.${process.pid}`;
+  const draft = `${runFileIn(dataDir)}.${process.pid}`;
   await rm(draft, { force: true });
   await writeFile(draft, `${JSON.stringify(run, undefined, 2)}\n`, { mode: 0o600, flag: 'wx' });
-  await rename(draft, fileIn(dataDir));
+  await rename(draft, runFileIn(dataDir));
 }
 
 /**
@@ -29,7 +30,7 @@ export async function writeRunFile(dataDir: string, run: RunFile): Promise<void>
  * owns the folder does so.
  */
 export async function removeRunFile(dataDir: string, pid: number | null): Promise<void> {
-  const text = await readFile(fileIn(dataDir), 'utf8').catch(() => undefined);
+  const text = await readFile(runFileIn(dataDir), 'utf8').catch(() => undefined);
   if (text === undefined) return;
-  if (pid === null || text.includes(`"pid": ${pid}\n`)) await rm(fileIn(dataDir), { force: true });
+  if (pid === null || text.includes(`"pid": ${pid}\n`)) await rm(runFileIn(dataDir), { force: true });
 }

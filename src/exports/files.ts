@@ -27,7 +27,8 @@ interface PartName {
 
 /**
  * The export directory: `<id>.<format>` for a finished file, `<id>.<claim>.part` for an unfinished one.
- * Throws EXPORT_DISK_FULL and EXPORT_STORAGE if the disk refuses an operation.
+ * The directory is made if it is missing. Throws EXPORT_DISK_FULL and EXPORT_STORAGE if the disk refuses an
+ * operation, and ENOENT if the directory was removed meanwhile.
  */
 export class ExportFiles {
   readonly #directory: string;
@@ -217,6 +218,8 @@ async function onDisk<T>(operation: () => Promise<T>): Promise<T> {
         cause: error,
       });
     }
+    // The directory was removed while the file was written. The next run makes it again.
+    if (code === 'ENOENT') throw error;
     throw new WaltrailError(
       'EXPORT_STORAGE',
       `The export directory refused the file (${code ?? 'unknown reason'}).`,

@@ -85,11 +85,10 @@ export class ExportStore {
     let broken: Error | undefined;
     try {
       await client.query('begin');
-      // Requests of one token run one after another. Otherwise, concurrent ones would not count each other.
-      await client.query(
-        /* sql */ `select pg_advisory_xact_lock(hashtextextended('waltrail export ' || $1, 0))`,
-        [request.requester.tokenId],
-      );
+      // Requests run one after another. Otherwise, concurrent ones of one token would not count each other. A
+      // lock of the table, because an advisory lock may be held by every login, and this one by none that
+      // only reads. It does not hinder changes of rows.
+      await client.query(/* sql */ `lock table trail.export in share update exclusive mode`);
       const stored = await insertWithin(client, request, quota);
       await client.query('commit');
       return stored;

@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { releaseLock, takeLock, type TakenLock } from '../trail/role-lock.js';
 
 /** An export whose turn it is. Until it is released, no other export of its token runs. */
 export interface ExportTurn {
@@ -8,7 +9,7 @@ export interface ExportTurn {
   release(): Promise<void>;
 }
 
-/** Class of the advisory locks of {@link ExportTurns}: "WTex". */
+/** First key of the locks of {@link ExportTurns}: "WTex". */
 const LOCK_CLASS = 0x57546578;
 /** Longest pause after a failed run. The pause doubles with each attempt: 2 s, 4 s and so on. */
 const LONGEST_PAUSE_SECONDS = 60;
@@ -42,11 +43,12 @@ export class ExportTurns {
     try {
       for (const { id, tokenId, mayBegin } of await waiting(client)) {
         if (!mayBegin || (adminsOnly && !(await isOfAdmin(client, id)))) continue;
-        if (!(await lock(client, tokenId))) continue;
+        const taken = await lock(client, tokenId);
+        if (taken === undefined) continue;
         if (await isUnfinished(client, id))
-          return { id, tokenId, release: () => unlock(client, tokenId).then(() => giveBack(), giveBack) };
+          return { id, tokenId, release: () => releaseLock(client, taken).then(() => giveBack(), giveBack) };
         // Another worker has just finished it, because the list is older than the lock.
-        await unlock(client, tokenId);
+        await releaseLock(client, taken);
       }
       const isAny = (await waiting(client)).length > 0;
       giveBack();
@@ -105,14 +107,12 @@ async function isUnfinished(client: pg.ClientBase, id: string): Promise<boolean>
   return rowCount === 1;
 }
 
-async function lock(client: pg.ClientBase, tokenId: string): Promise<boolean> {
-  const { rows } = await client.query<{ taken: boolean }>(
-    /* sql */ `select pg_try_advisory_lock($1, hashtext($2)) as taken`,
-    [LOCK_CLASS, tokenId],
-  );
-  return rows[0]!.taken;
-}
-
-async function unlock(client: pg.ClientBase, tokenId: string): Promise<void> {
-  await client.query(/* sql */ `select pg_advisory_unlock($1, hashtext($2))`, [LOCK_CLASS, tokenId]);
+async function lock(client: pg.ClientBase, tokenId: string): Promise<TakenLock | undefined> {
+  const { rows } = await client.query<{ key: number }>(/* sql */ `select hashtext($1) as key`, [tokenId]);
+  return takeLock(client, {
+    first: LOCK_CLASS,
+    second: rows[0]!.key,
+    role: 'waltrail_api',
+    table: 'trail.export',
+  });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { open, readdir, stat, writeFile } from 'node:fs/promises';
+import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ExportBody } from '../../src/api/requests.js';
@@ -111,6 +111,24 @@ describe('a run of an export', () => {
     expect((await room.ground.exports.get(id, ADMIN)).state).toBe('running');
     expect(await room.run(id)).toBe('ready');
   });
+
+  test.each(['ndjson', 'csv', 'xlsx'])(
+    'gives the export back when the directory of a %s file is removed meanwhile, and the next run makes both',
+    async (format) => {
+      await using room = await runGround(1000);
+      const { ground } = room;
+      const id = await ask(ground, format);
+      const hold = await ground.holdEntries();
+      const first = room.run(id).catch((error: unknown) => error);
+      await until('the file', async () => (await ground.files()).length === 1);
+      await rm(ground.directory, { recursive: true });
+      await hold.release();
+      expect(await first).toMatchObject({ code: 'ENOENT' });
+      expect((await ground.exports.get(id, ADMIN)).state).toBe('queued');
+      expect(await room.run(id)).toBe('ready');
+      expect(await ground.files()).toEqual([`${id}.${format}`]);
+    },
+  );
 
   test('gives the export back after a passing error, and fails it after the last attempt', async () => {
     await using room = await runGround(10);

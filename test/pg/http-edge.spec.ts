@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import http from 'node:http';
-import { brotliDecompressSync, gunzipSync } from 'node:zlib';
+import { brotliDecompressSync, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { apiGround, type ApiGround } from '../support/api.ts';
 
@@ -181,6 +181,25 @@ describe('text that is not percent-encoded UTF-8', () => {
     expect(JSON.parse(answer.body.toString())).toMatchObject({ items: [{ entity: { id } }] });
   });
 });
+
+test.each(['gzip', 'br', 'GZIP', 'deflate, gzip'])(
+  'a body with the content encoding %s is a 415 that states it, whatever its bytes are',
+  async (coding) => {
+    for (const body of [gzipSync('{"format":"csv"}'), '{"format":"csv"}']) {
+      const answer = await ask('/v1/exports', {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json', 'content-encoding': coding },
+      });
+      expect(answer.status).toBe(415);
+      expect(problemOf(answer)).toMatchObject({
+        code: 'HTTP_MEDIA_TYPE',
+        detail: 'The body has a Content-Encoding.',
+        remedy: 'Send the body uncompressed, without the header Content-Encoding.',
+      });
+    }
+  },
+);
 
 describe('a body or a query that is valid and far too much', () => {
   const post = (path: string, body: string, authorization = `Bearer ${token}`): Promise<Answer> =>

@@ -1,3 +1,6 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { COMMANDS } from '../../src/cli/commands.js';
 import { waltrail } from '../support/command.ts';
@@ -55,5 +58,24 @@ describe('the command line', () => {
     expect(JSON.parse(errors)).toEqual({
       error: { code: 'SETTINGS_INVALID', message: expect.any(String), remedy: expect.any(String) },
     });
+  });
+
+  test('beside a running sample, says how to address it, without its passwords', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-cli-'));
+    try {
+      const run = { sourceUrl: 'postgres://u:s3cret@h/crm', trailUrl: 'postgres://u:s3cret@h/trail' };
+      await writeFile(path.join(folder, 'run.json'), JSON.stringify(run));
+      const urls = { WALTRAIL_SOURCE_URL: run.sourceUrl, WALTRAIL_TRAIL_URL: run.trailUrl };
+      for (const command of ['gaps', 'status', 'doctor', 'plan']) {
+        const { code, errors } = await waltrail([command], { WALTRAIL_DATA_DIR: folder });
+        expect(code).toBe(1);
+        expect(errors).toContain(`sourceUrl and trailUrl of ${path.join(folder, 'run.json')}`);
+        expect(errors).not.toContain('s3cret');
+        const own = await waltrail([command], { ...urls, WALTRAIL_DATA_DIR: folder });
+        expect(own.errors).toContain('You can start from a copy of config/sample.yaml');
+      }
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });

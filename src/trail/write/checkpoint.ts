@@ -6,6 +6,7 @@ import type { Kind } from '../../tracking/rules.js';
 import { rememberNamesRead } from './configuration.js';
 import { indexable } from './dictionary.js';
 import { ELECTION_LOCK } from '../election.js';
+import { takeLock } from '../role-lock.js';
 import { takeRole } from '../roles.js';
 import { trailError } from '../trail-error.js';
 
@@ -57,11 +58,7 @@ export interface Checkpoint {
 export async function elect(url: string, signal?: AbortSignal): Promise<pg.Client | null> {
   const client = await connect({ url, side: 'trail', purpose: 'capture', signal });
   try {
-    const { rows } = await client.query<{ elected: boolean }>(
-      /* sql */ `select pg_catalog.pg_try_advisory_lock($1, 0) as elected`,
-      [ELECTION_LOCK],
-    );
-    if (rows[0]!.elected) {
+    if ((await takeLock(client, ELECTION_LOCK)) !== undefined) {
       await client.query(SESSION_SETTINGS);
       await client.query(/* sql */ `select trail.ensure_partitions(7)`);
       await takeRole(client, 'waltrail_writer');
