@@ -42,8 +42,8 @@ export const GUARDS = [
   {
     guard: 'election: one daemon captures',
     file: 'dist/trail/write/checkpoint.js',
-    from: 'if (rows[0].elected) {',
-    to: 'if (rows[0] !== undefined) {',
+    from: 'if ((await takeLock(client, ELECTION_LOCK)) !== undefined) {',
+    to: 'if (client !== null) {',
     spec: 'test/faults/daemons.spec.ts',
     test: 'of two daemons one captures',
   },
