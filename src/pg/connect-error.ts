@@ -117,7 +117,7 @@ function refusal(
       code: 'PG_UNREACHABLE',
       says: `has no room for another connection (${says})`,
       remedy:
-        'Wait: Waltrail tries again. If the error persists, raise max_connections, or the connection limit of the role or the database.',
+        'Wait: Waltrail tries again. If the error persists, raise the limit that the message of the server names: max_connections, max_wal_senders, or the connection limit of the role or the database.',
     };
   if (isServerGone(sqlState) || isConnectionException(sqlState))
     return {
