@@ -12,6 +12,7 @@ import {
   PROTOCOL_VIOLATION,
   sqlStateOf,
 } from './sql-state.js';
+import { urlProblem } from './url.js';
 
 /** Which of Waltrail's two databases a connection leads to. */
 export type Side = 'source' | 'trail';
@@ -24,12 +25,9 @@ export interface Address {
 
 /** Returns `host:port/database` of a URL: the part that errors and log lines may show. */
 export function describeUrl(url: string): string {
-  try {
-    const { hostname, port, pathname } = new URL(url);
-    return `${hostname}:${port || '5432'}${pathname}`;
-  } catch {
-    return 'the given URL';
-  }
+  if (urlProblem(url) !== undefined) return 'the given URL';
+  const { hostname, port, pathname } = new URL(url);
+  return `${hostname}:${port || '5432'}${pathname}`;
 }
 
 /**
