@@ -1,4 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { COMMANDS } from '../../src/cli/commands.js';
 import { waltrail } from '../support/command.ts';
 
@@ -55,5 +58,21 @@ describe('the command line', () => {
     expect(JSON.parse(errors)).toEqual({
       error: { code: 'SETTINGS_INVALID', message: expect.any(String), remedy: expect.any(String) },
     });
+  });
+
+  test('ends what is wrong with a full stop before the remedy begins', async () => {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'waltrail-cli-'));
+    try {
+      const file = path.join(folder, 'w.yaml');
+      await writeFile(file, 'source: [\n');
+      const { errors } = await waltrail(['plan'], {
+        WALTRAIL_SOURCE_URL: 'postgres://a/b',
+        WALTRAIL_TRAIL_URL: 'postgres://a/c',
+        WALTRAIL_CONFIG: file,
+      });
+      expect(errors).toMatch(/[^.]\. Correct the named places\./);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
