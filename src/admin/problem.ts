@@ -4,6 +4,7 @@ import { ERROR_CODES, isWaltrailError, WaltrailError, type ErrorCode } from '../
 import { isConnectError } from '../pg/connect-error.js';
 import {
   CHARACTER_NOT_IN_REPERTOIRE,
+  INSUFFICIENT_PRIVILEGE,
   isOutOfResources,
   isServerGone,
   QUERY_CANCELED,
@@ -43,10 +44,7 @@ export function toProblem(error: unknown): Problem {
     return error.status === undefined ? internal() : problem(error.status, error);
   }
   if (isUnavailable(error)) {
-    return problem(
-      503,
-      new WaltrailError('HTTP_UNAVAILABLE', 'The trail database did not answer in time.', { cause: error }),
-    );
+    return problem(503, new WaltrailError('HTTP_UNAVAILABLE', whyUnavailable(error), { cause: error }));
   }
   if (UNSTORABLE.includes(codeOf(error))) {
     return problem(
@@ -113,8 +111,16 @@ function internal(): Problem {
   return { ...problem(ERROR_CODES.HTTP_INTERNAL.status, error), instance: `urn:uuid:${randomUUID()}` };
 }
 
+/** Says neither where the trail is nor what its error is. The log does (problem.filter.ts). */
+function whyUnavailable(error: unknown): string {
+  if (isConnectError(error) && codeOf(error) !== 'PG_UNREACHABLE')
+    return 'The trail database refused the connection of Waltrail.';
+  return codeOf(error) === INSUFFICIENT_PRIVILEGE
+    ? 'The trail database refused a statement, because Waltrail lacks a right in it.'
+    : 'The trail database did not answer in time.';
+}
+
 function isUnavailable(error: unknown): boolean {
-  // The answer says neither where the trail is nor what its error is. The log does (problem.filter.ts).
   if (isWaltrailError(error)) return isConnectError(error) || error.retry === 'backoff';
   if (!(error instanceof Error)) return false;
   // pg reports a lost connection and an exhausted pool without a code.
@@ -126,6 +132,7 @@ function isUnavailable(error: unknown): boolean {
   return (
     isServerGone(code) ||
     isOutOfResources(code) ||
+    code === INSUFFICIENT_PRIVILEGE ||
     code === QUERY_CANCELED ||
     code === READ_ONLY_SQL_TRANSACTION ||
     UNREACHABLE.test(code)

@@ -55,8 +55,9 @@ function unknownCommand([first, second]: readonly string[], { write, writeError 
 function errorText(error: unknown): string {
   if (!isWaltrailError(error)) return `waltrail: unexpected error, please report it: ${stackOf(error)}\n`;
   const { message, remedy }: WaltrailError = error;
-  const separator = message.includes('\n') || remedy.includes('\n') ? '\n' : ' ';
-  return `waltrail: ${message}${separator}${remedy}\n`;
+  if (message.includes('\n') || remedy.includes('\n')) return `waltrail: ${message}\n${remedy}\n`;
+  // A place in a file with what is wrong there has no full stop.
+  return `waltrail: ${message}${/[.!?:]$/.test(message) ? '' : '.'} ${remedy}\n`;
 }
 
 /** Formats the same for programs, as one JSON document. */

@@ -6,6 +6,7 @@ import { draftYaml, type Draft } from '../init/draft.js';
 import { withClient } from '../pg/connect.js';
 import { queryError } from '../pg/connect-error.js';
 import { sqlStateOf } from '../pg/sql-state.js';
+import { urlProblem } from '../pg/url.js';
 import type { Settings, SettingsOptions } from '../settings.js';
 import { defineCommand, usageError, type Command } from './command.js';
 
@@ -53,8 +54,9 @@ Reads no row of a table, takes no lock, and changes nothing. An existing file is
 
 function sourceUrl(given: string | undefined, settings: (options: SettingsOptions) => Settings): string {
   if (given !== undefined) {
-    if (/^postgres(?:ql)?:\/\//.test(given) && URL.canParse(given)) return given;
-    throw usageError('waltrail init: --source must be a postgres:// URL.');
+    const problem = urlProblem(given);
+    if (problem === undefined) return given;
+    throw usageError(`waltrail init: --source ${problem}.`);
   }
   const { sourceUrl: url } = settings({ sourceAlone: true });
   if (url !== undefined) return url;

@@ -12,6 +12,7 @@ import {
   PROTOCOL_VIOLATION,
   sqlStateOf,
 } from './sql-state.js';
+import { urlProblem } from './url.js';
 
 /** Which of Waltrail's two databases a connection leads to. */
 export type Side = 'source' | 'trail';
@@ -24,12 +25,9 @@ export interface Address {
 
 /** Returns `host:port/database` of a URL: the part that errors and log lines may show. */
 export function describeUrl(url: string): string {
-  try {
-    const { hostname, port, pathname } = new URL(url);
-    return `${hostname}:${port || '5432'}${pathname}`;
-  } catch {
-    return 'the given URL';
-  }
+  if (urlProblem(url) !== undefined) return 'the given URL';
+  const { hostname, port, pathname } = new URL(url);
+  return `${hostname}:${port || '5432'}${pathname}`;
 }
 
 /**
@@ -117,7 +115,7 @@ function refusal(
       code: 'PG_UNREACHABLE',
       says: `has no room for another connection (${says})`,
       remedy:
-        'Wait: Waltrail tries again. If the error persists, raise max_connections, or the connection limit of the role or the database.',
+        'Wait: Waltrail tries again. If the error persists, raise the limit that the message of the server names: max_connections, max_wal_senders, or the connection limit of the role or the database.',
     };
   if (isServerGone(sqlState) || isConnectionException(sqlState))
     return {

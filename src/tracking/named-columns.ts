@@ -91,7 +91,9 @@ export function renamedTroubles(config: TrackingConfig, { tables }: PublishedSta
         .filter((use) => columnsMeant(use.column).includes(column))
         .map(({ path }) => formatPath(path));
       const what =
-        keys.length === 0 ? 'its values are still redacted as before' : `${keys.join(', ')} needs it`;
+        keys.length === 0
+          ? 'its values are still redacted as before'
+          : `${keys.join(', ')} ${keys.length === 1 ? 'needs' : 'need'} it`;
       return `Column "${column}" was renamed to "${today}"; ${what}.`;
     });
     return [

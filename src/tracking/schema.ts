@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ActionFile, conditions } from './action-schema.js';
 import { AttributionFile, ModifierFile, ModifiersFile } from './attribution-file.js';
 import { MAX_PUBLICATION_WITH_TRIGGER } from './event-trigger.js';
+import { urlProblem } from '../pg/url.js';
 import { columnName } from './names.js';
 import { DEFAULT_BASELINE_ROWS, MOST_BASELINE_ROWS } from './rules.js';
 import { didYouMean } from './nearest.js';
@@ -53,12 +54,9 @@ const isTimezone = (value: string): boolean => {
   }
 };
 
-const url = text('a postgres:// URL').refine(
-  (value) => /^postgres(?:ql)?:\/\//.test(value) && URL.canParse(value),
-  {
-    error: 'must be a postgres:// URL',
-  },
-);
+const url = text('a postgres:// URL').refine((value) => urlProblem(value) === undefined, {
+  error: ({ input }) => urlProblem(String(input)),
+});
 
 const identifier = text('a name').regex(
   /^[a-z_][a-z0-9_]{0,62}$/,

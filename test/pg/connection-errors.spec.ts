@@ -134,6 +134,7 @@ describe('the error of a refused connection states which side refused, why, and 
       message: expect.stringContaining(
         'has no room for another connection (53300: too many connections for role',
       ),
+      remedy: expect.stringContaining('max_wal_senders, or the connection limit of the role'),
     });
   });
 });

@@ -250,7 +250,7 @@ test('renaming a column that the YAML uses is reported at once, even without a c
     schemaSql: `create table a (id int primary key, name text, updated_by text, org int, blocked bool)`,
     yaml: `
 tables:
-  public.a: { entity: a, name: "{name}", modifier: updated_by, tenant: org, actions: [ { on: update, changed: blocked, action: block } ] }`,
+  public.a: { entity: a, name: "{name}", modifier: updated_by, ignore: [updated_by], tenant: org, actions: [ { on: update, changed: blocked, action: block } ] }`,
   });
   await g.source.query(
     `alter table a rename updated_by to changed_by; alter table a rename blocked to is_blocked`,
@@ -260,7 +260,7 @@ tables:
   );
   const trouble = g.capture.status().troubles.find(({ code }) => code === 'TRACKING_COLUMN_RENAMED');
   expect(trouble?.message).toContain(
-    'Column "updated_by" was renamed to "changed_by"; tables."public.a".modifier needs it.',
+    'Column "updated_by" was renamed to "changed_by"; tables."public.a".modifier, tables."public.a".ignore[0] need it.',
   );
   expect(trouble?.message).toContain('Column "blocked" was renamed to "is_blocked"');
   await until('its entry', async () =>

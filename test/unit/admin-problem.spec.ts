@@ -56,14 +56,26 @@ describe('a problem document', () => {
     expect(toProblem(error)).toMatchObject({ status: 503, code: 'HTTP_UNAVAILABLE' });
   });
 
-  test('answers 503 if the trail refuses a connection, without its address', () => {
-    for (const code of ['PG_REFUSED', 'PG_TLS', 'PG_POOLER', 'PG_UNPINNED', 'PG_UNREACHABLE'] as const) {
-      const problem = toProblem(new WaltrailError(code, 'The trail (db:5432/trail) refused the connection.'));
-      expect(problem).toMatchObject({ status: 503, code: 'HTTP_UNAVAILABLE' });
-      expect(JSON.stringify(problem)).not.toContain('db:5432');
-    }
+  test.each([
+    ['PG_REFUSED', 'refused the connection'],
+    ['PG_TLS', 'refused the connection'],
+    ['PG_POOLER', 'refused the connection'],
+    ['PG_UNPINNED', 'refused the connection'],
+    ['PG_UNREACHABLE', 'did not answer in time'],
+  ] as const)('answers 503 for %s: the trail %s, without its address', (code, words) => {
+    const problem = toProblem(new WaltrailError(code, 'The trail (db:5432/trail) cannot be used.'));
+    expect(problem).toMatchObject({ status: 503, code: 'HTTP_UNAVAILABLE' });
+    expect(problem.detail).toContain(words);
+    expect(JSON.stringify(problem)).not.toContain('db:5432');
   });
 
+  test('answers 503 if Waltrail lacks a right in the trail, without the name of the table', () => {
+    const refused = thrown({ code: '42501', severity: 'ERROR' }, 'permission denied for table entry');
+    expect(toProblem(refused)).toMatchObject({
+      status: 503,
+      detail: 'The trail database refused a statement, because Waltrail lacks a right in it.',
+    });
+  });
   test.each([
     [404, {}, 'HTTP_NOT_FOUND'],
     [413, { code: 'FST_ERR_CTP_BODY_TOO_LARGE' }, 'HTTP_BODY_TOO_LARGE'],

@@ -78,4 +78,20 @@ describe('the command line', () => {
       await rm(folder, { recursive: true });
     }
   });
+
+  test('ends what is wrong with a full stop before the remedy begins', async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), 'waltrail-cli-'));
+    try {
+      const file = path.join(folder, 'w.yaml');
+      await writeFile(file, 'source: [\n');
+      const { errors } = await waltrail(['plan'], {
+        WALTRAIL_SOURCE_URL: 'postgres://a/b',
+        WALTRAIL_TRAIL_URL: 'postgres://a/c',
+        WALTRAIL_CONFIG: file,
+      });
+      expect(errors).toMatch(/[^.]\. Correct the named places\./);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });
