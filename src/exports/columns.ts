@@ -147,6 +147,13 @@ export const NOT_SENT = '(not sent)';
 /** Shown for a value that was too large to be stored. */
 export const largeText = (bytes: number): string => `(too large: ${bytes} bytes)`;
 
+/**
+ * Matches a text of the source that reads like one of the words for no value, or like such a text in quotes.
+ */
+const LIKE_NOTHING = /^["\\]*\((?:null|empty text|not sent|too large: \d+ bytes)\)["\\]*$/;
+/** Largest length of such a text. A longer one is not looked at. */
+export const MOST_LIKE_NOTHING = 100;
+
 /** Returns the text after the name of a column. Its further lines are indented. */
 export const valueLine = (value: Value, clock: ZoneClock): string =>
   valueText(value, clock).replace(LINE_END, '$&  ');
@@ -161,8 +168,9 @@ export const columnText = (name: string): string =>
   /^[^\s"][^\n\v\f\r\u0085\u2028\u2029]*$/.test(name) && !name.includes(': ') ? name : JSON.stringify(name);
 
 /**
- * Returns the text of a value. Words distinguish SQL NULL from the empty text. JSON null stays `null`. A
- * label, or an instant on the clock, is followed by the value as PostgreSQL printed it, in brackets.
+ * Returns the text of a value. Words distinguish SQL NULL from the empty text, and a text that reads like
+ * them is quoted. JSON null stays `null`. A label, or an instant on the clock, is followed by the value as
+ * PostgreSQL printed it, in brackets.
  */
 function valueText(value: Value, clock: ZoneClock): string {
   const nothing =
@@ -171,5 +179,8 @@ function valueText(value: Value, clock: ZoneClock): string {
     return value.label === undefined ? `(${nothing})` : `${value.label} (${nothing})`;
   const raw = value.kind === 'json' ? compactJson(value.text) : value.text;
   const shown = value.label ?? (value.isInstant === true ? clock.printed(value.text) : null);
-  return shown === null ? raw : `${shown} (${raw})`;
+  if (shown !== null) return `${shown} (${raw})`;
+  return value.kind === 'text' && raw.length <= MOST_LIKE_NOTHING && LIKE_NOTHING.test(raw)
+    ? JSON.stringify(raw)
+    : raw;
 }

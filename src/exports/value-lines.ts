@@ -2,7 +2,7 @@ import type { StoredColumn } from '../trail/read/dictionaries.js';
 import type { StoredRows } from '../trail/read/row-batch.js';
 import { StoredFields } from '../trail/read/stored-fields.js';
 import type { ByteWriter } from './byte-writer.js';
-import { columnText, largeText, NOT_SENT, valueLine } from './columns.js';
+import { columnText, largeText, MOST_LIKE_NOTHING, NOT_SENT, valueLine } from './columns.js';
 import type { ZoneClock } from './dates.js';
 import { mayBeDecoded } from './decoded.js';
 import { JsonBytes } from './json-bytes.js';
@@ -13,6 +13,10 @@ import { copyText, type TextForm } from './text-form.js';
 
 const LINE_FEED = 0x0a;
 const SPACE = 0x20;
+const QUOTE = 0x22;
+const BRACKET = 0x28;
+const CLOSING_BRACKET = 0x29;
+const BACKSLASH = 0x5c;
 
 /**
  * Notes about a column, as bytes of the format: its name with a colon, and lines of values that have labels.
@@ -141,7 +145,8 @@ export class ValueLines {
       case 'number':
       case 'text':
         if (start === end) out.piece(this.#empty);
-        else if (!copyText(this.#form, bytes, start, end, out)) return false;
+        else if (mayReadLikeNothing(bytes, start, end) || !copyText(this.#form, bytes, start, end, out))
+          return false;
         else this.#endsInEdge = bytes[end - 1]! <= SPACE;
         return true;
       default:
@@ -188,3 +193,15 @@ export class ValueLines {
 }
 
 const NONE: readonly number[] = [];
+
+/**
+ * Whether a text may have to be quoted, because it reads like a word for no value. columns.ts decides; a
+ * text with other edges needs no look.
+ */
+function mayReadLikeNothing(bytes: Uint8Array, start: number, end: number): boolean {
+  const first = bytes[start]!;
+  if (first !== BRACKET && first !== QUOTE && first !== BACKSLASH) return false;
+  if (end - start > MOST_LIKE_NOTHING) return false;
+  const last = bytes[end - 1]!;
+  return last === CLOSING_BRACKET || last === QUOTE || last === BACKSLASH;
+}

@@ -100,6 +100,9 @@ const hostileText = fc.oneof(
         'ﬀ－1',
         '\u2028=1',
       ],
+      ...['(null)', '"(not sent)"', '\\"(empty text)\\"', '(too large: 5 bytes)', '(null) (null)', '("")'],
+      `${'"'.repeat(47)}(null)${'"'.repeat(47)}`,
+      `${'"'.repeat(48)}(null)${'"'.repeat(47)}`,
       ...[
         '_x0041_',
         '_X0041_',

@@ -70,9 +70,11 @@ export async function apiGround(
   options: {
     readonly roles?: readonly Role[];
     readonly environment?: Readonly<Record<string, string>>;
+    /** A trail with every migration. By default a fresh one. */
+    readonly trail?: TestDatabase;
   } = {},
 ): Promise<ApiGround> {
-  const trail = await freshDatabase('trail');
+  const trail = options.trail ?? (await freshDatabase('trail'));
   const dataDir = await mkdtemp(path.join(tmpdir(), 'waltrail-api-'));
   const pool = new pg.Pool({ connectionString: trail.url, max: 2 });
   pool.on('error', () => undefined);

@@ -231,6 +231,29 @@ describe('the workbook', () => {
     );
   });
 
+  test('quotes a text of the source that reads like a word for no value', async () => {
+    const texts = [
+      ...['(null)', '(empty text)', '(not sent)', '(too large: 7 bytes)', '"(null)"', '"\\"(null)\\""'],
+      ...['(null) ', '(NULL)', '((null))', '"null"'],
+    ];
+    const { file } = await workbookOf([
+      sampleEntry({
+        previous: null,
+        updated: new Map([
+          ['none', { kind: 'null', text: '' }],
+          ...texts.map((text, index) => [`c${index}`, textValue(text)] as const),
+          ['labelled', textValue('3', '(null)')],
+        ]),
+      }),
+    ]);
+    expect(String(rowsOf(file)[0]![5]!.v).split('\n')).toEqual([
+      'none: (null)',
+      ...texts.slice(0, 6).map((text, index) => `c${index}: ${JSON.stringify(text)}`),
+      ...texts.slice(6).map((text, index) => `c${index + 6}: ${text}`),
+      'labelled: (null) (3)',
+    ]);
+  });
+
   test('shows dates in the requested zone, even through the night when the clock is set back', async () => {
     const instants = [
       '2026-10-25T00:59:59.999000Z',

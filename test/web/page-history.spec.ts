@@ -36,3 +36,23 @@ browserTest('an old entry leads to its neighbours, and to the whole history of i
   await drawer.getByText('2026-03-02 09:12:00.000000').first().waitFor();
   tab.expectQuiet();
 });
+
+browserTest('nothing is offered that cannot be asked about the id of an entity', async () => {
+  await using ground = await openGround(open, { entries: 2 });
+  const { api, page, tab } = ground;
+  const history = page.getByRole('button', { name: 'All changes of this invoice' });
+  const list = page.getByRole('button', { name: /days of this invoice$/ });
+  const offered = async (id: string): Promise<[boolean, boolean]> => {
+    const { id: entry } = api.add({ entity: { type: 'invoice', name: 'Invoice', id } });
+    await page.goto(`${api.url}/?tz=UTC&entry=${entry}`);
+    await page.getByRole('button', { name: 'Copy link' }).waitFor();
+    return [await history.isVisible(), await list.isVisible()];
+  };
+  expect(await offered('...')).toEqual([true, true]);
+  // A browser takes these for steps of the path, and would ask for something else.
+  expect(await offered('.')).toEqual([false, true]);
+  expect(await offered('..')).toEqual([false, true]);
+  // An empty filter is none: every entity would be listed as this one.
+  expect(await offered('')).toEqual([false, false]);
+  tab.expectQuiet();
+});

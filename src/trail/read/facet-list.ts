@@ -2,6 +2,7 @@ import type { Answer } from '../../api/answers.js';
 import { Counts } from './counts.js';
 import { COLUMNS, type Dimension } from './dimensions.js';
 import { NOBODY } from './entry.js';
+import { ignoringCase } from './ignoring-case.js';
 import { movedAction, MOVED_IDS } from './moved.js';
 import { pattern } from './parameters.js';
 import type { Snapshot } from './snapshot.js';
@@ -211,8 +212,10 @@ async function matchingIds(
     .split(/\s+/)
     .filter((word) => word !== '')
     .slice(0, MAX_WORDS);
+  const collation = await ignoringCase(options.search, query);
   const { rows } = await query<{ ids: Buffer | null }>(
-    `select pg_catalog.string_agg(pg_catalog.int4send(id), '') as ids from trail.${table} where ${text} ilike all($1::text[])`,
+    `select pg_catalog.string_agg(pg_catalog.int4send(id), '') as ids from trail.${table}
+      where (${text})${collation} ilike all($1::text[])`,
     [words.map(pattern)],
   );
   const marks = new Uint8Array(Math.max(greatest[table], MOVED_IDS.left) + 1);

@@ -65,11 +65,11 @@ const LOOKS_LIKE_MARK = new RegExp(`^[${BEHIND_ESCAPE.replaceAll('[', '\\[')}]`,
 
 function textsSql(
   q: string,
-  { parameters }: SearchOptions,
+  { parameters, words }: SearchOptions,
 ): { readonly text: (column: string) => string; readonly value: (column: string) => string } {
   // Ignoring case only for ASCII letters takes a quarter of the time. A text without letters has no case.
   const ascii = /^[\x01-\x7f]*$/.test(q);
-  const collation = ascii ? ' collate "C"' : '';
+  const collation = ascii ? ' collate "C"' : words.collation;
   const like = ascii && !/[a-z]/i.test(q) ? 'like' : 'ilike';
   const plain = parameters.add(pattern(q), 'text');
   const inValues = parameters.add(pattern(escaped(q)), 'text');
@@ -91,7 +91,7 @@ function wordsSql({ words, parameters, scope }: SearchOptions): string[] {
     ...(modifiers === null
       ? [
           `e.modifier_id in (${namedSql(
-            parameters.add(words.pattern, 'text'),
+            `${parameters.add(words.pattern, 'text')}${words.collation}`,
             scope === null ? null : parameters.add(scope.name, 'text'),
           )})`,
         ]
@@ -139,7 +139,7 @@ function shownSql(side: string, { words, parameters, scope }: SearchOptions): st
         const key = way === null ? own : `(select l.name from ${last(way.via, own)} where ${seen})`;
         return `${ofRelations(labels)} and exists (
           select from ${keys === null ? '' : `${keys} cross join lateral`} ${last(way?.of ?? table, key)}
-           where l.name ilike ${parameters.add(words.pattern, 'text')} and ${seen})`;
+           where l.name ilike ${parameters.add(words.pattern, 'text')}${words.collation} and ${seen})`;
       }
       const list = (of: 'key' | 'from' | 'until', type: string): string =>
         parameters.add(

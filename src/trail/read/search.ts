@@ -2,6 +2,7 @@ import { throughOf } from '../../pipeline/ports.js';
 import type { StoredColumn } from './dictionaries.js';
 import { MOVED_ACTIONS, type Scope } from './entry.js';
 import { MOVED_IDS } from './moved.js';
+import { ignoringCase } from './ignoring-case.js';
 import { pattern } from './parameters.js';
 import { partTests, type KeysOf, type PartTest } from './search-parts.js';
 import type { Snapshot } from './snapshot.js';
@@ -66,11 +67,14 @@ export interface ShownWords {
   readonly labels: readonly ShownLabels[];
   /** Pattern for labels and names that are looked up for each entry. */
   readonly pattern: string;
+  /** What follows a text that is compared with a pattern; see {@link ignoringCase}. */
+  readonly collation: string;
 }
 
 interface FindOptions {
   readonly words: Pick<Snapshot, 'query' | 'dictionaries'>;
   readonly scope: Scope;
+  readonly collation: string;
 }
 
 /**
@@ -78,8 +82,12 @@ interface FindOptions {
  * actions and entity types, booleans, and labels. In a `scope`, only the tenant's own names and labels count,
  * because a search must not reveal names of other tenants' rows.
  */
-export async function findShownWords(q: string, options: FindOptions): Promise<ShownWords> {
-  const { words, scope } = options;
+export async function findShownWords(
+  q: string,
+  from: Pick<FindOptions, 'words' | 'scope'>,
+): Promise<ShownWords> {
+  const { words, scope } = from;
+  const options = { ...from, collation: await ignoringCase(q, words.query) };
   const { dictionaries } = words;
   const has = contains(q);
   const vocabulary = (name: string): boolean => has(name) || has(name.replaceAll('_', ' '));
@@ -101,6 +109,7 @@ export async function findShownWords(q: string, options: FindOptions): Promise<S
     parts: shownParts(has, words),
     labels: await shownLabels(q, options),
     pattern: pattern(q),
+    collation: options.collation,
   };
 }
 
@@ -114,9 +123,12 @@ const contains = (q: string): ((text: string) => boolean) => {
  * the name on the entry and the names of the tenant's own rows count. A modifier who acted as somebody is
  * also found by that person's name.
  */
-async function modifiersNamed(q: string, { words, scope }: FindOptions): Promise<readonly number[] | null> {
+async function modifiersNamed(
+  q: string,
+  { words, scope, collation }: FindOptions,
+): Promise<readonly number[] | null> {
   const { rows } = await words.query<{ id: number }>(
-    `${namedSql('$1', scope === null ? null : '$3::text')} limit $2`,
+    `${namedSql(`$1${collation}`, scope === null ? null : '$3::text')} limit $2`,
     [pattern(q), MOST_RESOLVED + 1, ...(scope === null ? [] : [scope])],
   );
   return rows.length > MOST_RESOLVED ? null : rows.map(({ id }) => id);
@@ -206,7 +218,7 @@ const labelledParts = (
   ),
 ];
 
-async function shownLabels(q: string, { words, scope }: FindOptions): Promise<ShownLabels[]> {
+async function shownLabels(q: string, { words, scope, collation }: FindOptions): Promise<ShownLabels[]> {
   const columns = new Map<
     string,
     ColumnOfRelations & { readonly table: string; readonly keys: KeysOf; readonly relations: number[] }
@@ -229,7 +241,7 @@ async function shownLabels(q: string, { words, scope }: FindOptions): Promise<Sh
                       where n.table_name = l.table_name and n.key = l.key and n.from_id > l.from_id),
                     9223372036854775807)::text as until
       from trail.lookup l
-     where l.table_name = any($1::text[]) and l.name ilike $2 and ${inScope('$3::text')} limit $4`,
+     where l.table_name = any($1::text[]) and l.name ilike $2${collation} and ${inScope('$3::text')} limit $4`,
     [tables, pattern(q), scope, MOST_RESOLVED + 1],
   );
   const isBroad = rows.length > MOST_RESOLVED;

@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 import type { Entry } from '../api-types.ts';
-import { isOwn } from '../entry/own-entries.ts';
+import { entityQuestions } from '../entry/entity-questions.ts';
 import { printExact } from '../exact-json.ts';
 import { announce } from '../state/announcements.ts';
 import { rows } from '../state/entries.ts';
@@ -14,18 +14,19 @@ import { copyText } from './clipboard.ts';
 
 /** Shows the buttons of an entry: list the last days of its entity, copy its link, copy its JSON. */
 export function DetailActions({ entry }: { entry: Entry }) {
-  const { type, id } = entry.entity;
+  const { type } = entry.entity;
+  const { filter } = entityQuestions(entry);
   return (
     <footer class="drawer-foot">
-      {id !== null && !isOwn(entry) && (
+      {filter !== null && (
         <a
           role="button"
           class="bordered"
-          href={urlOf({ ...view.value, ...recentOf(type, id) })}
+          href={urlOf({ ...view.value, ...recentOf(type, filter) })}
           onClick={(event) => {
             if (event.ctrlKey || event.metaKey || event.shiftKey) return;
             event.preventDefault();
-            show(recentOf(type, id));
+            show(recentOf(type, filter));
           }}
         >
           {QUICK_RANGE_TEXTS[longestRange()]} of this {humanize(type).toLowerCase()}

@@ -1,6 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Entry, Problem } from '../api-types.ts';
-import { isOwn, readableEntry, titleOf } from '../entry/own-entries.ts';
+import { entityQuestions } from '../entry/entity-questions.ts';
+import { readableEntry, titleOf } from '../entry/own-entries.ts';
 import { isAbort, problemFrom, request } from '../http/client.ts';
 import { onRecovery } from '../http/recovery.ts';
 import { rows } from '../state/entries.ts';
@@ -100,7 +101,7 @@ let lastShown = '';
 const close = (): void => show({ entry: null });
 
 function Content({ entry }: { entry: Entry }) {
-  const { entity } = entry;
+  const { history } = entityQuestions(entry);
   return (
     <>
       <p class="detail-lead">
@@ -112,9 +113,7 @@ function Content({ entry }: { entry: Entry }) {
       </p>
       <FieldTable entry={readableEntry(entry, zone.value)} />
       <Facts entry={entry} />
-      {entity.id !== null && !isOwn(entry) && (
-        <History key={`${entity.type} ${entity.id}`} type={entity.type} id={entity.id} entry={entry.id} />
-      )}
+      {history !== null && <History key={`${history.type} ${history.id}`} {...history} entry={entry.id} />}
     </>
   );
 }
