@@ -5,14 +5,7 @@ import { isActorPair } from './propose-people.js';
 import type { As, ModifierColumn, PeopleTable } from './proposal.js';
 import { areComparable, nounOf, pairsOf, singleKey, type Pair, type TableIndex } from './table-index.js';
 import { usualPeople } from './usual-people.js';
-
-/**
- * Names of columns that say who made the last change, or who created the row. Other columns that name people
- * (author, owner, inviter, user) may be chosen by somebody else. A wrong name accuses, so those are not used.
- */
-const UPDATED =
-  /^(?:last_)?(?:updated|modified|changed|edited)_by(?:_user)?(?:_id)?$|^(?:updater|last_editor|last_modifier)_id$|^(?:write|update)_uid$/;
-const CREATED = /^(?:created|added|inserted)_by(?:_user)?(?:_id)?$|^creator_id$|^create_uid$/;
+import { saysWhoCreated, saysWhoUpdated } from './who-columns.js';
 
 const spelled = ({ name }: ColumnFacts): string => wordsOf(name).join('_');
 
@@ -28,14 +21,14 @@ export interface PeopleGround {
  */
 export function modifierColumns(table: TableFacts, ground: PeopleGround): readonly ModifierColumn[] {
   const columns = [...table.columns.values()];
-  const rules = (names: RegExp, on: 'insert' | null): ModifierColumn[] =>
+  const rules = (saysWho: (spelled: string) => boolean, on: 'insert' | null): ModifierColumn[] =>
     columns
-      .filter((column) => names.test(spelled(column)))
+      .filter((column) => saysWho(spelled(column)))
       .flatMap((column) => {
         const found = asOf(column, table, ground);
         return found === null ? [] : [{ column: column.name, on, action: null, ...found }];
       });
-  return [...rules(UPDATED, null), ...rules(CREATED, 'insert'), ...actorRules(table, ground)];
+  return [...rules(saysWhoUpdated, null), ...rules(saysWhoCreated, 'insert'), ...actorRules(table, ground)];
 }
 
 /**
@@ -45,7 +38,7 @@ export function modifierColumns(table: TableFacts, ground: PeopleGround): readon
 const actorRules = (table: TableFacts, ground: PeopleGround): ModifierColumn[] =>
   pairsOf(table)
     .filter((pair) => isActorPair(pair) && pair.words.join(' ') !== 'user')
-    .filter(({ id }) => !CREATED.test(spelled(id)) && !UPDATED.test(spelled(id)))
+    .filter(({ id }) => !saysWhoCreated(spelled(id)) && !saysWhoUpdated(spelled(id)))
     .flatMap((pair) => {
       const as = asOfPair(pair, ground);
       return as === null

@@ -5,12 +5,22 @@ import { loginColumn } from './propose-logins.js';
 import type { Lookup, PeopleTable } from './proposal.js';
 import { isBoolean, isText, nounOf, pairsOf, singleKey, type Pair } from './table-index.js';
 import { classOf } from './class-names.js';
+import { saysWhoCreated, saysWhoUpdated } from './who-columns.js';
 
 /** Names of tables of people, in the singular. A higher figure counts for more. */
 const NOUNS: Readonly<Record<string, number>> = {
   user: 6,
+  benutzer: 6,
+  usuario: 6,
+  usuário: 6,
+  utilisateur: 6,
+  utente: 6,
+  utenti: 6,
+  gebruiker: 6,
   staff: 5,
   employee: 5,
+  mitarbeiter: 5,
+  empleado: 5,
   agent: 4,
   admin: 4,
   administrator: 4,
@@ -22,6 +32,8 @@ const NOUNS: Readonly<Record<string, number>> = {
   contact: 1,
   bot: 1,
 };
+
+const EMAIL = new Set(['email', 'correo', 'courriel']);
 
 /** Polymorphic pairs that name who did something, not what it was done to. */
 const ACTORS = new Set([
@@ -114,8 +126,12 @@ function scoreOf(facts: TableFacts, referred: number): Score {
   const columns = [...facts.columns.values()];
   const hasPassword = columns.some(isPassword);
   const login = loginColumn(facts);
-  const hasEmail = columns.some((column) => isText(column) && wordsOf(column.name).includes('email'));
-  const hasUserName = columns.some((column) => isText(column) && /^user_?name$/i.test(column.name));
+  const hasEmail = columns.some(
+    (column) => isText(column) && wordsOf(column.name).some((word) => EMAIL.has(word)),
+  );
+  const hasUserName = columns.some(
+    (column) => isText(column) && /^(?:user_?name|benutzername|gebruikersnaam)$/i.test(column.name),
+  );
   const logsIn = (hasPassword && (hasEmail || hasUserName || byName > 0)) || (login !== null && byName > 0);
   const told = [
     ...(hasPassword && logsIn ? ['people log in with a password'] : []),
@@ -148,17 +164,21 @@ function scoreOf(facts: TableFacts, referred: number): Score {
  */
 const isPassword = ({ name }: ColumnFacts): boolean =>
   isSecretName(name) &&
-  /^(?:encrypted_|hashed_|crypted_)?(?:password|passwd|pwd|passwort)(?:_(?:digest|hash|hashed|encrypted|salt))?$/.test(
+  /^(?:encrypted_|hashed_|crypted_)?(?:password|passwd|pwd|passwort|kennwort|contrasena|contraseña|senha|mot_de_passe|motdepasse|mdp|wachtwoord|haslo)(?:_(?:digest|hash|hashed|encrypted|salt))?$/.test(
     wordsOf(name).join('_'),
   );
+
+const DOES = /^(?:created|updated|modified|changed|edited)_?by/;
 
 /** Counts columns of foreign keys that say who did something, by the table that they refer to. */
 function countReferences(tables: readonly TableFacts[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const { references } of tables)
-    for (const [column, { table }] of references)
-      if (/^(?:created|updated|modified|changed|edited)_?by/i.test(wordsOf(column).join('_')))
+    for (const [column, { table }] of references) {
+      const spelled = wordsOf(column).join('_');
+      if (DOES.test(spelled) || saysWhoCreated(spelled) || saysWhoUpdated(spelled))
         counts.set(table, (counts.get(table) ?? 0) + 1);
+    }
   return counts;
 }
 

@@ -54,6 +54,9 @@ const THERE: readonly { readonly table: string; readonly columns: ReadonlySet<st
   { table: 'one time key', columns: new Set(['key']) },
   { table: 'system key', columns: new Set(['key']) },
   { table: 'magic link', columns: new Set(['code', 'url', 'link']) },
+  { table: 'temp user', columns: new Set(['code']) },
+  // WordPress keeps the tokens of sessions here.
+  { table: 'usermeta', columns: new Set(['meta_value']) },
   // Settings whose table is not called so: Keycloak, plugins of Discourse
   { table: 'client attribute', columns: new Set(['value']) },
   { table: 'config entry', columns: new Set(['value']) },
@@ -104,8 +107,19 @@ const SETTINGS = new Set([
   'option',
   'property',
   'env',
+  'einstellung',
+  'einstellungen',
+  'konfiguration',
+  'configuracion',
+  'configuraciones',
+  'ajuste',
+  'parametre',
+  'parametro',
 ]);
-const NAMES = new Set(['name', 'key', 'var', 'code', 'setting', 'property', 'option', 'parameter']);
+const NAMES = new Set([
+  ...['name', 'key', 'var', 'code', 'setting', 'property', 'option', 'parameter'],
+  ...['schluessel', 'schlüssel', 'bezeichnung', 'clave', 'nombre', 'chave', 'nome', 'cle', 'clé', 'nom'],
+]);
 const VALUES = new Set([
   'value',
   'val',
@@ -120,7 +134,13 @@ const VALUES = new Set([
   'payload',
   'state_current',
   'state_initial',
+  'wert',
+  'valor',
+  'valeur',
+  'valore',
 ]);
+
+const NOUN_BEFORE = new RegExp(`^(?:${[...SETTINGS].join('|')})_?(?=name$|key$|value$)`);
 
 /** Whether Django has written the words of a name together: `projectoption`. */
 const isGlued = (noun: string, word: string): boolean =>
@@ -132,11 +152,8 @@ function settingValues({ table, columns }: TableFacts): readonly ColumnFacts[] {
   const setting = [...SETTINGS].find((word) => word === noun || isGlued(noun, word));
   if (setting === undefined) return [];
   const all = [...columns.values()];
-  // The noun may stand before the column: option_name and option_value.
-  const spelled = (column: ColumnFacts): string =>
-    wordsOf(column.name)
-      .join('_')
-      .replace(new RegExp(`^${setting}_(?=name$|key$|value$)`), '');
+  // A noun may stand before the column: option_name and option_value, configkey and configvalue.
+  const spelled = (column: ColumnFacts): string => wordsOf(column.name).join('_').replace(NOUN_BEFORE, '');
   if (!all.some((column) => NAMES.has(spelled(column)))) return [];
   return all.filter(
     (column) =>

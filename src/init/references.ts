@@ -2,6 +2,7 @@ import { wordsOf } from '../tracking/entity-default.js';
 import type { ColumnFacts, Reference, TableFacts } from './facts.js';
 import { areComparable, nounOf, pairsOf, singleKey, type TableIndex } from './table-index.js';
 import { usualPeople } from './usual-people.js';
+import { saysWhoCreated, saysWhoUpdated } from './who-columns.js';
 
 export interface ReferenceGround {
   readonly index: TableIndex;
@@ -30,7 +31,10 @@ export function referenceOf(
 }
 
 /** Whether a column names who did something to the row. */
-export const isDoer = ({ name }: ColumnFacts): boolean => DOERS.test(wordsOf(name).join('_'));
+export const isDoer = ({ name }: ColumnFacts): boolean => {
+  const spelled = wordsOf(name).join('_');
+  return DOERS.test(spelled) || saysWhoCreated(spelled) || saysWhoUpdated(spelled);
+};
 
 /** Verbs in names of columns that say who did something to the row. */
 const DOERS =

@@ -14,7 +14,9 @@ export function isSecretName(name: string): boolean {
     const length = stemAt(words, at);
     return length > 0 && words.slice(at + length).every(isAddition);
   };
-  return words.some((_, at) => isSecretFrom(at)) || isAlways(words) || isEncrypted(words);
+  return (
+    words.some((_, at) => isSecretFrom(at)) || isAlways(words) || isEncrypted(words) || isDescribed(words)
+  );
 }
 
 /**
@@ -63,34 +65,59 @@ const OTHER_ENDINGS = set(
 
 /** Words that are secrets, whatever comes before them. */
 const NOUNS = set(`
-  password passwords passwd passwds passphrase passcode passcodes pwd pw passwort kennwort contrasena contraseña senha
+  password passwords passwd passwds passphrase passcode passcodes pwd pw
+  passwort passwörter passwoerter kennwort kennwörter kennwoerter geheimnis geheimnisse zugangscode
+  wachtwoord adgangskode passord losenord lösenord salasana haslo hasło heslo jelszo jelszó sifre şifre parool
+  пароль パスワード 密码 密碼 비밀번호
   secret secrets token tokens salt otp totp hotp jwt credential credentials mnemonic cvv cvv2 cvc cvc2
   cookie cookies authorization authorisation apikey apikeys apisecret apitoken authkey authtoken accesstoken
-  refreshtoken idtoken sessiontoken accesskey secretkey privatekey signingkey encryptionkey hmackey clientsecret`);
+  refreshtoken idtoken sessiontoken pushkey accesskey secretkey privatekey signingkey encryptionkey hmackey clientsecret`);
+
+/** Nouns of languages in which the words that describe a noun follow it: `contrasena_anterior`. */
+const DESCRIBED_AFTER = set(`
+  contrasena contraseña contrasenas contraseñas contrasenia contrasenya senha senhas motdepasse mdp jeton jetons`);
 
 /** Pairs of words that are a secret together, by the second word. */
 const PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   Object.entries({
     key: `api private secret access hmac encryption encrypted signing master auth session service license webhook hashed
-          symmetric shared aes activation reset verification recovery unlock invite invitation unsubscribe`,
+          symmetric shared aes activation reset verification recovery unlock invite invitation unsubscribe push`,
     keys: 'api private secret access hmac encryption signing master auth',
     code: `recovery backup verification auth authorization access security activation reset unlock login scratch otp`,
     codes: 'recovery backup verification scratch otp',
     verifier: 'code',
-    hash: 'key auth scratch',
+    hash: 'key auth scratch clave',
     digest: 'key',
     data: 'session',
     answer: 'security',
     phrase: 'seed recovery pass',
     pass: 'smtp imap pop3 db database user ftp proxy admin root mail ldap',
-    hmac: 'identity webhook',
+    hmac: 'identity webhook code token',
+    stamp: 'security',
+    json: 'secure',
+    settings: 'secure',
+    remember: 'twofactor factor',
+    sandi: 'kata',
+    // Spanish, Portuguese, French and Italian: the noun comes first.
+    passe: 'de mot',
+    api: 'clave chave cle clé chiave',
+    privada: 'clave chave',
+    privee: 'cle',
+    privée: 'clé',
+    privata: 'chiave',
+    secreta: 'clave chave',
+    secrete: 'cle',
+    secrète: 'clé',
+    acceso: 'clave',
+    acces: 'cle',
+    accès: 'clé',
   }).map(([second, first]) => [second, set(first)]),
 );
 
 /** Words that may follow a secret: the result is still a secret, or a part of it. */
 const ADDITIONS = set(`
   hash hashed hashes digest digests encrypted enc cipher ciphertext crypted salt salts iv value values raw plain plaintext
-  cleartext text data key keys secret secrets token tokens code codes string old new current previous prev next
+  cleartext text data key keys signature recover recovery acceso acces accès acesso accesso secret secrets token tokens code codes string old new current previous prev next
   confirmation confirm repeat backup history hint base64 b64 hex pem json blob bytes sha1 sha256 sha512 md5 bcrypt
   scrypt argon2 pbkdf2 bidx bindex`);
 
@@ -110,7 +137,16 @@ const isAlways = (words: readonly string[]): boolean => ALWAYS.has(words[0]!) &&
  */
 const isEncrypted = (words: readonly string[]): boolean =>
   words.length > 1 &&
-  (words.at(-1) === 'digest' || words.at(-1) === 'ciphertext' || words[0] === 'encrypted');
+  (ENCRYPTED.has(words.at(-1)!) || words[0] === 'encrypted') &&
+  !(words.at(-1) === 'encrypted' && QUESTIONS.has(words[0]!));
+
+const ENCRYPTED = set('digest ciphertext encrypted');
+const QUESTIONS = set('is was has are');
+
+/** Whether a noun of {@link DESCRIBED_AFTER}, or `mot de passe`, comes before words that are no fact. */
+const isDescribed = (words: readonly string[]): boolean =>
+  !FACTS.has(words.at(-1)!) &&
+  words.some((word, at) => DESCRIBED_AFTER.has(word) || (word === 'passe' && words[at - 1] === 'de'));
 
 /** Returns how many words the secret that begins at this word has; 0: none begins there. */
 function stemAt(words: readonly string[], at: number): number {
@@ -160,6 +196,14 @@ const IN_TABLES: readonly { readonly tables: readonly string[]; readonly columns
   },
   // OAuth servers
   { tables: ['grant', 'authorization code', 'auth code'], columns: set('code') },
-  // Keycloak
-  { tables: ['credential'], columns: set('value data config') },
+  // Keycloak, n8n
+  { tables: ['credential', 'credential entity'], columns: set('value data config') },
+  { tables: ['zugangsdaten'], columns: set('schluessel schlüssel wert daten zertifikat') },
+  { tables: ['usuario'], columns: set('clave') },
+  // Moodle
+  { tables: ['password history'], columns: set('hash value') },
+  { tables: ['private key'], columns: set('value key data') },
+  // Vaultwarden
+  { tables: ['cipher'], columns: set('key') },
+  { tables: ['user'], columns: set('akey') },
 ];

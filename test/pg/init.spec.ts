@@ -375,6 +375,41 @@ l: # x" text, "true" int, "on" text check ("on" in ('a''b', 'c, d', 'e]')), pass
     ]);
   }, 60_000);
 
+  test('knows names, people, authors and secrets of databases in other languages', async () => {
+    await using source = await databaseWith(`
+      create table benutzer (id int primary key, vorname text, nachname text, email text, passwort text, geheimnis text);
+      create table kunden (id int primary key, firma text, schluessel text, geaendert_von int references benutzer);
+      create table zugangsdaten (id int primary key, schluessel text);
+      create table einstellungen (id int primary key, schluessel text, wert text);
+      create table usuarios (id int primary key, nombre text, apellido text, correo text, clave text, clave_api text, contrasena_anterior text);
+      create table facturas (id int primary key, titulo text, creado_por int references usuarios);
+      create table utilisateurs (id int primary key, prenom text, nom text, mot_de_passe text, jeton_reinitialisation text);
+      create table oc_appconfig (appid text, configkey text, configvalue text, primary key (appid, configkey));`);
+    const { config, text } = await initialise(source.url);
+    expect(
+      config.redact.flatMap(({ columns, tables }) =>
+        tables!.map((table) => `${table}: ${columns.join(', ')}`),
+      ),
+    ).toEqual([
+      'public.benutzer: passwort, geheimnis',
+      'public.einstellungen: wert',
+      'public.oc_appconfig: configvalue',
+      'public.usuarios: clave, clave_api, contrasena_anterior',
+      'public.utilisateurs: mot_de_passe, jeton_reinitialisation',
+      'public.zugangsdaten: schluessel',
+    ]);
+    for (const line of [
+      'benutzer: { table: public.benutzer, key: id, name: "{vorname|email} {nachname}" }',
+      'usuarios: { table: public.usuarios, key: id, name: "{nombre} {apellido}" }',
+      'utilisateurs: { table: public.utilisateurs, key: id, name: "{prenom} {nom}" }',
+      '- { column: geaendert_von } # refers to public.benutzer',
+      '- { column: creado_por, as: usuarios, on: insert }',
+      'name: "{firma}"',
+      'name: "{titulo}"',
+    ])
+      expect(text).toContain(line);
+  }, 60_000);
+
   test('leaves out tables that plan refuses and tables that are not in the WAL, with the reason', async () => {
     await using database = await databaseWith(`
       create table kept (id int primary key, name text);

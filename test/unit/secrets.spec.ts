@@ -18,7 +18,17 @@ describe("a name is recognised as a secret's", () => {
       smtp_password imap_password pubsub_token webhook_secret stripe_secret_key aws_secret_access_key key_hash hashed_key
       token_encrypted encrypted_value_salt pwd PASSWORD userPassword passwordConfirmation access_token2 license_key
       invite_key scratch_hash otp_recovery_hint
-      Authorization Set-Cookie Cookie password_hash passphrase jwt db_pass security_answer access_token_ciphertext`);
+      Authorization Set-Cookie Cookie password_hash passphrase jwt db_pass security_answer access_token_ciphertext
+      secure_json_data secureSettings totp_recover security_stamp twofactor_remember key_encrypted code_hmac pushkey
+      registration_access_token_signature`);
+    expect(names.filter((name) => !isSecretName(name))).toEqual([]);
+  });
+
+  test('in other languages', () => {
+    const names = words(`
+      passwort_hash kennwort geheimnis passwörter wachtwoord_hash hasło пароль パスワード contrasena_anterior
+      contraseñaNueva clave_api clave_privada clave_hash token_acceso senha_atual chave_secreta mot_de_passe
+      mot_de_passe_precedent motDePasse mdp jeton_reinitialisation cle_api clé_privée chiave_privata`);
     expect(names.filter((name) => !isSecretName(name))).toEqual([]);
   });
 
@@ -29,7 +39,8 @@ describe("a name is recognised as a secret's", () => {
       foreign_key api_key_id aws_access_key_id passport passenger compass bypass author authored authority
       authorized_at digest secretary keyboard session_state session_count access_level has_password_set name email status
       desalted basalt cookies_accepted recovery_email backup_email verification_status hash checksum code zip_code
-      otp_policy_type otp_policy otp_required otp_sent_at`);
+      otp_policy_type otp_policy otp_required otp_sent_at is_encrypted clave cle schluessel palabra_clave clave_producto
+      mot passe_temps jeton_type secure concurrency_stamp`);
     expect(names.filter((name) => isSecretName(name))).toEqual([]);
   });
 
@@ -39,7 +50,8 @@ describe("a name is recognised as a secret's", () => {
       otp_totp_totpdevice.key user_second_factors.data refresh_tokens.parent oauth2_provider_grant.code ApiKey.value
       knox_authtoken.digest resetpasswordtoken.key account_emailconfirmation.key invitations_invitation.key
       auth_totp_device.key otp_email_emaildevice.key sentry_apigrant.code sentry_authenticator.config secret.data
-      sentry_lostpasswordhash.hash unsubscribe_keys.key`);
+      sentry_lostpasswordhash.hash unsubscribe_keys.key credentials_entity.data user_private_key.value
+      user_password_history.hash usuarios.clave zugangsdaten.schluessel`);
     const isSecret = (name: string): boolean => {
       const [table, column] = name.split('.');
       return isSecretColumn(table!, column!);
