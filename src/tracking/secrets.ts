@@ -65,7 +65,7 @@ const OTHER_ENDINGS = set(
 
 /** Words that are secrets, whatever comes before them. */
 const NOUNS = set(`
-  password passwords passwd passwds passphrase passcode passcodes pwd pw
+  password passwords passwd passwds passphrase passcode passcodes pwd pw pswd pword psk bearer xpriv xprv
   passwort passwörter passwoerter kennwort kennwörter kennwoerter geheimnis geheimnisse zugangscode
   wachtwoord adgangskode passord losenord lösenord salasana haslo hasło heslo jelszo jelszó sifre şifre parool
   пароль パスワード 密码 密碼 비밀번호
@@ -81,13 +81,23 @@ const DESCRIBED_AFTER = set(`
 const PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
   Object.entries({
     key: `api private secret access hmac encryption encrypted signing master auth session service license webhook hashed
-          symmetric shared aes activation reset verification recovery unlock invite invitation unsubscribe push`,
+          symmetric shared aes activation reset verification recovery unlock invite invitation unsubscribe push confirmation
+          client stream openai anthropic deepl mapbox maps stripe paypal braintree adyen mollie razorpay twilio sendgrid mailgun
+          mailchimp postmark sparkpost algolia captcha recaptcha hcaptcha turnstile pusher firebase fcm apns vapid azure aws`,
     keys: 'api private secret access hmac encryption signing master auth',
-    code: `recovery backup verification auth authorization access security activation reset unlock login scratch otp`,
+    code: 'recovery backup verification auth authorization access security activation reset unlock login scratch otp',
     codes: 'recovery backup verification scratch otp',
     verifier: 'code',
-    hash: 'key auth scratch clave',
+    hash: 'key auth scratch clave pin pass',
+    block: 'pin key',
+    offset: 'pin',
     digest: 'key',
+    string: 'connection community',
+    auth: 'basic',
+    number: 'card cc',
+    seed: 'wallet',
+    template: 'biometric',
+    word: 'pass',
     data: 'session',
     answer: 'security',
     phrase: 'seed recovery pass',
@@ -117,7 +127,8 @@ const PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
 /** Words that may follow a secret: the result is still a secret, or a part of it. */
 const ADDITIONS = set(`
   hash hashed hashes digest digests encrypted enc cipher ciphertext crypted salt salts iv value values raw plain plaintext
-  cleartext text data key keys signature recover recovery acceso acces accès acesso accesso secret secrets token tokens code codes string old new current previous prev next
+  cleartext text data key keys signature recover recovery acceso acces accès acesso accesso phrase secret secrets
+  token tokens code codes string old new current previous prev next
   confirmation confirm repeat backup history hint base64 b64 hex pem json blob bytes sha1 sha256 sha512 md5 bcrypt
   scrypt argon2 pbkdf2 bidx bindex`);
 
@@ -196,13 +207,28 @@ const IN_TABLES: readonly { readonly tables: readonly string[]; readonly columns
   },
   // OAuth servers
   { tables: ['grant', 'authorization code', 'auth code'], columns: set('code') },
+  {
+    tables: [
+      'otp',
+      'otp request',
+      'otp code',
+      'verification code',
+      'login code',
+      'sms code',
+      'gift card',
+      'giftcard',
+    ],
+    columns: set('code'),
+  },
+  // Drupal
+  { tables: ['user', 'account', 'mail account'], columns: set('pass') },
   // Keycloak, n8n
-  { tables: ['credential', 'credential entity'], columns: set('value data config') },
+  { tables: ['credential', 'credential entity'], columns: set('value data config key') },
   { tables: ['zugangsdaten'], columns: set('schluessel schlüssel wert daten zertifikat') },
   { tables: ['usuario'], columns: set('clave') },
-  // Moodle
-  { tables: ['password history'], columns: set('hash value') },
-  { tables: ['private key'], columns: set('value key data') },
+  // Moodle, Cal.com, Authentik
+  { tables: ['password history', 'password'], columns: set('hash value digest') },
+  { tables: ['private key', 'key pair', 'keypair'], columns: set('value key data key_data') },
   // Vaultwarden
   { tables: ['cipher'], columns: set('key') },
   { tables: ['user'], columns: set('akey') },

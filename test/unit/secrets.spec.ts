@@ -20,7 +20,8 @@ describe("a name is recognised as a secret's", () => {
       invite_key scratch_hash otp_recovery_hint
       Authorization Set-Cookie Cookie password_hash passphrase jwt db_pass security_answer access_token_ciphertext
       secure_json_data secureSettings totp_recover security_stamp twofactor_remember key_encrypted code_hmac pushkey
-      registration_access_token_signature`);
+      registration_access_token_signature confirmation_key openai_key recaptchaKey streamKey client_key pin_hash pin_block
+      key_block cc_number cardNumber wallet_seed mnemonic_phrase pass_hash pass_word wifi_psk connection_string basic_auth`);
     expect(names.filter((name) => !isSecretName(name))).toEqual([]);
   });
 
@@ -40,7 +41,7 @@ describe("a name is recognised as a secret's", () => {
       authorized_at digest secretary keyboard session_state session_count access_level has_password_set name email status
       desalted basalt cookies_accepted recovery_email backup_email verification_status hash checksum code zip_code
       otp_policy_type otp_policy otp_required otp_sent_at is_encrypted clave cle schluessel palabra_clave clave_producto
-      mot passe_temps jeton_type secure concurrency_stamp`);
+      mot passe_temps jeton_type secure concurrency_stamp pass pass_count site_key card_holder pin pinned`);
     expect(names.filter((name) => isSecretName(name))).toEqual([]);
   });
 
@@ -51,7 +52,8 @@ describe("a name is recognised as a secret's", () => {
       knox_authtoken.digest resetpasswordtoken.key account_emailconfirmation.key invitations_invitation.key
       auth_totp_device.key otp_email_emaildevice.key sentry_apigrant.code sentry_authenticator.config secret.data
       sentry_lostpasswordhash.hash unsubscribe_keys.key credentials_entity.data user_private_key.value
-      user_password_history.hash usuarios.clave zugangsdaten.schluessel`);
+      user_password_history.hash UserPassword.hash Credential.key
+      certificatekeypair.key_data otp_requests.code giftcard_giftcard.code users.pass usuarios.clave zugangsdaten.schluessel`);
     const isSecret = (name: string): boolean => {
       const [table, column] = name.split('.');
       return isSecretColumn(table!, column!);
