@@ -15,7 +15,7 @@ create function trail.advance(
   p_source text, p_from_lsn pg_lsn, p_from_id int8, p_to_lsn pg_lsn, p_to_id int8, p_entries int8, p_committed_at timestamptz,
   p_last_end_lsn pg_lsn default null, p_last_commit_lsn pg_lsn default null, p_last_sent_at int8 default null
 ) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 declare
   v_from_day int4 := (p_from_id >> 32)::int4;
   -- Entries of a transaction that is not named, as by a daemon of an earlier release that still runs.
@@ -44,7 +44,7 @@ revoke execute on function trail.advance from public;
 create or replace function trail.adopt_source(
   p_from_lsn pg_lsn, p_to_lsn pg_lsn, p_system_identifier text, p_timeline int4, p_slot text
 ) returns void
-language plpgsql security definer set search_path = '' as $$
+language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
   -- Without a gap nothing may be skipped or read twice, and the cluster stays the same; its timeline may grow.
   update trail.checkpoint c

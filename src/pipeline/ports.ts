@@ -339,15 +339,9 @@ export interface TrailSession {
   readonly committable: boolean;
   /**
    * Marks the end of a source transaction, up to which the next commit reaches. `bytes` at `at` have its end
-   * LSN (8 bytes) and commit time (8). `byClock` states that the source's clock gave this time, so that the
-   * latency can be computed from it.
+   * LSN (8 bytes) and commit time (8).
    */
-  boundary(bytes: Buffer, at: number, options: { readonly byClock: boolean }): void;
-  /**
-   * Notes that the transaction that ends at the boundary has changes, by which its source can be recognised.
-   * `begun` has its commit LSN (8 bytes) and its commit time (8) as the source sent them.
-   */
-  hasChanges(begun: DataView): void;
+  boundary(bytes: Buffer, at: number, end: TransactionEnd): void;
   /**
    * Adds what was written since the last boundary, outside of source transactions, to the next commit. The
    * commit executes `statement` in the same transaction.
@@ -368,6 +362,16 @@ export interface TrailSession {
   skipTo(lsn: Lsn): Promise<void>;
   /** Registers a callback for when `pendingBytes` has decreased. */
   onDrain(callback: () => void): void;
+}
+
+export interface TransactionEnd {
+  /** Whether the source's clock gave the commit time, so that the latency can be computed from it. */
+  readonly byClock: boolean;
+  /**
+   * Commit LSN (8 bytes) and commit time (8) as the source sent them, by which it can be recognised. Null:
+   * the transaction has no changes.
+   */
+  readonly begun: DataView | null;
 }
 
 export interface CommittedBatch {

@@ -106,9 +106,6 @@ const ROW_TAGS: ReadonlySet<number> = new Set([TAG_INSERT, TAG_UPDATE, TAG_DELET
 /** Longest content that may be a digest. */
 const MAX_DIGEST_BYTES = 128;
 
-const BY_CLOCK = { byClock: true };
-const NOT_BY_CLOCK = { byClock: false };
-
 /**
  * Writes the entries of one source transaction after another into the trail's rows, and marks where each
  * ends. It does not decide when they are stored. Its methods as a {@link MessageHandler} throw
@@ -342,10 +339,12 @@ export class TransactionRecorder implements MessageHandler, RunningTransaction {
     this.#names.endTransaction();
     this.#counts.transactions++;
     this.#markWhole();
-    const byClock = this.#byClock;
-    if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, byClock ? BY_CLOCK : NOT_BY_CLOCK);
-    else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, NOT_BY_CLOCK);
-    if (this.#counts.changes > this.#changesBefore) this.#trail.hasChanges(this.#begun);
+    const end = {
+      byClock: this.#asClaimed && this.#byClock,
+      begun: this.#counts.changes > this.#changesBefore ? this.#begun : null,
+    };
+    if (this.#asClaimed) this.#trail.boundary(bytes, at + 8, end);
+    else this.#trail.boundary(this.#commitTimes.end(bytes, at + 8), 0, end);
     if (this.#reports.rewritten.size > 0)
       for (const table of this.#reports.rewritten) this.#options.rewritten(table, this.commitLsn);
   }

@@ -80,5 +80,5 @@ function writeText({ rows }: TrailWriter, text: string | null): void {
 export function endTransaction(writer: TrailWriter, endLsn: bigint): void {
   const bytes = Buffer.alloc(16);
   bytes.writeBigUInt64BE(endLsn);
-  writer.boundary(bytes, 0, { byClock: true });
+  writer.boundary(bytes, 0, { byClock: true, begun: null });
 }

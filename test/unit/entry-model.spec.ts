@@ -219,7 +219,6 @@ function trailOf(rows: EntryRowBuffer): TrailSession {
     busy: true,
     committable: false,
     boundary: () => undefined,
-    hasChanges: () => undefined,
     between: () => undefined,
     spill: () => undefined,
     commit: never,

@@ -1,4 +1,5 @@
 import { LSN_ZERO, type Lsn } from '../../pg/lsn.js';
+import type { TransactionEnd } from '../../pipeline/ports.js';
 import type { SentTransaction } from './checkpoint.js';
 import type { EntryRowBuffer } from './rows.js';
 
@@ -22,19 +23,13 @@ export class Boundary {
   /** End LSN (8), commit LSN (8) and commit time as sent (8) of the last transaction with changes. */
   readonly #last = Buffer.alloc(24);
 
-  set(
-    rows: EntryRowBuffer,
-    end: { readonly bytes: Buffer; readonly at: number; readonly byClock: boolean },
-  ): void {
-    const { bytes, at } = end;
+  set(rows: EntryRowBuffer, end: TransactionEnd & { readonly bytes: Buffer; readonly at: number }): void {
+    const { bytes, at, begun } = end;
     this.byClock = end.byClock;
     this.bytes = rows.bytes;
     this.entries = rows.entries;
     for (let index = 0; index < 16; index++) this.#end[index] = bytes[at + index]!;
-  }
-
-  /** Notes that the transaction that ends here has changes. `begun` has its commit LSN (8) and time (8). */
-  hasChanges(begun: DataView): void {
+    if (begun == null) return;
     for (let index = 0; index < 8; index++) this.#last[index] = this.#end[index]!;
     for (let index = 0; index < 16; index++) this.#last[8 + index] = begun.getUint8(index);
   }

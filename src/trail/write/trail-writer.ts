@@ -5,7 +5,7 @@ import { Conversation } from '../../pg/conversation.js';
 import { formatLsn, type Lsn } from '../../pg/lsn.js';
 import { quoteLiteral } from '../../pg/quote.js';
 import { GIVE_UP_TICKS, Silence } from '../../pg/silence.js';
-import type { CommittedBatch, TrailSession } from '../../pipeline/ports.js';
+import type { CommittedBatch, TrailSession, TransactionEnd } from '../../pipeline/ports.js';
 import { Boundary, type EndedTransaction } from './boundary.js';
 import { storeLookupTables, type Checkpoint } from './checkpoint.js';
 import type { ChunkIndex } from './chunk-index.js';
@@ -171,13 +171,9 @@ export class TrailWriter implements TrailSession {
     this.#drained = callback;
   }
 
-  boundary(bytes: Buffer, at: number, { byClock }: { readonly byClock: boolean }): void {
+  boundary(bytes: Buffer, at: number, { byClock, begun }: TransactionEnd): void {
     this.#torn = false;
-    this.#boundary.set(this.rows, { bytes, at, byClock });
-  }
-
-  hasChanges(begun: DataView): void {
-    this.#boundary.hasChanges(begun);
+    this.#boundary.set(this.rows, { bytes, at, byClock, begun });
   }
 
   between(statement: string | null): void {
