@@ -367,7 +367,6 @@ async function connectStream(
       publication: config.source.publication,
       check: (identity) => checkIdentity(checkpoint, identity),
       startLsn: checkpoint.endLsn,
-      durableLsn: checkpoint.endLsn,
       missingUntil: options.missingUntil,
       spoolFolder: backlog ? null : spoolFolder,
       messagePrefixes: STATEMENT_PREFIXES,

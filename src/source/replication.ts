@@ -63,8 +63,11 @@ export interface StreamOptions {
   /** Called before streaming starts. Throws to refuse the source. */
   readonly check: (identity: SystemIdentity) => void;
   readonly startLsn: Lsn;
-  /** Everything before it is durable in the trail. Zero: the source is told nothing, and keeps its WAL. */
-  readonly durableLsn: Lsn;
+  /**
+   * Everything before it is durable in the trail. Zero: the source is told nothing, and keeps its WAL.
+   * Default: `startLsn`.
+   */
+  readonly durableLsn?: Lsn;
   /**
    * Changes before this LSN may have been made while the publication did not exist, and the trail records
    * that. Null: there are none.
@@ -248,7 +251,7 @@ export class ReplicationStream {
       this.#end(new WaltrailError('SOURCE_DISCONNECTED', 'The source closed the replication connection.')),
     );
     this.#socket = socket;
-    this.#acked = options.durableLsn;
+    this.#acked = options.durableLsn ?? options.startLsn;
     connection.query(startReplication({ ...options, streaming: options.spoolFolder !== null }));
     this.#status = setInterval(() => this.#tick(options.tickMs), options.tickMs);
     this.#status.unref();
