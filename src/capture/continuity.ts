@@ -1,5 +1,5 @@
 import { formatLsn, higher, lower, type Lsn } from '../pg/lsn.js';
-import type { SlotState, SourceIdentity } from '../source/slot.js';
+import type { SlotState, SourceIdentity, SystemIdentity } from '../source/slot.js';
 import type { PublishedAtLsn, TableFate } from '../tracking/published.js';
 import { publishedChanges, type TrackingNote } from '../tracking/published-change.js';
 import type { TrackingConfig } from '../tracking/rules.js';
@@ -125,10 +125,16 @@ export const isReadable = (slot: SlotState | undefined): slot is SlotState =>
 
 type Compared = Pick<Parameters<typeof compareWithTrail>[0], 'checkpoint' | 'sourceState'>;
 
+/** True if a source is the cluster of the trail and still on its timeline. */
+export const isOnTimeline = (
+  { systemIdentifier, timeline }: Pick<Checkpoint, 'systemIdentifier' | 'timeline'>,
+  identity: SystemIdentity,
+): boolean => identity.systemIdentifier === systemIdentifier && identity.timeline === timeline;
+
 /** True if the histories of source and trail have a common beginning. */
 const isSameCluster = ({ checkpoint, sourceState: { identity } }: Compared): boolean =>
-  identity.systemIdentifier === checkpoint.systemIdentifier &&
-  (identity.timeline === checkpoint.timeline || identity.leftTimelineAt !== null);
+  isOnTimeline(checkpoint, identity) ||
+  (identity.systemIdentifier === checkpoint.systemIdentifier && identity.leftTimelineAt !== null);
 
 /** Returns a gap if the trail has entries from an old primary that the promoted standby did not have yet. */
 function timelineGaps(options: Parameters<typeof compareWithTrail>[0]): FoundGap[] {

@@ -4,7 +4,7 @@ import type { Log } from '../log.js';
 import { readCommitTime } from '../source/commit-time.js';
 import { readSlot } from '../source/slot.js';
 import type { Checkpoint } from '../trail/write/checkpoint.js';
-import { isReadable, type SourceState } from './continuity.js';
+import { isOnTimeline, isReadable, type SourceState } from './continuity.js';
 import { onSource, type SourceAccess } from './source-state.js';
 
 /** Errors with which a source that has the transaction may refuse to send it again. */
@@ -38,9 +38,7 @@ export async function lacksLastTransaction(
   const { url, slot: name, publication } = config.source;
   const last = checkpoint.lastTransaction;
   if (last === null || !isReadable(slot) || slot.confirmedFlushLsn! > last.commitLsn) return false;
-  const isOther =
-    identity.systemIdentifier !== checkpoint.systemIdentifier || identity.timeline !== checkpoint.timeline;
-  if (isOther || lsn < checkpoint.endLsn) return false;
+  if (!isOnTimeline(checkpoint, identity) || lsn < checkpoint.endLsn) return false;
   try {
     const sentAt = await readCommitTime({ ...options, ...last, url, slot: name, publication });
     await untilReleased(options);

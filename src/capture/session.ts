@@ -33,7 +33,7 @@ import type { BaselineAttempts } from './baseline-attempts.js';
 import { Baselines } from './baselines.js';
 import { begin } from './begin.js';
 import { adoptFirst, chooseConfiguration, type Chosen } from './configurations.js';
-import { isReadable } from './continuity.js';
+import { isOnTimeline, isReadable } from './continuity.js';
 import { Currency } from './currency.js';
 import { fillNames } from './fill-names.js';
 import type { FollowedConfiguration } from './followed-configuration.js';
@@ -497,8 +497,7 @@ async function checkUnmoved(options: OpeningOptions, checkpoint: Checkpoint): Pr
 }
 
 function checkIdentity(checkpoint: Checkpoint, identity: SystemIdentity): void {
-  if (identity.systemIdentifier === checkpoint.systemIdentifier && identity.timeline === checkpoint.timeline)
-    return;
+  if (isOnTimeline(checkpoint, identity)) return;
   throw new WaltrailError('SOURCE_LOOK_AGAIN', 'The source was replaced by another one while capture began.');
 }
 

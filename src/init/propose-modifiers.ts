@@ -7,8 +7,6 @@ import { areComparable, nounOf, pairsOf, singleKey, type Pair, type TableIndex }
 import { usualPeople } from './usual-people.js';
 import { saysWhoCreated, saysWhoUpdated } from './who-columns.js';
 
-const spelled = ({ name }: ColumnFacts): string => wordsOf(name).join('_');
-
 export interface PeopleGround {
   readonly people: readonly PeopleTable[];
   readonly facts: ReadonlyMap<string, TableFacts>;
@@ -21,9 +19,9 @@ export interface PeopleGround {
  */
 export function modifierColumns(table: TableFacts, ground: PeopleGround): readonly ModifierColumn[] {
   const columns = [...table.columns.values()];
-  const rules = (saysWho: (spelled: string) => boolean, on: 'insert' | null): ModifierColumn[] =>
+  const rules = (saysWho: (column: string) => boolean, on: 'insert' | null): ModifierColumn[] =>
     columns
-      .filter((column) => saysWho(spelled(column)))
+      .filter((column) => saysWho(column.name))
       .flatMap((column) => {
         const found = asOf(column, table, ground);
         return found === null ? [] : [{ column: column.name, on, action: null, ...found }];
@@ -38,7 +36,7 @@ export function modifierColumns(table: TableFacts, ground: PeopleGround): readon
 const actorRules = (table: TableFacts, ground: PeopleGround): ModifierColumn[] =>
   pairsOf(table)
     .filter((pair) => isActorPair(pair) && pair.words.join(' ') !== 'user')
-    .filter(({ id }) => !saysWhoCreated(spelled(id)) && !saysWhoUpdated(spelled(id)))
+    .filter(({ id }) => !saysWhoCreated(id.name) && !saysWhoUpdated(id.name))
     .flatMap((pair) => {
       const as = asOfPair(pair, ground);
       return as === null

@@ -174,11 +174,9 @@ const DOES = /^(?:created|updated|modified|changed|edited)_?by/;
 function countReferences(tables: readonly TableFacts[]): ReadonlyMap<string, number> {
   const counts = new Map<string, number>();
   for (const { references } of tables)
-    for (const [column, { table }] of references) {
-      const spelled = wordsOf(column).join('_');
-      if (DOES.test(spelled) || saysWhoCreated(spelled) || saysWhoUpdated(spelled))
+    for (const [column, { table }] of references)
+      if (DOES.test(wordsOf(column).join('_')) || saysWhoCreated(column) || saysWhoUpdated(column))
         counts.set(table, (counts.get(table) ?? 0) + 1);
-    }
   return counts;
 }
 

@@ -31,10 +31,8 @@ export function referenceOf(
 }
 
 /** Whether a column names who did something to the row. */
-export const isDoer = ({ name }: ColumnFacts): boolean => {
-  const spelled = wordsOf(name).join('_');
-  return DOERS.test(spelled) || saysWhoCreated(spelled) || saysWhoUpdated(spelled);
-};
+export const isDoer = ({ name }: ColumnFacts): boolean =>
+  DOERS.test(wordsOf(name).join('_')) || saysWhoCreated(name) || saysWhoUpdated(name);
 
 /** Verbs in names of columns that say who did something to the row. */
 const DOERS =

@@ -1,3 +1,5 @@
+import { wordsOf } from '../tracking/entity-default.js';
+
 /*
  * Names of columns that say who made the last change, or who created the row, as words with `_` between.
  * Other columns that name people (author, owner, inviter, user) may be chosen by somebody else. A wrong name
@@ -13,10 +15,14 @@ const UPDATED =
   /^(?:last_)?(?:updated|modified|changed|edited)_by(?:_user)?(?:_id)?$|^(?:updater|last_editor|last_modifier)_id$|^(?:write|update)_uid$/;
 const CREATED = /^(?:created|added|inserted)_by(?:_user)?(?:_id)?$|^creator_id$|^create_uid$/;
 
-/** @param spelled the words of a column's name, with `_` between */
-export const saysWhoUpdated = (spelled: string): boolean =>
-  UPDATED.test(spelled) || UPDATED_ELSEWHERE.test(spelled);
+/** Whether a column with this name says who made the last change. */
+export const saysWhoUpdated = (column: string): boolean => {
+  const spelled = wordsOf(column).join('_');
+  return UPDATED.test(spelled) || UPDATED_ELSEWHERE.test(spelled);
+};
 
-/** @param spelled the words of a column's name, with `_` between */
-export const saysWhoCreated = (spelled: string): boolean =>
-  CREATED.test(spelled) || CREATED_ELSEWHERE.test(spelled);
+/** Whether a column with this name says who created the row. */
+export const saysWhoCreated = (column: string): boolean => {
+  const spelled = wordsOf(column).join('_');
+  return CREATED.test(spelled) || CREATED_ELSEWHERE.test(spelled);
+};

@@ -109,7 +109,7 @@ const PAIRS: ReadonlyMap<string, ReadonlySet<string>> = new Map(
     remember: 'twofactor factor',
     sandi: 'kata',
     // Spanish, Portuguese, French and Italian: the noun comes first.
-    passe: 'de mot',
+    passe: 'mot',
     api: 'clave chave cle clé chiave',
     privada: 'clave chave',
     privee: 'cle',

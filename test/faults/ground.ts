@@ -11,7 +11,7 @@ import {
   type PlainEntry,
 } from '../support/capture.ts';
 import { daemonGround, untilStreaming, type DaemonGround, type DaemonProcess } from '../support/daemon.ts';
-import { freshDatabase, type TestDatabase } from '../support/database.ts';
+import { freshDatabase, slotFree, type TestDatabase } from '../support/database.ts';
 import { LOAD_SQL, LOAD_YAML, type Load } from '../support/load.ts';
 import { expectExact, type Verdict } from '../support/oracle.ts';
 import { faultyProxy, type FaultyProxy } from '../support/proxy.ts';
@@ -195,6 +195,12 @@ export async function streamingGround(
     await ground[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Stops the capture in this process, and waits until its slot can be read by another. */
+export async function stopAndFree(g: FaultGround): Promise<void> {
+  await g.capture.stop();
+  await slotFree(g.source, g.slot);
 }
 
 /** Makes one change that its text identifies. */

@@ -4,7 +4,6 @@ import { describe, expect, test } from '@jest/globals';
 import pg from 'pg';
 import { acceptGaps } from '../../src/trail/write/gaps.js';
 import { streaming } from '../support/capture.ts';
-import { slotFree } from '../support/database.ts';
 import { copyFolder, type OwnServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import {
@@ -12,23 +11,21 @@ import {
   note,
   notes,
   ownSource,
+  stopAndFree,
   streamingGround,
   untilStopped,
   type FaultGround,
 } from './ground.ts';
 
-async function stopAndFree(g: FaultGround): Promise<void> {
-  await g.capture.stop();
-  await slotFree(g.source, g.slot);
-}
-
-/** Takes a snapshot of the server's disk. What is returned puts it back. */
-async function snapshot(server: OwnServer): Promise<() => Promise<void>> {
+/** Takes a snapshot of the server's disk, and then captures again. What is returned puts it back. */
+async function snapshot(g: FaultGround, server: OwnServer): Promise<() => Promise<void>> {
+  await stopAndFree(g);
   let copy = '';
   await server.restart(async (cluster) => {
     copy = path.join(path.dirname(cluster), 'snapshot');
     await copyFolder(cluster, copy);
   });
+  await streaming(g.startCapture());
   return () =>
     server.restart(async (cluster) => {
       await rm(cluster, { recursive: true });
@@ -75,9 +72,7 @@ describe('a source whose disk was put back to a snapshot:', () => {
     await using g = await streamingGround({ servers: { source: server } });
     await note(g.source, 'before');
     await g.caughtUp();
-    await stopAndFree(g);
-    const restore = await snapshot(server);
-    await streaming(g.startCapture());
+    const restore = await snapshot(g, server);
     for (const text of ['abandoned 1', 'abandoned 2']) await note(g.source, text);
     await g.caughtUp();
     await stopAndFree(g);
@@ -126,9 +121,7 @@ describe('a source whose disk was put back to a snapshot:', () => {
     await using g = await streamingGround({ servers: { source: server } });
     await note(g.source, 'before');
     await g.caughtUp();
-    await stopAndFree(g);
-    const restore = await snapshot(server);
-    await streaming(g.startCapture());
+    const restore = await snapshot(g, server);
     // The checkpoint moves, although no change is stored.
     await writeAside(g, 1_000_000);
     await g.caughtUp();

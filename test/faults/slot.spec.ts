@@ -1,7 +1,6 @@
 import { rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { slotFree } from '../support/database.ts';
 import { copyFolder } from '../support/server.ts';
 import { until } from '../support/until.ts';
 import {
@@ -10,6 +9,7 @@ import {
   notes,
   ownSource,
   ownTrail,
+  stopAndFree,
   streamingGround,
   untilStopped,
   type FaultGround,
@@ -27,11 +27,6 @@ const slotRow = async (g: FaultGround): Promise<SlotRow> =>
       [g.slot],
     )
   )[0]!;
-
-async function stopAndFree(g: FaultGround): Promise<void> {
-  await g.capture.stop();
-  await slotFree(g.source, g.slot);
-}
 
 /** Writes more WAL than the slot may hold back, until a checkpoint removes it. */
 async function outrun(g: FaultGround): Promise<void> {
